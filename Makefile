@@ -1,0 +1,98 @@
+# postern: `make` builds, `make check` tests, `make demo` shows. See README.md.
+#
+#   make SAN=address,undefined   sanitizer build in build/address,undefined
+#   make SAN=thread              likewise
+#   make BUILD=DIR               build somewhere else
+#   make install DESTDIR= PREFIX=/usr
+
+.DEFAULT_GOAL := all
+ifneq ($(filter-out clean distclean install-deps,$(or $(MAKECMDGOALS),all)),)
+-include config.mk
+endif
+
+SAN ?=
+comma := ,
+BUILD ?= build/$(if $(SAN),$(SAN),normal)
+PREFIX := $(if $(filter NONE,$(PREFIX)),/usr,$(or $(PREFIX),/usr))
+LIBEXECDIR ?= $(PREFIX)/libexec/postern
+SYSCONFDIR ?= /etc
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/postern
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla
+ifeq ($(SAN),)
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection
+SANFLAGS :=
+else
+HARDENING :=
+SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+endif
+ALL_CFLAGS = -std=c11 -fPIE -pthread $(WARNINGS) $(HARDENING) $(SANFLAGS) $(CFLAGS)
+ALL_CPPFLAGS = -I. -DHAVE_CONFIG_H -include config.h -DPOSTERN_SYSCONFDIR='"$(SYSCONFDIR)/postern"' $(CPPFLAGS)
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
+
+# Each folder is an archive; a program is its main.o plus the archives it may use (doc/LAYERS in tests/check_layers.sh).
+FOLDERS := lib tunnel transport edge ctl
+folder_objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(1)/main.c,$(sort $(wildcard $(1)/*.c))))
+$(foreach f,$(FOLDERS),$(eval $(f)_ARCHIVE := $(BUILD)/$(f)/lib$(f).a))
+$(foreach f,$(FOLDERS),$(eval $(f)_OBJECTS := $(call folder_objects,$(f))))
+
+lib_CFLAGS = $(CONFIG_CFLAGS)
+tunnel_CFLAGS = $(SODIUM_CFLAGS)
+transport_CFLAGS =
+edge_CFLAGS = $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(IDN2_CFLAGS)
+ctl_CFLAGS = $(SODIUM_CFLAGS)
+
+transport_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
+edge_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(LDNS_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS) $(SODIUM_LIBS) $(CONFIG_LIBS)
+ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
+
+PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern
+
+.PHONY: all check check-unit check-docs check-layers check-fuzz check-e2e demo install uninstall clean distclean install-deps unit-programs
+all: $(PROGRAMS)
+
+config.mk: config.mk.in configure.ac
+	@command -v autoconf >/dev/null || { echo "autoconf is missing: run scripts/install-deps build" >&2; exit 1; }
+	autoheader && autoconf
+	./configure --prefix=/usr
+	@touch config.mk
+
+$(BUILD)/%.o: %.c config.mk Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $($(firstword $(subst /, ,$*))_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+define archive_rule
+$($(1)_ARCHIVE): $($(1)_OBJECTS)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call archive_rule,$(f))))
+
+$(BUILD)/postern-transport: $(BUILD)/transport/main.o $(transport_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
+	$(CC) $(ALL_LDFLAGS) -o $@ $< $(transport_ARCHIVE) $(transport_LIBS)
+$(BUILD)/postern-edge: $(BUILD)/edge/main.o $(edge_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
+	$(CC) $(ALL_LDFLAGS) -o $@ $< $(edge_ARCHIVE) $(edge_LIBS)
+$(BUILD)/postern: $(BUILD)/ctl/main.o $(ctl_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
+	$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(ctl_LIBS)
+
+# Unit tests: one program per tests/unit/test_NAME.c, linked with whatever archives it needs.
+UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
+tests_CFLAGS = $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS) $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(CONFIG_CFLAGS)
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
+	$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(CMOCKA_LIBS)
+unit-programs: $(UNIT_PROGRAMS)
+.SECONDARY:
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
+
+install-deps:
+	scripts/install-deps build
+
+clean:
+	rm -rf build
+distclean: clean
+	rm -rf autom4te.cache configure configure~ config.h config.h.in config.h.in~ config.log config.mk config.status

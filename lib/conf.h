@@ -1,0 +1,52 @@
+/*
+ * Reads a libconfig file against a table of settings. Unknown, doubled, out-of-range and wrong-type keys are
+ * errors with file:line and, for a near miss, a hint ("unknown setting `ehlo_nam'; did you mean `ehlo_name'?").
+ * Nothing is changed unless the whole file is good.
+ */
+#ifndef CONF_H
+#define CONF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum conf_type {
+	CONF_STRING,		/* char *, heap */
+	CONF_INTEGER,		/* int64_t, minimum..maximum */
+	CONF_BOOLEAN,		/* bool */
+	CONF_CHOICE,		/* int: index into choices */
+	CONF_STRING_LIST,	/* struct conf_list: ["a", "b"] or a single "a" */
+	CONF_SIZE,		/* int64_t bytes: integer, or string with suffix "25M", "64k", "1G" */
+	CONF_DURATION,		/* int64_t milliseconds: integer seconds, or string "30s", "15m", "1h", "5d", "200ms" */
+};
+
+struct conf_list {
+	char **items;
+	size_t count;
+};
+
+/* A check of one value after its type and range: 0, or -1 with a reason in `error`. `value` points at the member. */
+typedef int conf_check_fn(const void *value, char *error, size_t error_size);
+
+struct conf_setting {
+	const char *name;
+	enum conf_type type;
+	size_t offset;			/* offsetof(struct my_conf, member) */
+	const char *default_text;	/* as written in a file ("30s", "yes"...); NULL: no default (string NULL, list empty) */
+	int64_t minimum, maximum;	/* CONF_INTEGER, CONF_SIZE, CONF_DURATION; string: minimum 1 = may not be empty */
+	const char *const *choices;	/* CONF_CHOICE, NULL-terminated */
+	conf_check_fn *check;		/* or NULL */
+	const char *help;		/* one line, for --check -v and the manual test */
+};
+
+/* The table ends with a row whose name is NULL. */
+/* Fills *conf with the defaults. -1 is a programming error in the table (message in error). */
+int conf_defaults(void *conf, const struct conf_setting *settings, char *error, size_t error_size);
+/*
+ * Reads `path`. 0: *conf (which must hold defaults) is filled in. -1: *conf is unchanged, `error` says
+ * "PATH:LINE: what; what to do". A missing file is an error too.
+ */
+int conf_read(void *conf, const struct conf_setting *settings, const char *path, char *error, size_t error_size);
+/* Frees strings and lists. */
+void conf_wipe(void *conf, const struct conf_setting *settings);
+
+#endif

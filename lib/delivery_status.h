@@ -1,0 +1,72 @@
+/*
+ * The outcome of one attempt for one recipient (RFC 3464 2.3 terms). A value, never an error code: everything that
+ * goes wrong on the way becomes one of these, and unknown is DELIVERY_DELAYED, never success and never failure.
+ */
+#ifndef DELIVERY_STATUS_H
+#define DELIVERY_STATUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "enhanced_status.h"
+#include "smtp_reply.h"
+
+enum delivery_action { DELIVERY_RELAYED, DELIVERY_DELAYED, DELIVERY_FAILED };
+
+enum delivery_stage {
+	STAGE_TUNNEL,		/* between transport and edge */
+	STAGE_EDGE,		/* inside the edge: limits, memory, policy */
+	STAGE_DNS,
+	STAGE_CONNECT,
+	STAGE_GREETING,
+	STAGE_EHLO,
+	STAGE_TLS,
+	STAGE_MAIL,
+	STAGE_RCPT,
+	STAGE_DATA,
+	STAGE_CONTENT,		/* writing the content, the final dot not yet sent */
+	STAGE_AFTER_FINAL_DOT,
+	STAGE_COUNT
+};
+
+#define DELIVERY_HOST_MAX 255
+#define DELIVERY_ADDRESS_MAX 63
+#define DELIVERY_TLS_MAX 95
+
+struct delivery_status {
+	enum delivery_action action;
+	struct enhanced_status status;		/* class always fits the action */
+	enum delivery_stage stage;
+	struct smtp_reply reply;		/* the remote server's own words; code 0 = it said nothing that decided */
+	char reason[SMTP_REPLY_TEXT_MAX + 1];	/* our own words when reply.code is 0; otherwise "" */
+	char remote_mta[DELIVERY_HOST_MAX + 1];	/* MX host name, "" = none was reached */
+	char remote_address[DELIVERY_ADDRESS_MAX + 1];	/* "192.0.2.9", "2001:db8::9" */
+	int remote_port;
+	char tls[DELIVERY_TLS_MAX + 1];		/* "TLSv1.3 TLS_AES_256_GCM_SHA384 (unauthenticated)"; "" = cleartext or none */
+	bool maybe_duplicate;			/* the final dot was sent and no reply was read (RFC 1047) */
+	bool dsn_offered;			/* the server took over RFC 3461 duties */
+};
+
+/* A status decided by us. class of `status` decides the action: 2 relayed, 4 delayed, 5 failed. */
+void delivery_status_set_local(struct delivery_status *status, enum delivery_stage stage, struct enhanced_status code,
+			       const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* A status decided by a remote reply; 2xx relayed, 4xx delayed, 5xx failed, anything else delayed 4.5.0. */
+void delivery_status_set_reply(struct delivery_status *status, enum delivery_stage stage, const struct smtp_reply *reply);
+
+const char *delivery_action_word(enum delivery_action action);		/* "sent", "deferred", "bounced": Postfix's log words */
+const char *delivery_stage_words(enum delivery_stage stage);		/* "in reply to RCPT TO command", as Postfix says it */
+/* "mx1.example.net[192.0.2.9]:25" or "none" */
+char *delivery_status_relay(const struct delivery_status *status, char *out, size_t size);
+
+/*
+ * The LMTP reply for it, one line without CRLF. `edge` is the edge's name ("" = the tunnel was never up):
+ *   250 2.0.0 EDGE: mx[addr]:25 TLSv1.3 ... said: 250 2.0.0 Ok
+ *   550 5.1.1 EDGE: host mx[addr] said: 550 5.1.1 no such user (in reply to RCPT TO command)
+ *   451 4.4.1 EDGE: connect to mx[addr]:25: Connection timed out
+ */
+#define DELIVERY_LMTP_REPLY_MAX 1400
+char *delivery_status_print_lmtp(const struct delivery_status *status, const char *edge, char *out, size_t size);
+/* The part after the LMTP code and enhanced status: for logs. */
+char *delivery_status_print_text(const struct delivery_status *status, const char *edge, char *out, size_t size);
+
+#endif

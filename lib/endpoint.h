@@ -1,0 +1,43 @@
+/*
+ * Where to connect or listen: "inet:host:port", "host:port", "[v6]:port", "unix:/path".
+ * Grammar: endpoint = [ "inet:" ] host ":" port / "[" IPv6 "]" ":" port / "unix:" path / ":" port (listen: all addresses)
+ */
+#ifndef ENDPOINT_H
+#define ENDPOINT_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "deadline.h"
+
+#define ENDPOINT_HOST_MAX 256
+#define ENDPOINT_TEXT_MAX 300
+
+struct endpoint {
+	int is_unix;
+	char host[ENDPOINT_HOST_MAX];	/* name or address; the path when is_unix; "" = all addresses */
+	char port[8];
+};
+
+/* 0, or -1 with a message in `error` that quotes the value. default_port may be NULL: then a port must be there. */
+int endpoint_parse(struct endpoint *endpoint, const char *text, const char *default_port, char *error, size_t error_size);
+char *endpoint_print(const struct endpoint *endpoint, char *out, size_t size);
+
+/*
+ * Connects (every address of the host in turn, until the deadline), close-on-exec, TCP_NODELAY. Returns the
+ * descriptor, or -1 with a sentence in `error` that names the address tried last and the reason.
+ */
+int endpoint_connect(const struct endpoint *endpoint, struct deadline deadline, char *error, size_t error_size);
+
+/* Listens on every address of the host. Fills up to `max` descriptors; returns their number, or -1 with `error`. */
+int endpoint_listen(const struct endpoint *endpoint, int *fds, int max, char *error, size_t error_size);
+
+/* "192.0.2.1" or "2001:db8::1", without port and brackets; v4-mapped addresses print as IPv4. */
+#define SOCKADDR_TEXT_MAX 64
+char *endpoint_print_address(const struct sockaddr *address, char *out, size_t size);
+
+/* Keepalive and TCP_USER_TIMEOUT such that a dead peer is found within `seconds`. */
+void endpoint_set_keepalive(int fd, int seconds);
+
+#endif

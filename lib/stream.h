@@ -1,0 +1,96 @@
+/*
+ * A byte stream with an input buffer and absolute deadlines, over file descriptors (set non-blocking)
+ * or over a vtable: the edge's TLS plugs in there, so the SMTP client never sees OpenSSL.
+ *
+ * One thread uses a stream at a time, except that stream_shutdown() may be called from another one.
+ */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "buffer.h"
+#include "deadline.h"
+
+enum stream_result {
+	STREAM_OK = 0,
+	STREAM_EOF,		/* orderly end of input */
+	STREAM_TIMEOUT,		/* the deadline passed */
+	STREAM_ERROR,		/* see stream_error() */
+	STREAM_TOO_LONG,	/* stream_read_line: no LF within the bound */
+	STREAM_INPUT,		/* stream_write_watching: the peer spoke before all was written */
+};
+
+/* What a vtable's read or write returns besides a byte count (> 0). */
+enum {
+	STREAM_IO_EOF = 0,
+	STREAM_IO_ERROR = -1,		/* the vtable has filled in the error text */
+	STREAM_IO_WANT_READ = -2,	/* poll the read descriptor, call again */
+	STREAM_IO_WANT_WRITE = -3,
+};
+
+struct stream;
+
+struct stream_ops {
+	ssize_t (*read)(void *context, void *bytes, size_t length, char *error, size_t error_size);
+	ssize_t (*write)(void *context, const void *bytes, size_t length, char *error, size_t error_size);
+	void (*close)(void *context);	/* orderly close if it can be had at once; frees context; does not close descriptors */
+};
+
+struct stream {
+	int read_fd;
+	int write_fd;			/* equal to read_fd for sockets */
+	const struct stream_ops *ops;	/* NULL: plain read(2) and write(2) */
+	void *context;
+	struct buffer input;
+	size_t total_written;		/* bytes accepted by the kernel or by the vtable, ever */
+	char error[160];
+};
+
+/* Takes ownership of the descriptors and makes them non-blocking. Input is buffered up to 64 KiB. */
+void stream_init(struct stream *stream, int read_fd, int write_fd);
+
+/*
+ * Puts a vtable on top (TLS). There must be no unread input: returns -1 if bytes are already buffered,
+ * which after STARTTLS is an attack (CVE-2011-0411).
+ */
+int stream_set_ops(struct stream *stream, const struct stream_ops *ops, void *context);
+
+/* Closes vtable and descriptors, frees the buffer. Safe on a wiped stream. */
+void stream_wipe(struct stream *stream);
+
+/* Shuts both directions of a socket down, so that a blocked owner wakes up with EOF or an error. */
+void stream_shutdown(struct stream *stream);
+
+/* Why the last call returned STREAM_ERROR ("Connection reset by peer"), printable. */
+const char *stream_error(const struct stream *stream);
+
+enum stream_result stream_read_full(struct stream *stream, void *bytes, size_t length, struct deadline deadline);
+/* At least one byte, at most `length`. */
+enum stream_result stream_read_some(struct stream *stream, void *bytes, size_t length, size_t *got_out,
+				    struct deadline deadline);
+/*
+ * One line up to and including LF. The line end (LF, CRLF, CR CR LF) is removed and a NUL added; *length_out may
+ * be less than strlen shows no NUL inside. `size` includes the NUL; a longer line is STREAM_TOO_LONG and unread.
+ */
+enum stream_result stream_read_line(struct stream *stream, char *line, size_t size, size_t *length_out,
+				    struct deadline deadline);
+enum stream_result stream_write_full(struct stream *stream, const void *bytes, size_t length, struct deadline deadline);
+/*
+ * Like stream_write_full, but returns STREAM_INPUT as soon as the peer has sent something; *written_out says how
+ * much had gone out. Input that is already buffered counts.
+ */
+enum stream_result stream_write_watching(struct stream *stream, const void *bytes, size_t length, size_t *written_out,
+					 struct deadline deadline);
+/*
+ * Is there unread input (or EOF, or an error to be read) now? Never blocks. Protocol data without payload
+ * (TLS tickets) does not count.
+ */
+bool stream_has_input(struct stream *stream);
+/* Waits for input until the deadline: STREAM_OK, STREAM_EOF, STREAM_TIMEOUT or STREAM_ERROR. */
+enum stream_result stream_wait_input(struct stream *stream, struct deadline deadline);
+
+#endif
