@@ -1,0 +1,43 @@
+/*
+ * The edge's allow-list: `base64-key name [option=value ...]`, # comments. A bad line is reported and skipped, the
+ * others stay valid. The same key under two names, or a name with two lines of one key, is a bad line; two keys
+ * under one name are not (key rotation).
+ */
+#ifndef AUTHORIZED_CLIENTS_H
+#define AUTHORIZED_CLIENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#define CLIENT_NAME_MAX 63
+
+struct authorized_client {
+	uint8_t public_key[32];
+	char name[CLIENT_NAME_MAX + 1];		/* letters, digits, "-_." */
+	uint8_t psk[32];			/* from psk=FILE; all zero = none */
+	size_t line;
+};
+
+struct authorized_clients {
+	struct authorized_client *clients;
+	size_t count;
+	size_t bad_lines;
+	struct stat status;			/* of the file as read */
+};
+
+/* Called for every bad line: "PATH:LINE: reason". */
+typedef void authorized_clients_complain_fn(void *context, const char *message);
+
+/*
+ * `own_public_key` (may be NULL) in the list is a bad line. 0, or -1 with error when the file cannot be read at all
+ * (then *list is empty: nobody is authorised).
+ */
+int authorized_clients_read(struct authorized_clients *list, const char *path, const uint8_t *own_public_key,
+			    authorized_clients_complain_fn *complain, void *context, char *error, size_t error_size);
+void authorized_clients_wipe(struct authorized_clients *list);
+/* NULL if the key is not in the list. Compares in constant time per entry. */
+const struct authorized_client *authorized_clients_find(const struct authorized_clients *list, const uint8_t public_key[32]);
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * Typed messages inside records: encode and decode. Byte layout in doc/PROTOCOL.md.
+ *
+ *   frame   = type(1) flags(1) transaction(4) body
+ *   body    = raw content bytes (CONTENT) / *field (every other type)
+ *   field   = tag(1) length(2) value          integers big-endian; tag bit 7 set: may be skipped when unknown
+ *   flags   bit 0 set: a receiver that does not know the type closes the tunnel; clear: it skips the frame
+ */
+#ifndef FRAME_H
+#define FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/buffer.h"
+#include "lib/delivery_status.h"
+#include "lib/envelope.h"
+#include "tunnel_limits.h"
+
+enum frame_type {
+	/* mail host to edge */
+	FRAME_ENVELOPE = 0x01,
+	FRAME_RECIPIENT = 0x02,
+	FRAME_CONTENT = 0x03,
+	FRAME_END_OF_CONTENT = 0x04,
+	FRAME_ABORT = 0x05,
+	/* edge to mail host */
+	FRAME_DELIVERY_STATUS = 0x11,
+	FRAME_DONE = 0x12,
+	FRAME_INFO = 0x13,
+	/* both */
+	FRAME_PING = 0x21,
+	FRAME_PONG = 0x22,
+	FRAME_CLOSE = 0x23,
+	/* 0x31..0x3f are kept for enrolment and queries */
+};
+
+#define FRAME_FLAG_CRITICAL 0x01
+
+/* BLAKE2b-256 over the content as carried (dot-stuffed, without the final dot line). */
+#define CONTENT_DIGEST_SIZE 32
+
+struct frame_envelope {
+	struct envelope envelope;	/* recipients empty */
+	uint32_t budget_ms;		/* time the mail host will still wait */
+};
+
+struct frame_info {
+	char edge_name[SMTP_DOMAIN_MAX + 1];	/* its EHLO name */
+	uint64_t size_max;			/* largest content it takes */
+	uint32_t recipients_max;
+};
+
+enum close_reason {
+	CLOSE_IDLE = 1,
+	CLOSE_SHUTDOWN = 2,		/* the edge stops; try again soon */
+	CLOSE_REVOKED = 3,		/* the key was taken off the allow-list */
+	CLOSE_PROTOCOL_ERROR = 4,
+	CLOSE_LIMIT = 5,		/* too many tunnels of this client */
+};
+
+struct frame_close {
+	enum close_reason reason;
+	char text[SMTP_REPLY_TEXT_MAX + 1];	/* printable */
+};
+
+/* A decoded frame. Pointers lead into the decoded bytes and live as long as they. */
+struct frame {
+	uint8_t type;
+	uint8_t flags;
+	uint32_t transaction;
+	union {
+		struct frame_envelope envelope;			/* ENVELOPE */
+		struct { uint32_t index; struct recipient recipient; } recipient;	/* RECIPIENT: index counts from 0 without gaps */
+		struct { const uint8_t *bytes; size_t length; } content;		/* CONTENT */
+		struct { uint8_t digest[CONTENT_DIGEST_SIZE]; uint64_t length; } end;	/* END_OF_CONTENT */
+		struct { uint32_t index; struct delivery_status status; } status;	/* DELIVERY_STATUS */
+		struct frame_info info;
+		struct frame_close close;
+	} u;
+};
+
+enum frame_decode_result {
+	FRAME_OK,
+	FRAME_SKIP,		/* unknown type without the critical flag */
+	FRAME_BAD,		/* malformed, missing or doubled field, unknown critical type or field, value out of bounds */
+};
+
+/* Writes the plaintext of one record. 0, or -1 if it does not fit (a programming error) or memory is out. CONTENT: copies. */
+int frame_encode(struct buffer *out, const struct frame *frame);
+/* On FRAME_BAD `error` says which field of which type. Addresses are validated by lib's parsers. Nothing is allocated. */
+enum frame_decode_result frame_decode(struct frame *frame, const uint8_t *bytes, size_t length, char *error,
+				      size_t error_size);
+const char *frame_type_name(uint8_t type);
+
+#endif
