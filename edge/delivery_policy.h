@@ -1,0 +1,33 @@
+/*
+ * Everything that can defer or bounce mail, as one pure function: (stage, what happened, reply) -> what to do next and
+ * the status if this was the last word. STYLE: Postfix keeps the same in smtp_trouble.c.
+ */
+#ifndef DELIVERY_POLICY_H
+#define DELIVERY_POLICY_H
+
+#include "lib/delivery_status.h"
+#include "smtp_client.h"
+
+enum delivery_next {
+	DELIVERY_NEXT_FINAL,		/* the status stands */
+	DELIVERY_NEXT_HOST,		/* another address may be tried; the status stands if there is none */
+	DELIVERY_NEXT_CLEARTEXT,	/* same address, fresh connection, without TLS; only with tls_level MAY */
+	DELIVERY_NEXT_TRANSACTION,	/* same connection, a further transaction (too many recipients) */
+};
+
+struct delivery_decision {
+	enum delivery_next next;
+	struct delivery_status status;	/* remote_* and tls are filled in by the caller */
+};
+
+/* `accepted_before`: recipients that this server took in this transaction before this RCPT reply. */
+void delivery_policy_decide(const struct smtp_event *event, enum tls_level tls_level, size_t accepted_before,
+			    struct delivery_decision *decision);
+
+/*
+ * Of two hosts' verdicts on the same recipient, which one tells the user more and is never wrong: a temporary one beats a
+ * permanent one (some host may still take it), except that a later permanent verdict on the recipient itself stands.
+ */
+void delivery_policy_merge(struct delivery_status *kept, const struct delivery_status *later);
+
+#endif

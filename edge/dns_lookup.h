@@ -1,0 +1,59 @@
+/*
+ * DNS questions (ldns) with absolute deadlines. Every answer says how far it can be trusted (RFC 4033 5), as a value. One
+ * dns_resolver serves all threads; each lookup uses its own sockets.
+ */
+#ifndef DNS_LOOKUP_H
+#define DNS_LOOKUP_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/conf.h"
+#include "lib/deadline.h"
+#include "lib/smtp_limits.h"
+
+/* Is the AD bit believed? Only from loopback resolvers, or when the configuration says so. */
+enum dns_trust { DNS_SECURE, DNS_INSECURE, DNS_BOGUS, DNS_FAILED };
+
+enum dns_result {
+	DNS_FOUND,		/* at least one record of the type asked for */
+	DNS_NXDOMAIN,
+	DNS_NODATA,		/* the name exists, the type does not */
+	DNS_ERROR,		/* SERVFAIL, REFUSED, time-out, malformed, CNAME loop: trust is BOGUS or FAILED; see error */
+};
+
+/* Aliases followed before it is called a loop. */
+#define DNS_CNAME_MAX 10
+#define DNS_NAME_MAX 255
+#define DNS_RECORDS_MAX 1000
+
+struct dns_mx { uint16_t preference; char exchange[DNS_NAME_MAX + 1]; };	/* exchange "" = "." */
+
+struct dns_answer {
+	enum dns_result result;
+	enum dns_trust trust;
+	uint32_t ttl_s;				/* smallest of the records used, clamped to floor and ceiling */
+	char name[DNS_NAME_MAX + 1];		/* after CNAMEs, lower case, no final dot */
+	size_t count;
+	struct dns_mx *mx;			/* MX */
+	struct sockaddr_storage *addresses;	/* A, AAAA: port 0 */
+	char error[160];			/* DNS_ERROR: "SERVFAIL from 127.0.0.1 for example.com MX" */
+};
+
+enum dns_type { DNS_TYPE_A, DNS_TYPE_MX, DNS_TYPE_AAAA };	/* TLSA, TXT, PTR join here */
+
+struct dns_resolver;
+/* servers: addresses ("127.0.0.1", "127.0.0.1@5353", "::1"); empty list = /etc/resolv.conf. NULL with error. */
+struct dns_resolver *dns_resolver_create(const struct conf_list *servers, bool trust_ad, char *error, size_t error_size);
+void dns_resolver_destroy(struct dns_resolver *resolver);
+/* May AD be believed? false: say so once, loudly, where it matters. */
+bool dns_resolver_is_trusted(const struct dns_resolver *resolver);
+
+/* Always fills *answer. name: ASCII (A-labels), checked for length and label rules; bad names are DNS_NXDOMAIN. */
+void dns_lookup(struct dns_resolver *resolver, const char *name, enum dns_type type, struct deadline deadline,
+		struct dns_answer *answer);
+void dns_answer_wipe(struct dns_answer *answer);
+
+#endif

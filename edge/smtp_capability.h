@@ -1,0 +1,19 @@
+/* EHLO keywords to a struct (RFC 5321 4.1.1.1). Absurd SIZE values mean no limit. */
+#ifndef SMTP_CAPABILITY_H
+#define SMTP_CAPABILITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct smtp_capabilities {
+	bool esmtp;		/* EHLO was accepted */
+	bool starttls, pipelining, eightbitmime, smtputf8, dsn, size, requiretls, chunking, enhancedstatuscodes;
+	uint64_t size_max;	/* 0 = no limit known */
+	char domain[256];	/* what the server calls itself in the first line, printable */
+};
+
+/* Feed each line of the EHLO reply without code and hyphen; line_number counts from 0 (the greeting line). */
+void smtp_capability_line(struct smtp_capabilities *capabilities, size_t line_number, const char *text, size_t length);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * The conversation with one server (RFC 5321, 1870, 2920, 3207, 3461, 6152, 6531): greeting, EHLO, STARTTLS, MAIL,
+ * RCPT, DATA, QUIT. It decides nothing about mail: it reports what happened as values, and delivery_policy
+ * makes delivery statuses out of them.
+ */
+#ifndef SMTP_CLIENT_H
+#define SMTP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "content.h"
+#include "lib/deadline.h"
+#include "lib/delivery_status.h"
+#include "lib/envelope.h"
+#include "lib/smtp_reply.h"
+#include "lib/stream.h"
+#include "smtp_capability.h"
+#include "tls_context.h"
+
+/* What ended a step when it was not a reply. */
+enum smtp_failure {
+	SMTP_FAILURE_NONE,		/* a reply decided: see .reply */
+	SMTP_FAILURE_CONNECT,		/* connect(2): refused, no route, timed out */
+	SMTP_FAILURE_TIMEOUT,
+	SMTP_FAILURE_LOST,		/* closed or reset by the peer */
+	SMTP_FAILURE_PROTOCOL,		/* malformed or unsolicited reply, caps passed */
+	SMTP_FAILURE_TLS_HANDSHAKE,
+	SMTP_FAILURE_TLS_INJECTION,	/* bytes behind the 220 of STARTTLS (CVE-2011-0411) */
+	SMTP_FAILURE_TLS_NOT_OFFERED,	/* policy wants TLS and there is none */
+	SMTP_FAILURE_LOOP,		/* the server is ourselves */
+	SMTP_FAILURE_CAPABILITY,	/* the message needs what the server does not offer (SMTPUTF8) */
+	SMTP_FAILURE_TOO_BIG,		/* larger than the server's SIZE */
+	SMTP_FAILURE_SLOW,		/* below the minimum data rate */
+	SMTP_FAILURE_CANCELLED,		/* the edge stops */
+	SMTP_FAILURE_LOCAL,		/* memory, descriptors */
+};
+
+/* What happened at a step: a complete reply, or a failure with a sentence. Both with the stage. */
+struct smtp_event {
+	enum delivery_stage stage;
+	enum smtp_failure failure;
+	struct smtp_reply reply;		/* failure NONE: the reply that decided */
+	char detail[200];			/* failure: "Connection reset by peer", printable */
+	bool final_dot_sent;			/* the final dot left (or may have left) and no reply was read: in doubt */
+};
+
+struct smtp_client_params {
+	const char *host;			/* MX host name, for SNI and logs; an A-label name */
+	const char *address;			/* printable address */
+	int port;
+	const char *ehlo_name;
+	enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT } tls_level;	/* DANE and MTA-STS levels join here */
+	struct tls_context *tls;
+	struct deadline deadline;		/* of the whole delivery; cuts every step */
+};
+
+/* Opaque outside smtp_client*.c. */
+struct smtp_client {
+	struct stream stream;
+	struct smtp_client_params params;
+	struct smtp_capabilities capabilities;	/* of the last EHLO, i.e. inside TLS when there is TLS */
+	char tls_description[DELIVERY_TLS_MAX + 1];	/* "" = cleartext */
+	bool is_open;
+	bool in_transaction;			/* MAIL was accepted: RSET before the next */
+};
+
+/*
+ * Takes the connected socket, reads the greeting, says EHLO (HELO after a 5xx), STARTTLS and EHLO again as the level wants. 0: ready for
+ * smtp_client_transaction(). -1: *event says why; the client is closed.
+ */
+int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_client_params *params, struct smtp_event *event);
+
+/*
+ * One mail transaction for recipients[0..count-1] of the envelope (indices into envelope->recipients), count <=
+ * SMTP_RECIPIENTS_PER_TRANSACTION. Calls `result` exactly once for every index, in any order, possibly before the final reply
+ * (a refused RCPT). Returns true when the client may be used for another transaction, false when it was closed.
+ * The content is written verbatim: prefix (trace field, already in wire form) then content then ".".
+ * An index whose RCPT got no final answer because the connection broke gets an event with failure != NONE.
+ * RCPT 452/552-too-many (RFC 5321 4.5.3.1.10) after at least one accepted recipient is reported with its reply: the caller may
+ * retry those in a further transaction on the same client.
+ */
+typedef void smtp_client_result_fn(void *context, size_t index, const struct smtp_event *event);
+
+struct smtp_transaction {
+	const struct envelope *envelope;
+	const size_t *indices;
+	size_t count;
+	const struct content *content;
+	const char *prefix;			/* Received field with CRLF */
+	size_t prefix_length;
+	smtp_client_result_fn *result;
+	void *context;
+};
+bool smtp_client_transaction(struct smtp_client *client, const struct smtp_transaction *transaction);
+
+/* QUIT (waits for the answer at most SMTP_QUIT_TIMEOUT_MS) and close. Safe on a closed client. */
+void smtp_client_quit(struct smtp_client *client);
+/* Close at once. */
+void smtp_client_close(struct smtp_client *client);
+
+#endif
