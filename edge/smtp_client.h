@@ -51,7 +51,7 @@ struct smtp_client_params {
 	const char *address;			/* printable address */
 	int port;
 	const char *ehlo_name;
-	enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT } tls_level;	/* DANE and MTA-STS levels join here */
+	enum tls_level tls_level;
 	struct tls_context *tls;
 	struct deadline deadline;		/* of the whole delivery; cuts every step */
 };

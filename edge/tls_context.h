@@ -10,6 +10,9 @@
 #include "lib/deadline.h"
 #include "lib/stream.h"
 
+/* Postfix's level names (smtp_tls_security_level); the authenticated levels join here. */
+enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT };
+
 struct tls_context;
 
 /* NULL with `error` on failure. Thread-safe afterwards. */

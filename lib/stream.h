@@ -46,11 +46,13 @@ struct stream {
 	const struct stream_ops *ops;	/* NULL: plain read(2) and write(2) */
 	void *context;
 	struct buffer input;
+	enum stream_result input_end;	/* STREAM_EOF or STREAM_ERROR once input has ended; it stays so */
+	bool write_is_socket;
 	size_t total_written;		/* bytes accepted by the kernel or by the vtable, ever */
 	char error[160];
 };
 
-/* Takes ownership of the descriptors and makes them non-blocking. Input is buffered up to 64 KiB. */
+/* Takes ownership of the descriptors (sockets, pipes) and makes them non-blocking. Input is buffered up to 64 KiB. */
 void stream_init(struct stream *stream, int read_fd, int write_fd);
 
 /*
@@ -62,26 +64,38 @@ int stream_set_ops(struct stream *stream, const struct stream_ops *ops, void *co
 /* Closes vtable and descriptors, frees the buffer. Safe on a wiped stream. */
 void stream_wipe(struct stream *stream);
 
-/* Shuts both directions of a socket down, so that a blocked owner wakes up with EOF or an error. */
+/*
+ * Shuts both directions of a socket down, so that a blocked owner wakes up with EOF or an error. The caller
+ * sees to it that the owner does not wipe the stream meanwhile. Does nothing for pipes.
+ */
 void stream_shutdown(struct stream *stream);
 
 /* Why the last call returned STREAM_ERROR ("Connection reset by peer"), printable. */
 const char *stream_error(const struct stream *stream);
 
+/*
+ * Exactly `length` bytes. STREAM_EOF only before the first of them; an end in the middle is STREAM_ERROR. After
+ * anything but STREAM_OK the stream is out of step: some bytes may have been taken.
+ */
 enum stream_result stream_read_full(struct stream *stream, void *bytes, size_t length, struct deadline deadline);
-/* At least one byte, at most `length`. */
+/* At least one byte, at most `length` (> 0). *got_out is 0 unless STREAM_OK. Big reads bypass the input buffer. */
 enum stream_result stream_read_some(struct stream *stream, void *bytes, size_t length, size_t *got_out,
 				    struct deadline deadline);
 /*
- * One line up to and including LF. The line end (LF, CRLF, CR CR LF) is removed and a NUL added; *length_out may
- * be less than strlen shows no NUL inside. `size` includes the NUL; a longer line is STREAM_TOO_LONG and unread.
+ * One line up to and including LF. The line end (LF, CRLF, CR CR LF) is removed and a NUL added; *length_out (or
+ * NULL) is the line's true length: strlen(line) is less if the peer sent a NUL inside it. `size` includes the
+ * NUL; a longer line (or one that fills the input buffer) is STREAM_TOO_LONG. On anything but STREAM_OK nothing
+ * has been read; a last line without LF is STREAM_EOF.
  */
 enum stream_result stream_read_line(struct stream *stream, char *line, size_t size, size_t *length_out,
 				    struct deadline deadline);
+/* All of it. SIGPIPE is never raised for a socket or pipe; a vtable sees to that itself. */
 enum stream_result stream_write_full(struct stream *stream, const void *bytes, size_t length, struct deadline deadline);
 /*
- * Like stream_write_full, but returns STREAM_INPUT as soon as the peer has sent something; *written_out says how
- * much had gone out. Input that is already buffered counts.
+ * Like stream_write_full, but returns STREAM_INPUT as soon as the peer has sent something or has closed its side;
+ * *written_out says how much had gone out. Input that is already buffered counts, also before the first byte. When
+ * the peer spoke and then reset the connection, this too is STREAM_INPUT: what it said can be read. To go on writing
+ * over a vtable continue at bytes + *written_out: TLS may hold the beginning of a record.
  */
 enum stream_result stream_write_watching(struct stream *stream, const void *bytes, size_t length, size_t *written_out,
 					 struct deadline deadline);
