@@ -1,6 +1,6 @@
 /*
- * The content of one message in memory, never on disk, shared read-only by every delivery thread after
- * content_seal(). All contents together stay below the cap of their content_pool.
+ * The content of one message in memory, never on disk. One thread appends; once the last byte is there it is shared
+ * read-only by every delivery thread, each with its own cursor. All contents together stay below the cap of their pool.
  */
 #ifndef CONTENT_H
 #define CONTENT_H
@@ -34,7 +34,7 @@ enum content_result { CONTENT_OK, CONTENT_POOL_FULL, CONTENT_NO_MEMORY };
 void content_init(struct content *content, struct content_pool *pool);
 /* Appends a copy. On failure the content is unchanged. */
 enum content_result content_append(struct content *content, const void *bytes, size_t length);
-/* Frees and gives the bytes back to the pool. Safe twice. */
+/* Frees and gives the bytes back to the pool and the memory back to the kernel. Safe twice. */
 void content_wipe(struct content *content);
 
 /* Reading: an independent cursor per thread. */
@@ -42,7 +42,7 @@ struct content_cursor {
 	const struct content_chunk *chunk;
 };
 void content_cursor_init(struct content_cursor *cursor, const struct content *content);
-/* Next run of bytes; false at the end. */
+/* Next run of bytes (never empty); false at the end. */
 bool content_cursor_next(struct content_cursor *cursor, const uint8_t **bytes, size_t *length);
 
 #endif
