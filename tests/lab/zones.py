@@ -1,0 +1,164 @@
+#!/usr/bin/python3
+"""Build the lab's DNS from zone files.
+
+    zones.py SOURCE TARGET
+
+SOURCE holds NAME.zone, each with just the zone's own records; TARGET gets
+complete, where asked for signed, zone files and nsd's list of zones.  This
+script adds SOA and NS, the delegations in the parent (the closest zone above,
+or the root), and DNSSEC.  Comment lines direct it:
+
+    ; lab: signed             signed, with DS in the parent
+    ; lab: bogus              signed, but the DS in the parent does not match
+    ; lab: lame               delegated to our server, which has no data: SERVFAIL
+    ; lab: delegate ADDRESS   delegated to a server at ADDRESS
+
+Keys are made once and kept in TARGET, so that the root's key stays the same.
+"""
+import glob
+import os
+import subprocess
+import sys
+
+SERVER = "ns.example."
+SERVER_ADDRESSES = [("A", "203.0.113.53"), ("AAAA", "2001:db8:25::53")]
+ALGORITHM = "ECDSAP256SHA256"
+
+
+class Zone:
+    def __init__(self, name, text=""):
+        self.name = name
+        self.text = text
+        self.children = []
+        words = [line.split(":", 1)[1].split() for line in text.splitlines()
+                 if line.startswith("; lab:")]
+        self.directives = {word[0]: word[1:] for word in words if word}
+
+    def __contains__(self, directive):
+        return directive in self.directives
+
+    @property
+    def fqdn(self):
+        return self.name + "." if self.name else "."
+
+    @property
+    def is_served(self):
+        return "delegate" not in self
+
+    @property
+    def is_signed(self):
+        return not self.name or "signed" in self or "bogus" in self
+
+
+def read_zones(source):
+    zones = {"": Zone("")}
+    for path in glob.glob(os.path.join(source, "*.zone")):
+        name = os.path.basename(path)[:-len(".zone")].lower()
+        with open(path, encoding="ascii") as file:
+            zones[name] = Zone(name, file.read())
+    for zone in zones.values():
+        if zone.name:
+            parent(zone, zones).children.append(zone)
+    return zones
+
+
+def parent(zone, zones):
+    labels = zone.name.split(".")
+    above = (".".join(labels[i:]) for i in range(1, len(labels) + 1))
+    return next(zones[name] for name in above if name in zones)
+
+
+def key_base(zone, target):
+    """The zone's key: path without suffix; made at the first call."""
+    link = os.path.join(target, "keys", (zone.name or "root") + ".base")
+    if not os.path.exists(link):
+        made = subprocess.run(
+            ["ldns-keygen", "-k", "-a", ALGORITHM, "-r", "/dev/urandom", zone.fqdn],
+            cwd=os.path.join(target, "keys"), check=True, capture_output=True, text=True)
+        with open(link, "w", encoding="ascii") as file:
+            file.write(os.path.join(target, "keys", made.stdout.strip()))
+    with open(link, encoding="ascii") as file:
+        return file.read()
+
+
+def ds_record(zone, target):
+    made = subprocess.run(["ldns-key2ds", "-n", "-2", key_base(zone, target) + ".key"],
+                          check=True, capture_output=True, text=True)
+    record = made.stdout.strip()
+    if "bogus" in zone:
+        record = record[:-1] + ("0" if record[-1] != "0" else "1")
+    return record
+
+
+def delegation(child, target):
+    if "delegate" in child:
+        address = child.directives["delegate"][0]
+        kind = "AAAA" if ":" in address else "A"
+        return [f"{child.fqdn} NS ns.{child.fqdn}", f"ns.{child.fqdn} {kind} {address}"]
+    lines = [f"{child.fqdn} NS {SERVER}"]
+    if child.is_signed:
+        lines.append(ds_record(child, target))
+    return lines
+
+
+def complete(zone, serial, target):
+    lines = [f"$ORIGIN {zone.fqdn}", "$TTL 60",
+             f"@ SOA {SERVER} hostmaster.example. {serial} 3600 600 86400 5",
+             f"@ NS {SERVER}"]
+    for child in zone.children:
+        lines += delegation(child, target)
+    if not zone.name:
+        lines += [f"{SERVER} {kind} {address}" for kind, address in SERVER_ADDRESSES]
+    return "\n".join(lines) + f"\n$ORIGIN {zone.fqdn}\n" + zone.text + "\n"
+
+
+def write_zone(zone, serial, target):
+    """Write the zone if it changed; the serial number alone is no change."""
+    base = os.path.join(target, zone.name or "root")
+    text = complete(zone, 1, target)
+    try:
+        with open(base + ".seen", encoding="ascii") as file:
+            if file.read() == text:
+                return
+    except FileNotFoundError:
+        pass
+    with open(base + ".plain", "w", encoding="ascii") as file:
+        file.write(complete(zone, serial, target))
+    if zone.is_signed:
+        subprocess.run(["ldns-signzone", "-o", zone.fqdn, "-f", base + ".new",
+                        base + ".plain", key_base(zone, target)], check=True)
+    else:
+        os.link(base + ".plain", base + ".new")
+    os.replace(base + ".new", base + ".served")
+    with open(base + ".seen", "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def main():
+    source, target = sys.argv[1:]
+    os.makedirs(os.path.join(target, "keys"), exist_ok=True)
+    zones = read_zones(source)
+    counter = os.path.join(target, "serial")
+    try:
+        with open(counter, encoding="ascii") as file:
+            serial = int(file.read()) + 1
+    except FileNotFoundError:
+        serial = 1
+    with open(counter, "w", encoding="ascii") as file:
+        file.write(str(serial))
+    served = [zone for zone in zones.values() if zone.is_served]
+    for zone in served:
+        if "lame" in zone:
+            continue
+        write_zone(zone, serial, target)
+    with open(os.path.join(target, "zones.conf"), "w", encoding="ascii") as file:
+        for zone in served:
+            file.write(f'zone:\n\tname: "{zone.fqdn}"\n'
+                       f'\tzonefile: "{zone.name or "root"}.served"\n')
+    with open(os.path.join(target, "root.key"), "w", encoding="ascii") as file:
+        with open(key_base(zones[""], target) + ".key", encoding="ascii") as key:
+            file.write(key.read())
+
+
+if __name__ == "__main__":
+    main()
