@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -62,7 +63,8 @@ static bool is_host(const char *host)
 		return false;
 	last_label = strrchr(host, '.');
 	last_label = last_label != NULL ? last_label + 1 : host;
-	if (last_label[strspn(last_label, "0123456789")] == '\0' || strncasecmp(last_label, "0x", 2) == 0)
+	if ((isdigit((unsigned char)last_label[0]) && last_label[strspn(last_label, "0123456789")] == '\0') ||
+	    strncasecmp(last_label, "0x", 2) == 0)
 		return inet_pton(AF_INET, host, &ignored) == 1;
 	return true;
 }
@@ -330,11 +332,17 @@ static int listen_at(int family, const struct sockaddr *address, socklen_t size)
 	return -result;
 }
 
-/* A socket file whose owner died: connecting to it is refused. */
+/* A socket file whose owner died: connecting to it is refused. (So it is with a plain file: look first.) */
 static bool is_stale_socket(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
+	struct stat status;
+	bool refused;
+	int fd;
+
+	if (lstat(address->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	refused = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 &&
 		       errno == ECONNREFUSED;
 
 	if (fd >= 0)
