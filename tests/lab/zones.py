@@ -109,13 +109,15 @@ def complete(zone, serial, target):
         lines += delegation(child, target)
     if not zone.name:
         lines += [f"{SERVER} {kind} {address}" for kind, address in SERVER_ADDRESSES]
+        lines.append(f'lab-serial TXT "{serial}"')
     return "\n".join(lines) + f"\n$ORIGIN {zone.fqdn}\n" + zone.text + "\n"
 
 
 def write_zone(zone, serial, target):
-    """Write the zone if it changed; the serial number alone is no change."""
+    """Write the zone if it changed; the serial number alone is no change, but in the
+    root, where the TXT record lab-serial shows that the server has loaded it all."""
     base = os.path.join(target, zone.name or "root")
-    text = complete(zone, 1, target)
+    text = complete(zone, 1 if zone.name else serial, target)
     try:
         with open(base + ".seen", encoding="ascii") as file:
             if file.read() == text:

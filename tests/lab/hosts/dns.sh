@@ -43,6 +43,9 @@ reload() {
 	/opt/lab/zones.py /srv/lab-zones $zones
 	nsd-control reconfig >/dev/null
 	nsd-control reload >/dev/null
+	until [ "$(dig +short @203.0.113.53 lab-serial. TXT)" = "\"$(cat $zones/serial)\"" ]; do
+		sleep 0.02
+	done
 	unbound_forget "$1"
 }
 

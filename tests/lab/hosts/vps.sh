@@ -9,6 +9,11 @@ start() {
 	echo "nameserver 127.0.0.1" >/etc/resolv.conf
 	echo "options edns0 trust-ad" >>/etc/resolv.conf
 	unbound_start 127.0.0.1 ::1
+	useradd --system --no-create-home --shell /usr/sbin/nologin _postern-edge
+	if [ -d /srv/lab/stage ]; then
+		/opt/lab/hosts/postern.sh vps
+		/opt/lab/hosts/edge.sh start
+	fi
 }
 
 forget() {

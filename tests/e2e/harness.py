@@ -1,0 +1,327 @@
+"""What end-to-end cases use to drive the lab (tests/lab); runs inside `lab run`.
+
+    from harness import Case, lab
+
+    class Something(Case):
+        def test_it(self):
+            lab.home.sendmail("me@home.example", ["you@postfix.example"], MESSAGE)
+            lab.home.wait_log(r"to=<you@postfix\\.example>.*status=sent")
+            self.assertEqual(lab.stored("mx-postfix")[0].raw, ...)
+
+Before each case the queue of home and the mail stored by the MX hosts are
+emptied and a stopped edge is started again.
+"""
+import contextlib
+import ctypes
+import json
+import os
+import re
+import shlex
+import smtplib
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.environ["LAB_SRC"]))
+import stored as stored_mail  # noqa: E402
+
+LAB = os.path.join(os.environ["LAB_SRC"], "lab")
+CLONE_NEWNET = 0x40000000
+MX_HOSTS = [line.split()[0] for line in open(os.path.join(os.environ["LAB_SRC"], "hosts.conf"),
+                                             encoding="ascii") if line.startswith("mx-")]
+
+
+def wait_for(what, function, timeout=15, interval=0.05):
+    """The first true value of function(); AssertionError "what" after the timeout."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = function()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(interval)
+
+
+class Host:
+    def __init__(self, name):
+        self.name = name
+        self.root = os.path.join(os.environ["LAB_ROOT"], "hosts", name, "root")
+        with open(os.path.join(os.environ["LAB_ROOT"], "hosts", name, "anchor"),
+                  encoding="ascii") as file:
+            self.anchor = file.read().strip()
+
+    def command(self, *command):
+        """The argv that runs a command on this host."""
+        return ["nsenter", "-t", self.anchor, "--mount", "--net", "--uts", "--ipc",
+                f"--pid=/proc/{self.anchor}/ns/pid_for_children", "--", *command]
+
+    def run(self, *command, input=None, check=True, timeout=60):
+        """Run a command; CompletedProcess with stdout and stderr as text."""
+        done = subprocess.run(self.command(*command), input=input, capture_output=True,
+                              text=not isinstance(input, bytes), timeout=timeout, check=False)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{self.name}: {shlex.join(command)}: exit {done.returncode}: "
+                                 f"{done.stdout}{done.stderr}")
+        return done
+
+    def popen(self, *command, **options):
+        return subprocess.Popen(self.command(*command), **options)
+
+    def path(self, path):
+        """A host's file as seen from here (not for /proc)."""
+        return os.path.join(self.root, path.lstrip("/"))
+
+    def read(self, path):
+        with open(self.path(path), encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+
+    def write(self, path, text):
+        with open(self.path(path), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def connect(self, address, port, timeout=20):
+        """A TCP connection that leaves from this host."""
+        return in_netns(self.name, lambda: socket.create_connection((address, port), timeout))
+
+    def smtp(self, address="127.0.0.1", port=25, name="client.example", timeout=60):
+        """An smtplib.SMTP that leaves from this host (greeting read, no EHLO yet)."""
+        return SmtpFrom(self, address, port, name, timeout)
+
+    # -- the log
+
+    def log(self, since=0):
+        with open(self.path("/var/log/mail.log"), "rb") as file:
+            file.seek(since)
+            return file.read().decode("utf-8", "replace")
+
+    def log_mark(self):
+        return os.path.getsize(self.path("/var/log/mail.log"))
+
+    def grep_log(self, pattern, since=None):
+        """All lines since the case began (or since a mark) that match."""
+        lines = self.log(self.mark if since is None else since).splitlines()
+        return [line for line in lines if re.search(pattern, line)]
+
+    def wait_log(self, pattern, timeout=15, count=1, since=None):
+        """Wait for `count` matching lines; returns them."""
+        try:
+            return wait_for(pattern, lambda: (lambda found: found if len(found) >= count else [])(
+                self.grep_log(pattern, since)), timeout)
+        except AssertionError:
+            found = len(self.grep_log(pattern, since))
+            raise AssertionError(f"{self.name}'s log has {found}, not {count}, lines with "
+                                 f"{pattern!r} after {timeout} s") from None
+
+    mark = 0
+
+
+def in_netns(name, function):
+    """Call function in a thread that has entered a host's network namespace."""
+    result = []
+
+    def enter():
+        try:
+            with open(f"/run/netns/{name}", encoding="ascii") as file:
+                if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            result.append((function(), None))
+        except Exception as error:  # pylint: disable=broad-except
+            result.append((None, error))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    value, error = result[0]
+    if error:
+        raise error
+    return value
+
+
+class SmtpFrom(smtplib.SMTP):
+    def __init__(self, host, address, port, name, timeout):
+        self.from_host = host
+        super().__init__(address, port, local_hostname=name, timeout=timeout)
+
+    def _get_socket(self, host, port, timeout):
+        return self.from_host.connect(host, port, timeout)
+
+
+class Home(Host):
+    """The mail host: Postfix and the transport."""
+
+    def sendmail(self, sender, recipients, message, *options):
+        """Inject by sendmail(1); message is text or bytes, as a program would give it."""
+        data = message if isinstance(message, bytes) else message.encode()
+        self.run("sendmail", "-i", "-f", sender, *options, "--", *recipients, input=data)
+
+    def inject(self, sender, recipients, message, mail_options=(), rcpt_options=()):
+        """Inject by SMTP, bytes as they are; returns the queue id."""
+        with self.smtp() as client:
+            client.ehlo()
+            code, text = client.mail(sender, list(mail_options))
+            assert code == 250, (code, text)
+            for recipient in recipients:
+                code, text = client.rcpt(recipient, list(rcpt_options))
+                assert code == 250, (recipient, code, text)
+            code, text = client.data(message)
+            assert code == 250, (code, text)
+        return text.decode().rsplit(None, 1)[-1]
+
+    def queue(self):
+        """The queue as a list of dicts (postqueue -j)."""
+        return [json.loads(line) for line in self.run("postqueue", "-j").stdout.splitlines()]
+
+    def flush(self):
+        self.run("postqueue", "-f")
+
+    def wait_queue_empty(self, timeout=30):
+        wait_for("queue of home is empty", lambda: not self.queue(), timeout)
+
+    def outcomes(self, queue_id):
+        """{recipient: the last of Postfix's log lines about it} for one message."""
+        found = {}
+        for line in self.grep_log(rf" {queue_id}: to=<.*status="):
+            found[re.search(r"to=<(.*?)>, ", line).group(1)] = line
+        return found
+
+    def postconf(self, *settings):
+        self.run("postconf", "-e", *settings)
+        self.run("postfix", "reload")
+
+    def empty_queue(self):
+        self.run("postsuper", "-d", "ALL")
+
+
+class Edge:
+    """postern-edge on the VPS."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def _control(self, action, check=True):
+        return self.host.run("/opt/lab/hosts/edge.sh", action, check=check)
+
+    @property
+    def is_installed(self):
+        return os.path.exists(self.host.path("/usr/sbin/postern-edge"))
+
+    @property
+    def is_running(self):
+        return self._control("status", check=False).returncode == 0
+
+    @property
+    def pid(self):
+        """Process number as seen on the host (for host.run("kill", ...), /proc there)."""
+        return int(self.host.read("/run/postern-edge.pid"))
+
+    def start(self):
+        self._control("start")
+
+    def stop(self):
+        """SIGTERM; returns when the process is gone."""
+        self._control("stop")
+
+    def kill(self):
+        """SIGKILL."""
+        self._control("kill")
+
+    def restart(self):
+        self._control("restart")
+
+    def reload(self):
+        """SIGHUP."""
+        self._control("reload")
+
+    def stderr(self):
+        return self.host.read("/var/log/postern-edge.stderr")
+
+
+class Lab:
+    def __init__(self):
+        self.home = Home("home")
+        self.vps = Host("vps")
+        self.dns = Host("dns")
+        self.mx = {name: Host(name) for name in MX_HOSTS}
+        self.edge = Edge(self.vps)
+
+    @property
+    def hosts(self):
+        return [self.home, self.vps, self.dns, *self.mx.values()]
+
+    def reset(self):
+        """Before each case: no queued, no stored mail; logs are looked at from here on."""
+        self.home.empty_queue()
+        for host in ["home", *self.mx]:
+            if host in stored_mail.TRACE or host == "mx-aiosmtpd":
+                stored_mail.clear(host)
+        if self.edge.is_installed and not self.edge.is_running:
+            self.edge.start()
+        for host in self.hosts:
+            host.mark = host.log_mark()
+
+    # -- mail at the MX hosts
+
+    def stored(self, mx):
+        """Messages an MX holds (see tests/lab/stored.py)."""
+        return stored_mail.stored(mx)
+
+    def wait_stored(self, mx, count=1, timeout=15):
+        """The messages, as soon as there are `count` (one per recipient)."""
+        return wait_for(f"{count} messages at {mx}", lambda: (
+            lambda found: found if len(found) >= count else [])(self.stored(mx)), timeout)
+
+    # -- the DNS
+
+    def zone(self, name, text):
+        """Serve (or replace) a zone at run time; the resolvers forget the old one."""
+        subprocess.run([LAB, "zone", name], input=text, text=True, check=True)
+
+    def unzone(self, name):
+        subprocess.run([LAB, "unzone", name], check=True)
+
+    def dig(self, *query, host=None):
+        """dig's output on the VPS (or another host) with the host's own resolver."""
+        return (host or self.vps).run("dig", "+timeout=10", "+tries=1", *query).stdout
+
+    # -- the scripted MX
+
+    def hostile(self, case):
+        """Events of one script (tests/lab/hostile_mx.py) since the case began."""
+        path = self.mx["mx-hostile"].path(f"/var/log/hostile/{case}.jsonl")
+        with contextlib.suppress(FileNotFoundError):
+            with open(path, encoding="utf-8") as file:
+                return [event for event in map(json.loads, file) if event["time"] >= self.started]
+        return []
+
+    started = 0.0
+
+
+lab = Lab()
+
+
+class Case(unittest.TestCase):
+    """A case; `lab` is reset before it."""
+
+    maxDiff = 4000
+
+    def setUp(self):
+        lab.reset()
+        lab.started = time.time()
+
+
+def excerpts():
+    """The logs since the case began, for the report of a failure."""
+    parts = []
+    for host in (lab.home, lab.vps):
+        lines = host.log(host.mark).splitlines()
+        shown = lines[-40:]
+        parts.append(f"-- {host.name}: mail.log, {len(shown)} of {len(lines)} lines")
+        parts += shown
+    if lab.edge.is_installed:
+        parts.append("-- vps: stderr of postern-edge")
+        parts += lab.edge.stderr().splitlines()[-20:]
+    return "\n".join(parts)

@@ -1,0 +1,110 @@
+"""The lab itself: its network, its DNS, its MX hosts."""
+import hashlib
+import smtplib
+import time
+
+from harness import Case, MX_HOSTS, lab
+
+ADDRESSES = {"mx-postfix": "11", "mx-sink": "12", "mx-exim": "13", "mx-opensmtpd": "14",
+             "mx-aiosmtpd": "15"}
+# Dots first, trailing blanks, a line of 998 octets, 8-bit, no empty last line.
+MESSAGE = (b"From: <me@home.example>\r\nTo: <you@mx.example>\r\nSubject: bytes\r\n"
+           b"Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@home.example>\r\n"
+           b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+           b"Content-Transfer-Encoding: 8bit\r\n\r\n"
+           b".\r\n..\r\n.a\r\n \r\nblank \t \r\n\r\n\xc3\xa9\r\n" + b"x" * 998 + b"\r\nFrom here\r\nend\r\n")
+
+
+class Dns(Case):
+    def test_signed_zone_is_authenticated(self):
+        answer = lab.dig("secure.example", "MX")
+        self.assertRegex(answer, r"flags:.* ad[ ;].*")
+        self.assertIn("mx.secure.example.", answer)
+
+    def test_unsigned_zone_is_not(self):
+        answer = lab.dig("postfix.example", "MX")
+        self.assertNotRegex(answer, r"flags:.* ad[ ;].*")
+        self.assertIn("mx.postfix.example.", answer)
+
+    def test_status(self):
+        for name, kind, status in (
+                ("bogus.example", "MX", "SERVFAIL"), ("servfail.example", "MX", "SERVFAIL"),
+                ("nosuch.example", "MX", "NXDOMAIN"), ("nodata.example", "MX", "NOERROR"),
+                ("nullmx.example", "MX", "NOERROR"), ("does-not-exist.nxdomain-mx.example", "A", "NXDOMAIN"),
+                ("_25._tcp.mx.secure.example", "TLSA", "NXDOMAIN")):
+            with self.subTest(name=name):
+                self.assertIn(f"status: {status}", lab.dig(name, kind))
+
+    def test_reverse_of_the_vps(self):
+        for address in ("198.51.100.20", "2001:db8:2::20"):
+            self.assertEqual(lab.dig("+short", "-x", address), "edge.vps.example.\n")
+
+    def test_zone_at_run_time(self):
+        for target in ("mx.exim.example.", "mx.sink.example."):
+            lab.zone("runtime.example", f"@ MX 10 {target}\n")
+            self.assertEqual(lab.dig("+short", "runtime.example", "MX"), f"10 {target}\n")
+        lab.unzone("runtime.example")
+        self.assertIn("NXDOMAIN", lab.dig("runtime.example", "MX"))
+
+
+class Network(Case):
+    def test_port_25_is_blocked_at_home(self):
+        for address in ("203.0.113.11", "2001:db8:25::11"):
+            began = time.monotonic()
+            with self.assertRaises(TimeoutError):
+                lab.home.connect(address, 25, timeout=1.5)
+            self.assertGreater(time.monotonic() - began, 1.4)
+
+    def test_port_25_is_open_at_the_vps(self):
+        for address in ("203.0.113.11", "2001:db8:25::11"):
+            lab.vps.connect(address, 25, timeout=5).close()
+
+    def test_home_reaches_other_ports(self):
+        lab.home.connect("203.0.113.53", 53, timeout=5).close()
+
+    def test_refused_and_dropped(self):
+        with self.assertRaises(ConnectionRefusedError):
+            lab.vps.connect("203.0.113.67", 25, timeout=5)
+        with self.assertRaises(TimeoutError):
+            lab.vps.connect("203.0.113.66", 25, timeout=0.5)
+
+
+class MxHosts(Case):
+    def deliver(self, address, recipient, message=MESSAGE):
+        with lab.vps.smtp(address) as client:
+            client.ehlo()
+            if client.has_extn("starttls"):
+                client.starttls()
+                client.ehlo()
+            options = ["BODY=8BITMIME"] if client.has_extn("8bitmime") else []
+            client.sendmail("me@home.example", [recipient], message, options)
+
+    def test_each_stores_the_bytes(self):
+        for mx, last in ADDRESSES.items():
+            if mx not in MX_HOSTS:
+                continue
+            for address in (f"203.0.113.{last}", f"2001:db8:25::{last}"):
+                with self.subTest(mx=mx, address=address):
+                    before = len(lab.stored(mx))
+                    self.deliver(address, "you@somewhere.example")
+                    message = lab.wait_stored(mx, before + 1)[-1]
+                    self.assertEqual(message.recipient, "you@somewhere.example")
+                    self.assertEqual(message.sender, "me@home.example")
+                    self.assertEqual(message.raw, MESSAGE)
+
+    def test_large_message(self):
+        line = b"0123456789abcdef" * 4 + b"\r\n"
+        message = b"Subject: large\r\n\r\n" + line * (25_000_000 // len(line))
+        for mx, last in ADDRESSES.items():
+            if mx not in MX_HOSTS:
+                continue
+            with self.subTest(mx=mx):
+                self.deliver(f"203.0.113.{last}", "large@somewhere.example", message)
+                got = lab.wait_stored(mx)[-1].raw
+                self.assertEqual(hashlib.sha256(got).digest(), hashlib.sha256(message).digest())
+
+    def test_refusals(self):
+        for recipient, code in (("refused", 550), ("later", 450)):
+            with self.assertRaises(smtplib.SMTPRecipientsRefused) as caught:
+                self.deliver("203.0.113.11", f"{recipient}@postfix.example")
+            self.assertEqual(caught.exception.recipients[f"{recipient}@postfix.example"][0], code)

@@ -1,0 +1,58 @@
+#!/bin/bash
+# Start and stop postern-edge on the VPS, as the service manager would.
+set -euo pipefail
+
+pid_file=/run/postern-edge.pid
+
+is_running() {
+	[ -e $pid_file ] && kill -0 "$(cat $pid_file)" 2>/dev/null
+}
+
+is_listening() {
+	ss -Hltn "sport = :7843" | grep -q .
+}
+
+start() {
+	local pid
+	! is_running || return 0
+	setpriv --reuid _postern-edge --regid _postern-edge --init-groups --inh-caps=-all \
+		/usr/sbin/postern-edge -c /etc/postern/edge.conf \
+		</dev/null >>/var/log/postern-edge.stderr 2>&1 &
+	pid=$!
+	echo "$pid" >$pid_file
+	until is_listening; do
+		if ! kill -0 "$pid" 2>/dev/null; then
+			echo "postern-edge did not start:"
+			tail -n 20 /var/log/postern-edge.stderr
+			tail -n 5 /var/log/mail.log
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+# signal SIGNAL SECONDS: send it and wait for the end.
+finish() {
+	local pid deadline=$((SECONDS + $2))
+	is_running || return 0
+	pid=$(cat $pid_file)
+	kill -s "$1" "$pid"
+	while kill -0 "$pid" 2>/dev/null; do
+		if [ $SECONDS -gt $deadline ]; then
+			echo "postern-edge is still there $2 s after SIG$1"
+			return 1
+		fi
+		sleep 0.02
+	done
+	rm -f $pid_file
+}
+
+case ${1:-} in
+start)		start ;;
+stop)		finish TERM 30 ;;
+kill)		finish KILL 5 ;;
+restart)	finish TERM 30; start ;;
+reload)		kill -s HUP "$(cat $pid_file)" ;;
+status)		is_running ;;
+*)		echo "usage: edge.sh start|stop|kill|restart|reload|status" >&2; exit 64 ;;
+esac
