@@ -25,7 +25,8 @@ enum smtp_failure {
 	SMTP_FAILURE_CONNECT,		/* connect(2): refused, no route, timed out */
 	SMTP_FAILURE_TIMEOUT,
 	SMTP_FAILURE_LOST,		/* closed or reset by the peer */
-	SMTP_FAILURE_PROTOCOL,		/* malformed or unsolicited reply, caps passed */
+	SMTP_FAILURE_PROTOCOL,		/* malformed or unsolicited reply */
+	SMTP_FAILURE_FLOOD,		/* a reply beyond the caps of smtp_limits.h */
 	SMTP_FAILURE_TLS_HANDSHAKE,
 	SMTP_FAILURE_TLS_INJECTION,	/* bytes behind the 220 of STARTTLS (CVE-2011-0411) */
 	SMTP_FAILURE_TLS_NOT_OFFERED,	/* policy wants TLS and there is none */
