@@ -47,10 +47,19 @@ struct delivery_status {
 	bool dsn_offered;			/* the server took over RFC 3461 duties */
 };
 
-/* A status decided by us. class of `status` decides the action: 2 relayed, 4 delayed, 5 failed. */
+/*
+ * Both set action, status, stage, reply and reason, and leave the other members as they are; start from { 0 }.
+ *
+ * A status decided by us. class of `status` decides the action: 2 relayed, 4 delayed, 5 failed; a code without
+ * one of these classes is delayed 4.0.0.
+ */
 void delivery_status_set_local(struct delivery_status *status, enum delivery_stage stage, struct enhanced_status code,
 			       const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* A status decided by a remote reply; 2xx relayed, 4xx delayed, 5xx failed, anything else delayed 4.5.0. */
+/*
+ * A status decided by a remote reply; 2xx relayed, 4xx delayed, 5xx failed, anything else delayed 4.5.0. `reply` may be
+ * the one inside *status. Its text is made printable once more, as it may come from the tunnel; a code outside
+ * 200..599 is no reply, and reason says so.
+ */
 void delivery_status_set_reply(struct delivery_status *status, enum delivery_stage stage, const struct smtp_reply *reply);
 
 const char *delivery_action_word(enum delivery_action action);		/* "sent", "deferred", "bounced": Postfix's log words */
@@ -59,10 +68,17 @@ const char *delivery_stage_words(enum delivery_stage stage);		/* "in reply to RC
 char *delivery_status_relay(const struct delivery_status *status, char *out, size_t size);
 
 /*
- * The LMTP reply for it, one line without CRLF. `edge` is the edge's name ("" = the tunnel was never up):
+ * The LMTP reply for it, one printable line without CRLF. `edge` is the edge's name ("" = the tunnel was never up):
  *   250 2.0.0 EDGE: mx[addr]:25 TLSv1.3 ... said: 250 2.0.0 Ok
  *   550 5.1.1 EDGE: host mx[addr] said: 550 5.1.1 no such user (in reply to RCPT TO command)
- *   451 4.4.1 EDGE: connect to mx[addr]:25: Connection timed out
+ *   554 5.0.0 EDGE: host mx[addr] refused to talk to me: 554 go away         (greeting, EHLO)
+ *   451 4.4.1 EDGE: connect to mx[addr]:25: Connection timed out             (our reason, STAGE_CONNECT)
+ *   451 4.4.2 EDGE: host mx[addr]: lost connection while sending RCPT TO     (our reason, later stages)
+ *   451 4.4.3 EDGE: no answer from the resolver                              (our reason, no host reached)
+ * so a reason does not name the host itself. maybe_duplicate adds a note at the end of a delayed status.
+ *
+ * The class of code and enhanced status is always that of the action. A remote 4xx or 5xx of this class is kept as the
+ * code, except 421, which would end the LMTP session; everything else is 250, 451 or 550.
  */
 #define DELIVERY_LMTP_REPLY_MAX 1400
 char *delivery_status_print_lmtp(const struct delivery_status *status, const char *edge, char *out, size_t size);

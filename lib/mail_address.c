@@ -24,8 +24,10 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
+
+#include "ascii.h"
+#include "utf8.h"
 
 #define LABEL_MAX 63	/* RFC 1035 2.3.4: octets; for a U-label characters, of which its A-label has more */
 
@@ -60,43 +62,10 @@ static bool skip(struct cursor *cursor, char c)
 	return true;
 }
 
-static bool is_alnum(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 /* atext, RFC 5322 3.2.3 */
-static bool is_atext(unsigned char c)
+static bool is_atext(char c)
 {
-	return is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
-}
-
-/*
- * UTF8-non-ascii (RFC 3629 4): octets of the well-formed sequence at `at`, 0 if it is none: overlong forms, surrogates
- * and what is beyond U+10FFFF are not well-formed.
- */
-static size_t utf8_sequence(const char *at, const char *end)
-{
-	const unsigned char *byte = (const unsigned char *)at;
-	unsigned char low = 0x80, high = 0xbf;
-	size_t length = byte[0] >= 0xf0 ? 4 : byte[0] >= 0xe0 ? 3 : 2;
-
-	if (byte[0] < 0xc2 || byte[0] > 0xf4 || (size_t)(end - at) < length)
-		return 0;
-	if (byte[0] == 0xe0)
-		low = 0xa0;
-	else if (byte[0] == 0xed)
-		high = 0x9f;
-	else if (byte[0] == 0xf0)
-		low = 0x90;
-	else if (byte[0] == 0xf4)
-		high = 0x8f;
-	if (byte[1] < low || byte[1] > high)
-		return 0;
-	for (size_t i = 2; i < length; i++)
-		if ((byte[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
+	return ascii_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 /* Moves over one UTF8-non-ascii. */
@@ -106,7 +75,7 @@ static bool skip_utf8(struct cursor *cursor)
 
 	if (!cursor->allow_utf8)
 		return fail(cursor, "non-ASCII address without SMTPUTF8");
-	length = utf8_sequence(cursor->at, cursor->end);
+	length = utf8_read(NULL, cursor->at, (size_t)(cursor->end - cursor->at));
 	if (length == 0)
 		return fail(cursor, "malformed UTF-8");
 	cursor->at += length;
@@ -127,7 +96,7 @@ static bool parse_atom(struct cursor *cursor)
 		if (is_utf8_byte(cursor)) {
 			if (!skip_utf8(cursor))
 				return false;
-		} else if (!is_at_end(cursor) && is_atext((unsigned char)*cursor->at)) {
+		} else if (!is_at_end(cursor) && is_atext(*cursor->at)) {
 			cursor->at++;
 		} else {
 			break;
@@ -149,7 +118,7 @@ static bool parse_dot_string(struct cursor *cursor)
 	return true;
 }
 
-static bool is_quoted_char(unsigned char c)
+static bool is_quoted_char(char c)
 {
 	return c >= ' ' && c < 0x7f;
 }
@@ -170,7 +139,7 @@ static bool parse_quoted_string(struct cursor *cursor)
 		}
 		if (skip(cursor, '\\'))
 			escapes++;
-		if (is_at_end(cursor) || !is_quoted_char((unsigned char)*cursor->at))
+		if (is_at_end(cursor) || !is_quoted_char(*cursor->at))
 			return fail(cursor, "malformed quoted local part");
 		cursor->at++;
 	}
@@ -189,7 +158,7 @@ static bool parse_sub_domain(struct cursor *cursor)
 			if (!skip_utf8(cursor))
 				return false;
 		} else if (!is_at_end(cursor) &&
-			   (is_alnum((unsigned char)*cursor->at) || *cursor->at == '-' || *cursor->at == '_')) {
+			   (ascii_is_alnum(*cursor->at) || *cursor->at == '-' || *cursor->at == '_')) {
 			cursor->at++;
 		} else {
 			break;
@@ -225,7 +194,7 @@ static int literal_address(const char *text, size_t length, char *out, size_t si
 	char plain[INET6_ADDRSTRLEN];
 	int family = AF_INET;
 
-	if (length >= strlen(tag) && strncasecmp(text, tag, strlen(tag)) == 0) {
+	if (length >= strlen(tag) && ascii_is_word(text, strlen(tag), tag)) {
 		text += strlen(tag);
 		length -= strlen(tag);
 		family = AF_INET6;
@@ -356,24 +325,9 @@ char *reverse_path_print(const struct reverse_path *path, char *out, size_t size
 	return out;
 }
 
-static char ascii_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* strcasecmp(3) would follow the locale. */
-static bool is_same_domain(const char *a, const char *b)
-{
-	while (*a != '\0' && ascii_lower(*a) == ascii_lower(*b)) {
-		a++;
-		b++;
-	}
-	return *a == *b;
-}
-
 bool mailbox_is_same(const struct mailbox *a, const struct mailbox *b)
 {
-	return strcmp(a->local_part, b->local_part) == 0 && is_same_domain(a->domain, b->domain);
+	return strcmp(a->local_part, b->local_part) == 0 && ascii_is_word(a->domain, strlen(a->domain), b->domain);
 }
 
 int mailbox_literal_address(const struct mailbox *mailbox, char *out, size_t size)
