@@ -1,0 +1,95 @@
+/* The allow-list behind a lock. Parsing is tunnel/authorized_clients.c; this file decides when to read again. */
+#include "client_list.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/table.h"
+
+struct client_list {
+	pthread_mutex_t lock;		/* protects current */
+	struct authorized_clients current;
+	char *path;			/* fixed */
+	uint8_t own_public_key[32];	/* fixed */
+};
+
+static void complain(void *context, const char *message) {
+	(void)context;
+	log_warning("%s; this line is ignored", message);
+}
+
+struct client_list *client_list_create(const char *path, const uint8_t own_public_key[32], char *error, size_t error_size) {
+	struct client_list *list = calloc(1, sizeof(*list));
+
+	if (list == NULL || (list->path = strdup(path)) == NULL) {
+		snprintf(error, error_size, "out of memory");
+		free(list);
+		return NULL;
+	}
+	memcpy(list->own_public_key, own_public_key, sizeof(list->own_public_key));
+	if (authorized_clients_read(&list->current, path, own_public_key, complain, NULL, error, error_size) < 0) {
+		free(list->path);
+		free(list);
+		return NULL;
+	}
+	pthread_mutex_init(&list->lock, NULL);
+	return list;
+}
+
+void client_list_destroy(struct client_list *list) {
+	if (list == NULL)
+		return;
+	authorized_clients_wipe(&list->current);
+	pthread_mutex_destroy(&list->lock);
+	free(list->path);
+	free(list);
+}
+
+/* Caller holds the lock. */
+static void refresh(struct client_list *list) {
+	struct authorized_clients fresh;
+	char error[512];
+
+	if (!table_has_changed(list->path, &list->current.status))
+		return;
+	if (authorized_clients_read(&fresh, list->path, list->own_public_key, complain, NULL, error, sizeof(error)) == 0) {
+		log_info("%s was read again: %zu clients", list->path, fresh.count);
+	} else if (access(list->path, F_OK) < 0 && errno == ENOENT) {
+		if (list->current.count > 0)
+			log_error("%s; no mail host is authorised any more", error);
+		memset(&fresh, 0, sizeof(fresh));
+	} else {
+		/* Logged at every look-up on purpose: the running list is not what the file says. */
+		log_error("%s; the list read before stays in force", error);
+		return;
+	}
+	authorized_clients_wipe(&list->current);
+	list->current = fresh;
+}
+
+bool client_list_find(struct client_list *list, const uint8_t public_key[32], struct authorized_client *client_out) {
+	const struct authorized_client *found;
+
+	pthread_mutex_lock(&list->lock);
+	refresh(list);
+	found = authorized_clients_find(&list->current, public_key);
+	if (found != NULL)
+		*client_out = *found;
+	pthread_mutex_unlock(&list->lock);
+	return found != NULL;
+}
+
+size_t client_list_count(struct client_list *list) {
+	size_t count;
+
+	pthread_mutex_lock(&list->lock);
+	refresh(list);
+	count = list->current.count;
+	pthread_mutex_unlock(&list->lock);
+	return count;
+}

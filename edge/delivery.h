@@ -1,0 +1,46 @@
+/*
+ * Delivers one message to all of its recipients: grouped by domain, domains in parallel, one outcome each.
+ */
+#ifndef DELIVERY_H
+#define DELIVERY_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "content.h"
+#include "edge_setup.h"
+#include "lib/deadline.h"
+#include "lib/delivery_status.h"
+#include "lib/envelope.h"
+
+/* How far the edge's own end has come; moves only forward. */
+enum edge_phase {
+	EDGE_RUNNING,
+	EDGE_DRAINING,		/* no new transactions */
+	EDGE_CANCELLING,	/* deliveries that are not past the final dot give up */
+};
+
+/* Shared by every thread of the edge. */
+struct edge_end {
+	_Atomic int phase;	/* enum edge_phase */
+	int cancel_fd;		/* eventfd; becomes readable, and stays so, with EDGE_CANCELLING: wakes threads that wait for a peer */
+};
+
+/* Called once for each recipient, from any thread of the delivery, one call at a time. */
+typedef void delivery_sink_fn(void *context, size_t recipient, const struct delivery_status *status);
+
+struct delivery {
+	struct edge_setup *setup;
+	const struct envelope *envelope;
+	const struct content *content;		/* sealed: nobody writes to it */
+	const char *client;			/* name in the allow-list */
+	struct deadline deadline;
+	const struct edge_end *end;
+	delivery_sink_fn *sink;
+	void *context;
+};
+
+/* Returns when every recipient has its outcome. Uses the calling thread for one domain and further threads for others. */
+void delivery_run(const struct delivery *delivery);
+
+#endif

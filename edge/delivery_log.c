@@ -1,0 +1,62 @@
+/*
+ * The edge's share of what `grep QUEUEID` shows. Same words and order as Postfix's smtp(8), so that the tools and eyes that read
+ * those lines read ours: to=, relay=, delay=, dsn=, status= (reply).
+ */
+#include "delivery_log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+
+/* Does this byte belong to a local part that stands in running text? Quotes and brackets end it. */
+static int is_local_part_byte(char byte) {
+	return byte != '\0' && strchr(" \t<>()[]\"',;:", byte) == NULL;
+}
+
+void delivery_log_hide_addresses(char *text) {
+	char *at = text;
+
+	while ((at = strchr(at, '@')) != NULL) {
+		char *start = at;
+
+		while (start > text && is_local_part_byte(start[-1]))
+			start--;
+		if (start < at) {
+			*start = '*';
+			memmove(start + 1, at, strlen(at) + 1);
+			at = start + 1;
+		}
+		at++;
+	}
+}
+
+static const char *recipient_text(const struct recipient *recipient, enum edge_log_recipients detail, char *out, size_t size) {
+	char mailbox[MAILBOX_TEXT_MAX];
+	char raw[MAILBOX_TEXT_MAX + 2];
+
+	if (detail == EDGE_LOG_RECIPIENTS_NONE)
+		return "-";
+	if (detail == EDGE_LOG_RECIPIENTS_DOMAIN)
+		snprintf(raw, sizeof(raw), "@%s", recipient->forward_path.domain);
+	else
+		snprintf(raw, sizeof(raw), "%s", mailbox_print(&recipient->forward_path, mailbox, sizeof(mailbox)));
+	return log_printable(out, size, raw, strlen(raw));
+}
+
+void delivery_log_status(const struct recipient *recipient, const struct delivery_status *status, const char *client,
+			 int64_t delay_ms, enum edge_log_recipients detail) {
+	char to[MAILBOX_TEXT_MAX + 2];
+	char relay[DELIVERY_HOST_MAX + DELIVERY_ADDRESS_MAX + 16];
+	char code[ENHANCED_STATUS_TEXT_MAX];
+	char text[DELIVERY_LMTP_REPLY_MAX];
+
+	delivery_status_print_text(status, "", text, sizeof(text));
+	if (detail != EDGE_LOG_RECIPIENTS_FULL)
+		delivery_log_hide_addresses(text);
+	log_info("to=<%s>, relay=%s, client=%s, delay=%lld.%02d, tls=%s, dsn=%s, status=%s (%s)%s",
+		 recipient_text(recipient, detail, to, sizeof(to)), delivery_status_relay(status, relay, sizeof(relay)), client,
+		 (long long)(delay_ms / 1000), (int)(delay_ms % 1000 / 10), status->tls[0] == '\0' ? "none" : status->tls,
+		 enhanced_status_print(status->status, code, sizeof(code)), delivery_action_word(status->action), text,
+		 status->maybe_duplicate ? " [outcome unknown: the next attempt may deliver a duplicate]" : "");
+}

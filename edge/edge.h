@@ -1,0 +1,31 @@
+/* What all threads of the edge share. */
+#ifndef EDGE_H
+#define EDGE_H
+
+#include <pthread.h>
+
+#include "client_list.h"
+#include "content.h"
+#include "delivery.h"
+#include "edge_setup.h"
+#include "log_limit.h"
+#include "session_table.h"
+#include "tunnel/noise.h"
+
+struct edge {
+	pthread_mutex_t setup_lock;	/* protects the pointer, not what it points to (immutable) */
+	struct edge_setup *setup;
+	struct client_list *clients;	/* has its own lock */
+	struct noise_static_key key;	/* read-only after start */
+	struct content_pool content_pool;	/* has its own lock */
+	struct session_table sessions;	/* has its own lock */
+	struct edge_end end;
+	struct log_limit handshake_log;	/* has its own lock */
+};
+
+/* The setup in force now; release it with edge_setup_release(). */
+struct edge_setup *edge_acquire_setup(struct edge *edge);
+/* Takes over the caller's reference; the old setup lives until its last transaction is done. */
+void edge_replace_setup(struct edge *edge, struct edge_setup *fresh);
+
+#endif

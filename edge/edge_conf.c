@@ -1,0 +1,127 @@
+/*
+ * The table of edge.conf. One row per setting; manual page and example are checked against it, so a setting
+ * that is not here does not exist, and one that is here is documented.
+ */
+#include "edge_conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/endpoint.h"
+#include "lib/smtp_limits.h"
+#include "tunnel/tunnel_limits.h"
+
+static const char *const ipv6_choices[] = { "auto", "on", "off", NULL };
+static const char *const tls_choices[] = { "none", "may", "encrypt", NULL };
+static const char *const target_choices[] = { "syslog", "stderr", NULL };
+static const char *const recipients_choices[] = { "domain", "full", "none", NULL };
+
+static int check_listen(const void *value, char *error, size_t error_size) {
+	const struct conf_list *list = value;
+	struct endpoint endpoint;
+
+	if (list->count == 0) {
+		snprintf(error, error_size, "at least one address is needed, such as \":" TUNNEL_DEFAULT_PORT "\"");
+		return -1;
+	}
+	for (size_t i = 0; i < list->count; i++)
+		if (endpoint_parse(&endpoint, list->items[i], TUNNEL_DEFAULT_PORT, error, error_size) < 0)
+			return -1;
+	return 0;
+}
+
+/* The name in EHLO must be able to have an A record and a PTR: a full domain name in ASCII. */
+static int check_ehlo_name(const void *value, char *error, size_t error_size) {
+	const char *name = *(char *const *)value;
+	size_t length = name == NULL ? 0 : strlen(name);
+
+	if (name == NULL)
+		return 0;
+	if (length > SMTP_DOMAIN_MAX || strchr(name, '.') == NULL || name[0] == '.' || name[length - 1] == '.' ||
+	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != length) {
+		snprintf(error, error_size, "\"%.100s\" is no full host name such as \"relay.example.com\"", name);
+		return -1;
+	}
+	return 0;
+}
+
+#define SETTING(member, conf_type, default_value, ...) \
+	{ .name = #member, .type = conf_type, .offset = offsetof(struct edge_conf, member), \
+	  .default_text = default_value, __VA_ARGS__ }
+
+const struct conf_setting edge_conf_settings[] = {
+	SETTING(ehlo_name, CONF_STRING, NULL, .minimum = 1, .check = check_ehlo_name,
+		.help = "name in EHLO and Received; must match the PTR records (default: this host's name)"),
+	SETTING(key_file, CONF_STRING, "/var/lib/postern/edge.key", .minimum = 1,
+		.help = "the edge's secret key, mode 0600 (postern keygen)"),
+	SETTING(authorized_clients, CONF_STRING, POSTERN_SYSCONFDIR "/authorized_clients", .minimum = 1,
+		.help = "table of mail hosts that may deliver through this edge"),
+	SETTING(user, CONF_STRING, "_postern-edge", .minimum = 1, .help = "user to become when started as root"),
+	SETTING(listen, CONF_STRING_LIST, ":" TUNNEL_DEFAULT_PORT, .check = check_listen,
+		.help = "addresses for tunnels"),
+	SETTING(resolvers, CONF_STRING_LIST, NULL, .help = "DNS resolvers (default: those of /etc/resolv.conf)"),
+	SETTING(resolvers_trusted, CONF_BOOLEAN, "no",
+		.help = "believe DNSSEC validation (AD) of resolvers that are not on loopback"),
+	SETTING(ipv6, CONF_CHOICE, "auto", .choices = ipv6_choices,
+		.help = "deliver over IPv6: auto = only while this host's IPv6 PTR is forward-confirmed"),
+	SETTING(allow_destinations, CONF_STRING_LIST, NULL,
+		.help = "networks exempt from the refusal of private, local and own addresses"),
+	SETTING(tls_security_level, CONF_CHOICE, "may", .choices = tls_choices, .help = "TLS towards MX hosts"),
+	SETTING(delivery_time_limit, CONF_DURATION, "900s", .minimum = 10000, .maximum = TUNNEL_EDGE_BUDGET_MS,
+		.help = "time for one message, all hosts tried included"),
+	SETTING(parallel_destinations, CONF_INTEGER, "50", .minimum = 1, .maximum = 1000,
+		.help = "domains of one message that are delivered at the same time"),
+	SETTING(hop_count_limit, CONF_INTEGER, "50", .minimum = 5, .maximum = 1000,
+		.help = "Received fields beyond which a message is a loop"),
+	SETTING(message_size_limit, CONF_SIZE, "50M", .minimum = 1024, .maximum = INT64_C(4) << 30,
+		.help = "largest message"),
+	SETTING(content_memory, CONF_SIZE, "256M", .minimum = 1 << 20, .maximum = INT64_C(1) << 40,
+		.help = "memory for the contents of all messages together"),
+	SETTING(recipient_limit, CONF_INTEGER, "1000", .minimum = 1, .maximum = TUNNEL_RECIPIENTS_MAX,
+		.help = "recipients of one message"),
+	SETTING(sessions, CONF_INTEGER, "1000", .minimum = 1, .maximum = 100000, .help = "tunnels in all"),
+	SETTING(sessions_per_client, CONF_INTEGER, "300", .minimum = 1, .maximum = 100000,
+		.help = "tunnels of one client name"),
+	SETTING(strangers, CONF_INTEGER, "256", .minimum = 8, .maximum = 100000,
+		.help = "connections that have not yet proved to know the edge's key; the oldest goes first"),
+	SETTING(strangers_per_network, CONF_INTEGER, "32", .minimum = 1, .maximum = 100000,
+		.help = "the same from one IPv4 /24 or IPv6 /56"),
+	SETTING(drain_time, CONF_DURATION, "10s", .minimum = 0, .maximum = 600000,
+		.help = "time for running deliveries when the edge is stopped"),
+	SETTING(log_target, CONF_CHOICE, "syslog", .choices = target_choices, .help = "where the log goes"),
+	SETTING(log_recipients, CONF_CHOICE, "domain", .choices = recipients_choices,
+		.help = "how much of a recipient address is logged here"),
+	SETTING(verbose, CONF_BOOLEAN, "no", .help = "log details of every conversation"),
+	{ .name = NULL },
+};
+
+/* No EHLO name was given: this host's own, if it is a full one. */
+static int default_ehlo_name(struct edge_conf *conf, const char *path, char *error, size_t error_size) {
+	char name[SMTP_DOMAIN_MAX + 1] = "";
+	const char *found = name;
+
+	if (conf->ehlo_name != NULL)
+		return 0;
+	if (gethostname(name, sizeof(name) - 1) < 0 || check_ehlo_name(&found, error, error_size) < 0) {
+		snprintf(error, error_size, "%s: this host's name \"%.100s\" is no full host name; "
+			 "set ehlo_name to the name that this host's A, AAAA and PTR records show", path, name);
+		return -1;
+	}
+	conf->ehlo_name = strdup(name);
+	return conf->ehlo_name == NULL ? -1 : 0;
+}
+
+int edge_conf_read(struct edge_conf *conf, const char *path, char *error, size_t error_size) {
+	if (conf_defaults(conf, edge_conf_settings, error, error_size) < 0 ||
+	    conf_read(conf, edge_conf_settings, path, error, error_size) < 0 ||
+	    default_ehlo_name(conf, path, error, error_size) < 0)
+		return -1;
+	if (conf->message_size_limit > conf->content_memory) {
+		snprintf(error, error_size, "%s: message_size_limit is larger than content_memory, "
+			 "so such a message could never be held; raise content_memory", path);
+		return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* The settings of edge.conf; postern-edge.conf(5) is their manual, checked against the table by a test. */
+#ifndef EDGE_CONF_H
+#define EDGE_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/conf.h"
+
+enum edge_ipv6 { EDGE_IPV6_AUTO, EDGE_IPV6_ON, EDGE_IPV6_OFF };
+enum edge_log_recipients { EDGE_LOG_RECIPIENTS_DOMAIN, EDGE_LOG_RECIPIENTS_FULL, EDGE_LOG_RECIPIENTS_NONE };
+enum edge_log_target { EDGE_LOG_SYSLOG, EDGE_LOG_STDERR };
+
+struct edge_conf {
+	/* identity */
+	char *ehlo_name;
+	char *key_file;
+	char *authorized_clients;
+	char *user;
+	/* network */
+	struct conf_list listen;
+	struct conf_list resolvers;
+	bool resolvers_trusted;
+	int ipv6;			/* enum edge_ipv6 */
+	struct conf_list allow_destinations;
+	/* delivery */
+	int tls_security_level;		/* enum tls_level */
+	int64_t delivery_time_limit;	/* ms */
+	int64_t parallel_destinations;
+	int64_t hop_count_limit;
+	/* limits */
+	int64_t message_size_limit;	/* bytes */
+	int64_t content_memory;		/* bytes, all messages together */
+	int64_t recipient_limit;
+	int64_t sessions;
+	int64_t sessions_per_client;
+	int64_t strangers;
+	int64_t strangers_per_network;
+	int64_t drain_time;		/* ms */
+	/* log */
+	int log_target;			/* enum edge_log_target */
+	int log_recipients;		/* enum edge_log_recipients */
+	bool verbose;
+};
+
+extern const struct conf_setting edge_conf_settings[];
+
+/*
+ * Reads path, fills in what depends on the machine (ehlo_name) and checks what one setting alone cannot show.
+ * 0, or -1 with "PATH:LINE: ..." or "PATH: ..." in error. *conf is to be wiped with conf_wipe() in either case.
+ */
+int edge_conf_read(struct edge_conf *conf, const char *path, char *error, size_t error_size);
+
+#endif

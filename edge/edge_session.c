@@ -1,0 +1,310 @@
+/*
+ * Frames in, outcomes out. The thread owns its struct and frees it at its end. Outcomes are sent by the threads of the delivery, one at
+ * a time (delivery.h), while this thread waits for them; at no other time do two threads use the tunnel.
+ */
+#include "edge_session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/endpoint.h"
+#include "lib/log.h"
+#include "lib/thread.h"
+#include "transaction.h"
+#include "tunnel/tunnel.h"
+
+/* A mail host that does not take an outcome for this long is gone. */
+#define STATUS_WRITE_TIMEOUT_MS 30000
+
+struct edge_session {
+	struct edge *edge;
+	int fd;
+	char peer[SOCKADDR_TEXT_MAX];
+	struct session_entry entry;
+	struct authorized_client client;
+	struct tunnel tunnel;
+	bool is_lost;			/* outcomes cannot be sent any more; the delivery goes on */
+	struct transaction transaction;
+};
+
+static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN], uint8_t psk_out[NOISE_KEYLEN]) {
+	struct edge_session *session = context;
+
+	if (!client_list_find(session->edge->clients, public_key, &session->client))
+		return false;
+	memcpy(psk_out, session->client.psk, NOISE_KEYLEN);
+	return true;
+}
+
+/* The only way a session closes its tunnel. */
+static void close_tunnel(struct edge_session *session, enum close_reason reason, const char *text) {
+	session_table_release(&session->edge->sessions, &session->entry);
+	tunnel_close(&session->tunnel, reason, text);
+}
+
+static const char *reason_text(enum close_reason reason) {
+	return reason == CLOSE_REVOKED ? "this host's key was revoked" : "the edge is stopping";
+}
+
+static bool shake_hands(struct edge_session *session) {
+	struct edge *edge = session->edge;
+	struct edge_setup *setup;
+	enum tunnel_failure failure;
+	size_t limit;
+
+	endpoint_set_keepalive(session->fd, TUNNEL_DEAD_PEER_S);
+	failure = tunnel_accept(&session->tunnel, session->fd, &(struct tunnel_server_params){
+		.own = edge->key,
+		.authorize = authorize,
+		.authorize_context = session,
+		.deadline = deadline_in_ms(TUNNEL_HANDSHAKE_TIMEOUT_MS),
+	});
+	if (failure != TUNNEL_OK) {
+		if (log_limit_allows(&edge->handshake_log, deadline_now_ms()))
+			log_info("handshake with %s failed: %s", session->peer, session->tunnel.error);
+		return false;
+	}
+	setup = edge_acquire_setup(edge);
+	limit = (size_t)setup->conf.sessions_per_client;
+	edge_setup_release(setup);
+	if (!session_table_admit(&edge->sessions, &session->entry, session->fd, &session->client, limit)) {
+		log_warning("client=%s: more than %zu tunnels (sessions_per_client); %s turned away", session->client.name,
+			    limit, session->peer);
+		close_tunnel(session, CLOSE_LIMIT, "too many tunnels of this client");
+		return false;
+	}
+	return true;
+}
+
+static bool send_info(struct edge_session *session) {
+	struct edge_setup *setup = edge_acquire_setup(session->edge);
+	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
+	struct frame frame = { .type = FRAME_INFO, .flags = FRAME_FLAG_CRITICAL };
+
+	snprintf(frame.u.info.edge_name, sizeof(frame.u.info.edge_name), "%s", setup->conf.ehlo_name);
+	frame.u.info.size_max = (uint64_t)setup->conf.message_size_limit;
+	frame.u.info.recipients_max = (uint32_t)setup->conf.recipient_limit;
+	edge_setup_release(setup);
+	return tunnel_send_frame(&session->tunnel, &frame, deadline) == TUNNEL_OK &&
+	       tunnel_flush(&session->tunnel, deadline) == TUNNEL_OK;
+}
+
+/* A failure to send is remembered, not reported: deliveries go on without a listener. */
+static void send_status(void *context, size_t recipient, const struct delivery_status *status) {
+	struct edge_session *session = context;
+	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
+	struct frame *frame;
+
+	if (session->is_lost || (frame = calloc(1, sizeof(*frame))) == NULL) {
+		session->is_lost = true;
+		return;
+	}
+	frame->type = FRAME_DELIVERY_STATUS;
+	frame->flags = FRAME_FLAG_CRITICAL;
+	frame->transaction = session->transaction.id;
+	frame->u.status.index = (uint32_t)recipient;
+	frame->u.status.status = *status;
+	if (tunnel_send_frame(&session->tunnel, frame, deadline) != TUNNEL_OK ||
+	    tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK) {
+		log_warning("outcome could not be told to client=%s: %s", session->client.name, session->tunnel.error);
+		session->is_lost = true;
+	}
+	free(frame);
+}
+
+static void send_done(struct edge_session *session) {
+	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
+	struct frame frame = { .type = FRAME_DONE, .flags = FRAME_FLAG_CRITICAL, .transaction = session->transaction.id };
+
+	if (!session->is_lost && (tunnel_send_frame(&session->tunnel, &frame, deadline) != TUNNEL_OK ||
+				  tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK))
+		session->is_lost = true;
+}
+
+/* The same outcome for every recipient, decided here. */
+static void answer_refusal(struct edge_session *session) {
+	struct transaction *transaction = &session->transaction;
+
+	log_info("client=%s: refused: %s", session->client.name, transaction->refusal.reason);
+	for (size_t i = 0; i < transaction->envelope.recipient_count; i++)
+		send_status(session, i, &transaction->refusal);
+	send_done(session);
+	transaction->state = TRANSACTION_ANSWERED;
+}
+
+static void end_transaction(struct edge_session *session) {
+	transaction_end(&session->transaction);
+	log_set_tag(NULL);
+}
+
+static bool on_envelope(struct edge_session *session, const struct frame *frame) {
+	struct edge *edge = session->edge;
+	struct authorized_client client;
+	enum close_reason reason;
+
+	if (session->transaction.state == TRANSACTION_ANSWERED)
+		end_transaction(session);
+	if (session->transaction.state != TRANSACTION_NONE || frame->transaction <= session->transaction.id) {
+		log_warning("client=%s: ENVELOPE out of turn", session->client.name);
+		close_tunnel(session, CLOSE_PROTOCOL_ERROR, "ENVELOPE out of turn");
+		return false;
+	}
+	reason = session_table_begin(&edge->sessions, &session->entry);
+	if (reason == 0 && !client_list_find(edge->clients, session->tunnel.remote_static, &client))
+		reason = CLOSE_REVOKED;
+	if (reason != 0) {
+		log_info("client=%s: tunnel ended before a transaction: %s", session->client.name, reason_text(reason));
+		close_tunnel(session, reason, reason_text(reason));
+		return false;
+	}
+	log_set_tag(frame->u.envelope.envelope.queue_id);
+	transaction_begin(&session->transaction, edge, frame->transaction, &frame->u.envelope);
+	return true;
+}
+
+static bool on_end(struct edge_session *session, const struct frame *frame) {
+	struct transaction *transaction = &session->transaction;
+
+	if (!transaction_complete(transaction, frame->u.end.digest, frame->u.end.length)) {
+		log_warning("client=%s: END does not fit the content", session->client.name);
+		close_tunnel(session, CLOSE_PROTOCOL_ERROR, "END does not fit the content");
+		return false;
+	}
+	if (transaction->state == TRANSACTION_REFUSED) {
+		answer_refusal(session);
+	} else if (transaction->state == TRANSACTION_RECEIVING) {
+		log_info("client=%s, from=<%s%s>, size=%llu, nrcpt=%zu", session->client.name,
+			 transaction->envelope.reverse_path.is_null ? "" : "@",
+			 transaction->envelope.reverse_path.is_null ? "" : transaction->envelope.reverse_path.mailbox.domain,
+			 (unsigned long long)transaction->content.length, transaction->envelope.recipient_count);
+		transaction_deliver(transaction, session->edge, session->client.name, send_status, session);
+		send_done(session);
+	}
+	end_transaction(session);
+	return true;
+}
+
+/* Frames that belong to the open transaction. false: the tunnel is closed. */
+static bool on_transaction_frame(struct edge_session *session, const struct frame *frame) {
+	struct transaction *transaction = &session->transaction;
+	bool is_sound = true;
+
+	if (frame->transaction < transaction->id ||
+	    (frame->transaction == transaction->id && transaction->state == TRANSACTION_NONE))
+		return true;	/* leftovers of a transaction that is over */
+	if (frame->transaction > transaction->id)
+		is_sound = false;
+	else if (frame->type == FRAME_RECIPIENT)
+		is_sound = transaction_add_recipient(transaction, frame->u.recipient.index, &frame->u.recipient.recipient);
+	else if (frame->type == FRAME_CONTENT)
+		is_sound = transaction_add_content(transaction, frame->u.content.bytes, frame->u.content.length);
+	else if (frame->type == FRAME_END_OF_CONTENT)
+		return on_end(session, frame);
+	else if (frame->type == FRAME_ABORT)
+		end_transaction(session);
+	else
+		is_sound = false;
+	if (is_sound && frame->type == FRAME_CONTENT && transaction->state == TRANSACTION_REFUSED)
+		answer_refusal(session);
+	if (!is_sound) {
+		log_warning("client=%s: %s out of turn", session->client.name, frame_type_name(frame->type));
+		close_tunnel(session, CLOSE_PROTOCOL_ERROR, "frame out of turn");
+	}
+	return is_sound;
+}
+
+/* After a transaction: is the tunnel still wanted? */
+static bool may_go_on(struct edge_session *session) {
+	enum close_reason reason;
+
+	if (session->transaction.state != TRANSACTION_NONE)
+		return true;
+	reason = session_table_finish(&session->edge->sessions, &session->entry);
+	if (reason == 0 && !session->is_lost)
+		return true;
+	close_tunnel(session, reason, reason_text(reason));
+	return false;
+}
+
+static void explain_loss(struct edge_session *session, enum tunnel_failure failure) {
+	enum close_reason reason = session_table_end_reason(&session->edge->sessions, &session->entry);
+
+	if (session->transaction.state == TRANSACTION_RECEIVING)
+		log_info("client=%s: tunnel lost before the message was complete; nothing was delivered: %s",
+			 session->client.name, session->tunnel.error);
+	else if (failure != TUNNEL_LOST && failure != TUNNEL_TIMED_OUT)
+		log_warning("client=%s: %s", session->client.name, session->tunnel.error);
+	if (reason != 0)
+		close_tunnel(session, reason, reason_text(reason));
+	else if (failure == TUNNEL_TIMED_OUT)
+		close_tunnel(session, CLOSE_IDLE, "idle");
+	else if (failure == TUNNEL_BAD_FRAME)
+		close_tunnel(session, CLOSE_PROTOCOL_ERROR, session->tunnel.error);
+	else
+		close_tunnel(session, 0, NULL);
+}
+
+static void serve(struct edge_session *session) {
+	struct frame *frame = calloc(1, sizeof(*frame));
+	bool goes_on = frame != NULL && send_info(session);
+
+	while (goes_on) {
+		bool is_open = session->transaction.state != TRANSACTION_NONE;
+		enum tunnel_failure failure = tunnel_receive_frame(&session->tunnel, frame, deadline_in_ms(
+			is_open ? TUNNEL_FRAME_TIMEOUT_MS : TUNNEL_IDLE_TIMEOUT_MS));
+
+		if (failure != TUNNEL_OK) {
+			explain_loss(session, failure);
+			break;
+		}
+		if (frame->type == FRAME_CLOSE)
+			break;
+		if (frame->type == FRAME_ENVELOPE)
+			goes_on = on_envelope(session, frame);
+		else if (frame->type != FRAME_PONG)
+			goes_on = on_transaction_frame(session, frame);
+		goes_on = goes_on && may_go_on(session);
+	}
+	close_tunnel(session, 0, NULL);
+	free(frame);
+}
+
+static void *run(void *argument) {
+	struct edge_session *session = argument;
+	struct edge *edge = session->edge;
+
+	transaction_init(&session->transaction);
+	if (shake_hands(session)) {
+		log_debug("client=%s: tunnel up from %s", session->client.name, session->peer);
+		serve(session);
+		transaction_end(&session->transaction);
+	}
+	session_table_remove(&edge->sessions, &session->entry);
+	free(session);
+	return NULL;
+}
+
+void edge_session_start(struct edge *edge, int fd, const char *peer) {
+	struct edge_session *session = calloc(1, sizeof(*session));
+	struct edge_setup *setup = edge_acquire_setup(edge);
+	size_t limit = (size_t)setup->conf.sessions;
+
+	edge_setup_release(setup);
+	if (session == NULL)
+		goto refuse;
+	session->edge = edge;
+	session->fd = fd;
+	snprintf(session->peer, sizeof(session->peer), "%s", peer);
+	if (!session_table_add(&edge->sessions, &session->entry, limit))
+		goto refuse;
+	if (thread_start_detached(run, session) == 0)
+		return;
+	session_table_remove(&edge->sessions, &session->entry);
+refuse:
+	if (log_limit_allows(&edge->handshake_log, deadline_now_ms()))
+		log_warning("no room for another tunnel (sessions = %zu); %s turned away", limit, peer);
+	close(fd);
+	free(session);
+}

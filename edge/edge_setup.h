@@ -1,0 +1,31 @@
+/*
+ * Everything that comes out of edge.conf and can be replaced while mail flows: settings, resolver, address guard, TLS. Immutable once
+ * made; a transaction holds a reference, so a reload never changes the rules under a running delivery.
+ */
+#ifndef EDGE_SETUP_H
+#define EDGE_SETUP_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "address_guard.h"
+#include "dns_lookup.h"
+#include "edge_conf.h"
+#include "mx_list.h"
+#include "tls_context.h"
+
+struct edge_setup {
+	struct edge_conf conf;
+	struct address_guard *guard;
+	struct dns_resolver *resolver;
+	struct tls_context *tls;
+	_Atomic int family;	/* enum mx_family; main thread writes it when `ipv6 = "auto"` is decided */
+	atomic_int references;
+};
+
+/* Reads and checks everything; NULL with error. The caller has one reference. */
+struct edge_setup *edge_setup_create(const char *conf_path, char *error, size_t error_size);
+struct edge_setup *edge_setup_acquire(struct edge_setup *setup);
+void edge_setup_release(struct edge_setup *setup);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * One domain's recipients of one message: look its mail exchangers up and walk through them until every recipient has an
+ * outcome. At most one host is ever asked to take a recipient after a final dot was written for it.
+ */
+#ifndef HOST_WALK_H
+#define HOST_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "delivery.h"
+
+/* The caller's record of one recipient. */
+typedef void host_walk_report_fn(void *context, size_t recipient, const struct delivery_status *status);
+
+struct host_walk_params {
+	const struct delivery *delivery;
+	const char *domain;		/* of all these recipients */
+	const size_t *recipients;	/* indices into the envelope */
+	size_t count;
+	const char *trace_field;	/* goes before the content */
+	size_t trace_field_length;
+	host_walk_report_fn *report;	/* exactly once per recipient, from this thread */
+	void *context;
+};
+
+void host_walk_run(const struct host_walk_params *params);
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ * epoll over listening sockets, strangers and the signal descriptor. A stranger's socket reports readable only once all of message 1 is
+ * there (SO_RCVLOWAT); it is peeked at, and only if mac1 fits does a session thread see the connection.
+ */
+#include "listener.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "edge_session.h"
+#include "lib/endpoint.h"
+#include "lib/log.h"
+#include "lib/service.h"
+#include "reload.h"
+#include "stranger_table.h"
+#include "tunnel/tunnel.h"
+
+/* How often files and PTR records are looked at while nothing happens. */
+#define HOUSEKEEPING_MS 1000
+#define EVENTS_AT_ONCE 64
+
+/* What an epoll event is about: the high half is the kind, the low half the index. */
+enum event_kind { EVENT_LISTEN, EVENT_SIGNAL, EVENT_STRANGER };
+#define EVENT_DATA(kind, index) ((uint64_t)(kind) << 32 | (uint32_t)(index))
+
+struct loop {
+	struct listener *listener;
+	struct edge *edge;
+	const char *conf_path;
+	int epoll_fd;
+	int signal_fd;
+	struct stranger_table strangers;
+	struct deadline housekeeping;
+	bool is_stopping;
+	bool is_accepting;		/* false while descriptors are out */
+};
+
+int listener_open(struct listener *listener, const struct edge_conf *conf, char *error, size_t error_size) {
+	struct endpoint endpoint;
+	int opened;
+
+	memset(listener, 0, sizeof(*listener));
+	for (size_t i = 0; i < conf->listen.count; i++) {
+		if (endpoint_parse(&endpoint, conf->listen.items[i], TUNNEL_DEFAULT_PORT, error, error_size) < 0)
+			goto fail;
+		opened = endpoint_listen(&endpoint, listener->sockets + listener->socket_count,
+					 LISTENER_SOCKETS_MAX - listener->socket_count, error, error_size);
+		if (opened < 0)
+			goto fail;
+		listener->socket_count += opened;
+	}
+	return 0;
+fail:
+	listener_close(listener);
+	return -1;
+}
+
+void listener_close(struct listener *listener) {
+	for (int i = 0; i < listener->socket_count; i++)
+		close(listener->sockets[i]);
+	listener->socket_count = 0;
+}
+
+static int watch(struct loop *loop, int fd, uint64_t data) {
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.u64 = data };
+
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void watch_listening(struct loop *loop, bool is_wanted) {
+	for (int i = 0; i < loop->listener->socket_count; i++) {
+		if (is_wanted)
+			watch(loop, loop->listener->sockets[i], EVENT_DATA(EVENT_LISTEN, i));
+		else
+			epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, loop->listener->sockets[i], NULL);
+	}
+	loop->is_accepting = is_wanted;
+}
+
+static void accept_stranger(struct loop *loop, int listening) {
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	int low_water = TUNNEL_INITIATION_SIZE;
+	int fd = accept4(listening, (struct sockaddr *)&address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	uint32_t row;
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			/* Looking away for a moment instead of spinning; housekeeping looks again. */
+			log_error("accept: %s; raise LimitNOFILE", strerror(errno));
+			watch_listening(loop, false);
+		}
+		return;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
+	row = stranger_table_add(&loop->strangers, fd, &address, deadline_in_ms(TUNNEL_HANDSHAKE_TIMEOUT_MS));
+	if (watch(loop, fd, EVENT_DATA(EVENT_STRANGER, row)) < 0)
+		close(stranger_table_take(&loop->strangers, row));
+}
+
+/* Does it know the edge's public key? One keyed hash over 96 bytes. */
+static bool knows_edge_key(const struct edge *edge, int fd) {
+	uint8_t initiation[TUNNEL_INITIATION_SIZE], mac1[TUNNEL_MAC1_SIZE];
+
+	if (recv(fd, initiation, sizeof(initiation), MSG_PEEK) != (ssize_t)sizeof(initiation))
+		return false;
+	tunnel_mac1(mac1, edge->key.public_key, initiation + sizeof(mac1), sizeof(initiation) - sizeof(mac1));
+	return memcmp(mac1, initiation, sizeof(mac1)) == 0;	/* nothing secret: the key is public */
+}
+
+static void look_at_stranger(struct loop *loop, uint32_t row) {
+	char peer[SOCKADDR_TEXT_MAX];
+	int low_water = 1, fd;
+
+	if (row >= loop->strangers.capacity || loop->strangers.rows[row].fd < 0)
+		return;		/* made room for another one in this very round */
+	endpoint_print_address((const struct sockaddr *)&loop->strangers.rows[row].address, peer, sizeof(peer));
+	fd = stranger_table_take(&loop->strangers, row);
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	if (!knows_edge_key(loop->edge, fd)) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
+	edge_session_start(loop->edge, fd, peer);
+}
+
+static void on_signal(struct loop *loop) {
+	switch (service_signals_read(loop->signal_fd)) {
+	case SERVICE_STOP:
+		loop->is_stopping = true;
+		break;
+	case SERVICE_RELOAD:
+		reload_configuration(loop->edge, loop->conf_path);
+		break;
+	case SERVICE_NONE:
+		break;
+	}
+}
+
+static void dispatch(struct loop *loop, uint64_t data) {
+	uint32_t index = (uint32_t)data;
+
+	switch ((enum event_kind)(data >> 32)) {
+	case EVENT_LISTEN:
+		accept_stranger(loop, loop->listener->sockets[index]);
+		break;
+	case EVENT_SIGNAL:
+		on_signal(loop);
+		break;
+	case EVENT_STRANGER:
+		look_at_stranger(loop, index);
+		break;
+	}
+}
+
+static void keep_house(struct loop *loop) {
+	if (!deadline_has_passed(loop->housekeeping))
+		return;
+	loop->housekeeping = deadline_in_ms(HOUSEKEEPING_MS);
+	reload_end_revoked(loop->edge);
+	if (!loop->is_accepting)
+		watch_listening(loop, true);
+}
+
+static void loop_until_stopped(struct loop *loop) {
+	struct epoll_event events[EVENTS_AT_ONCE];
+
+	while (!loop->is_stopping) {
+		struct deadline next = deadline_earlier(stranger_table_expire(&loop->strangers), loop->housekeeping);
+		int ready = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, deadline_poll_ms(next));
+
+		if (ready < 0 && errno != EINTR)
+			log_panic("epoll_wait: %s", strerror(errno));
+		for (int i = 0; i < ready && !loop->is_stopping; i++)
+			dispatch(loop, events[i].data.u64);
+		keep_house(loop);
+	}
+}
+
+void listener_run(struct listener *listener, struct edge *edge, int signal_fd, const char *conf_path) {
+	const struct edge_conf *conf = &edge->setup->conf;
+	struct loop loop = {
+		.listener = listener, .edge = edge, .conf_path = conf_path, .signal_fd = signal_fd,
+		.housekeeping = deadline_in_ms(0),
+	};
+
+	loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop.epoll_fd < 0 || watch(&loop, signal_fd, EVENT_DATA(EVENT_SIGNAL, 0)) < 0 ||
+	    stranger_table_init(&loop.strangers, (size_t)conf->strangers, (size_t)conf->strangers_per_network) < 0)
+		log_panic("no epoll or memory at start: %s", strerror(errno));
+	watch_listening(&loop, true);
+	service_notify("READY=1");
+	loop_until_stopped(&loop);
+	service_notify("STOPPING=1");
+	stranger_table_wipe(&loop.strangers);
+	listener_close(listener);
+	close(loop.epoll_fd);
+	reload_stop(edge);
+}

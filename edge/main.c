@@ -1,0 +1,147 @@
+/*
+ * postern-edge: the daemon on the host that may use port 25. Start-up order: configuration, sockets, privileges, key, allow-list,
+ * then service. Everything that can be wrong is found before the first connection is accepted.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "edge.h"
+#include "lib/log.h"
+#include "lib/privdrop.h"
+#include "lib/service.h"
+#include "listener.h"
+#include "own_ipv6.h"
+#include "tunnel/static_key.h"
+
+#define DEFAULT_CONF POSTERN_SYSCONFDIR "/edge.conf"
+
+struct options {
+	const char *conf_path;
+	bool check_only;
+};
+
+static void print_usage(FILE *out) {
+	fprintf(out, "usage: postern-edge [-c FILE] [--check]\n"
+		     "  -c, --config FILE  configuration (default " DEFAULT_CONF ")\n"
+		     "      --check        read configuration, key and allow-list, say what is wrong, start nothing\n"
+		     "      --help, --version\n"
+		     "See postern-edge(8).\n");
+}
+
+/* Exits for --help, --version and usage errors. */
+static struct options parse_options(int argc, char **argv) {
+	static const struct option long_options[] = {
+		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 },
+	};
+	struct options options = { .conf_path = DEFAULT_CONF };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options.conf_path = optarg;
+			break;
+		case 'k':
+			options.check_only = true;
+			break;
+		case 'h':
+			print_usage(stdout);
+			exit(EX_OK);
+		case 'v':
+			printf("postern-edge %s\n", PACKAGE_VERSION);
+			exit(EX_OK);
+		default:
+			print_usage(stderr);
+			exit(EX_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "postern-edge: unexpected argument \"%s\"\n", argv[optind]);
+		exit(EX_USAGE);
+	}
+	return options;
+}
+
+/* Wrong configuration: on stderr for the person at the terminal, in the log for the one who comes later. */
+static int fail(const char *error) {
+	log_error("%s", error);
+	return EX_CONFIG;
+}
+
+static void open_log(const struct edge_conf *conf) {
+	log_open("postern/edge", conf->log_target == EDGE_LOG_STDERR ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG,
+		 conf->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+}
+
+/* Key and allow-list, as the user who will have to read them again. */
+static int load_identity(struct edge *edge, char *error, size_t error_size) {
+	const struct edge_conf *conf = &edge->setup->conf;
+
+	if (static_key_read(&edge->key, conf->key_file, error, error_size) < 0)
+		return -1;
+	edge->clients = client_list_create(conf->authorized_clients, edge->key.public_key, error, error_size);
+	return edge->clients == NULL ? -1 : 0;
+}
+
+static int init_shared(struct edge *edge) {
+	pthread_mutex_init(&edge->setup_lock, NULL);
+	content_pool_init(&edge->content_pool, (uint64_t)edge->setup->conf.content_memory);
+	session_table_init(&edge->sessions);
+	log_limit_init(&edge->handshake_log);
+	atomic_init(&edge->end.phase, EDGE_RUNNING);
+	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return edge->end.cancel_fd < 0 ? -1 : 0;
+}
+
+static void log_start(struct edge *edge, const char *conf_path) {
+	const struct edge_conf *conf = &edge->setup->conf;
+
+	log_info("started: %s, ehlo_name=%s, %zu clients", conf_path, conf->ehlo_name, client_list_count(edge->clients));
+	if (!dns_resolver_is_trusted(edge->setup->resolver))
+		log_warning("the DNS resolver is not on this host, so its DNSSEC answers are not believed; install unbound and set "
+			    "resolvers = [\"127.0.0.1\"] in %s", conf_path);
+}
+
+static int serve(struct edge *edge, struct listener *listener, const char *conf_path) {
+	int signal_fd = service_signals_open();
+
+	if (signal_fd < 0 || init_shared(edge) < 0)
+		return fail("no descriptors left at start");
+	log_start(edge, conf_path);
+	own_ipv6_start(edge);
+	listener_run(listener, edge, signal_fd, conf_path);
+	log_info("stopped");
+	return EX_OK;
+}
+
+int main(int argc, char **argv) {
+	struct options options = parse_options(argc, argv);
+	struct edge *edge = calloc(1, sizeof(*edge));
+	struct listener listener;
+	char error[512];
+
+	signal(SIGPIPE, SIG_IGN);
+	edge->setup = edge_setup_create(options.conf_path, error, sizeof(error));
+	if (edge->setup == NULL)
+		return fail(error);
+	if (!options.check_only) {
+		if (listener_open(&listener, &edge->setup->conf, error, sizeof(error)) < 0)
+			return fail(error);
+		open_log(&edge->setup->conf);
+	}
+	if (privdrop(edge->setup->conf.user, error, sizeof(error)) < 0 || load_identity(edge, error, sizeof(error)) < 0)
+		return fail(error);
+	if (options.check_only) {
+		printf("%s: good; %zu clients\n", options.conf_path, client_list_count(edge->clients));
+		return EX_OK;
+	}
+	return serve(edge, &listener, options.conf_path);
+}

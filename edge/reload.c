@@ -1,0 +1,82 @@
+/* How the edge changes while it runs, and how it ends. Called by the main thread only. */
+#include "reload.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/service.h"
+
+/* After the drain: deliveries that wait for the reply to a final dot. Within systemd's TimeoutStopSec of the unit. */
+#define LAST_REPLIES_MS 12000
+
+static bool lists_differ(const struct conf_list *a, const struct conf_list *b) {
+	if (a->count != b->count)
+		return true;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return true;
+	return false;
+}
+
+/* These are used once at start: sockets, keys, table sizes, the log. */
+static void warn_of_restart(const struct edge_conf *now, const struct edge_conf *fresh) {
+	if (lists_differ(&now->listen, &fresh->listen) || strcmp(now->user, fresh->user) != 0 ||
+	    strcmp(now->key_file, fresh->key_file) != 0 ||
+	    strcmp(now->authorized_clients, fresh->authorized_clients) != 0 ||
+	    now->content_memory != fresh->content_memory || now->strangers != fresh->strangers ||
+	    now->strangers_per_network != fresh->strangers_per_network || now->log_target != fresh->log_target ||
+	    now->verbose != fresh->verbose)
+		log_warning("listen, user, key_file, authorized_clients, content_memory, strangers, strangers_per_network, "
+			    "log_target and verbose change only with a restart");
+}
+
+void reload_configuration(struct edge *edge, const char *conf_path) {
+	char error[512];
+	struct edge_setup *fresh;
+
+	service_notify("RELOADING=1");
+	fresh = edge_setup_create(conf_path, error, sizeof(error));
+	if (fresh == NULL) {
+		log_error("%s; the configuration read before stays in force", error);
+	} else {
+		warn_of_restart(&edge->setup->conf, &fresh->conf);
+		edge_replace_setup(edge, fresh);
+		log_info("%s was read again", conf_path);
+	}
+	service_notify("READY=1");
+}
+
+static bool is_revoked(void *context, const struct authorized_client *client) {
+	struct authorized_client found;
+
+	return !client_list_find(context, client->public_key, &found);
+}
+
+void reload_end_revoked(struct edge *edge) {
+	size_t ended = session_table_end(&edge->sessions, is_revoked, edge->clients, CLOSE_REVOKED);
+
+	if (ended > 0)
+		log_info("%zu tunnels of revoked clients end", ended);
+}
+
+void reload_stop(struct edge *edge) {
+	int64_t drain_ms = edge->setup->conf.drain_time;
+	size_t left;
+
+	atomic_store(&edge->end.phase, EDGE_DRAINING);
+	session_table_stop(&edge->sessions);
+	left = session_table_wait_empty(&edge->sessions, deadline_in_ms(drain_ms));
+	if (left > 0) {
+		log_info("%zu deliveries are still running after %lld s; those before the final dot are given up",
+			 left, (long long)(drain_ms / 1000));
+		atomic_store(&edge->end.phase, EDGE_CANCELLING);
+		if (write(edge->end.cancel_fd, &(uint64_t){ 1 }, sizeof(uint64_t)) < 0)
+			log_error("cannot wake deliveries: they end by themselves");
+		left = session_table_wait_empty(&edge->sessions, deadline_in_ms(LAST_REPLIES_MS));
+	}
+	if (left > 0)
+		log_warning("stopping with %zu deliveries whose outcome is unknown: the next attempt may deliver duplicates",
+			    left);
+}

@@ -1,0 +1,145 @@
+/*
+ * A linked list under one lock. Sessions block in reads of their own sockets; to end an idle one, the reading half of its
+ * socket is shut down: it wakes up, finds end_reason, and can still say why in a CLOSE frame.
+ */
+#include "session_table.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+void session_table_init(struct session_table *table) {
+	pthread_condattr_t attributes;
+
+	memset(table, 0, sizeof(*table));
+	pthread_mutex_init(&table->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&table->emptied, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+bool session_table_add(struct session_table *table, struct session_entry *entry, size_t limit) {
+	bool has_room;
+
+	pthread_mutex_lock(&table->lock);
+	has_room = !table->is_stopping && table->count < limit;
+	if (has_room) {
+		memset(entry, 0, sizeof(*entry));
+		entry->fd = -1;
+		entry->next = table->first;
+		entry->link = &table->first;
+		if (table->first != NULL)
+			table->first->link = &entry->next;
+		table->first = entry;
+		table->count++;
+	}
+	pthread_mutex_unlock(&table->lock);
+	return has_room;
+}
+
+bool session_table_admit(struct session_table *table, struct session_entry *entry, int fd,
+			 const struct authorized_client *client, size_t limit_per_client) {
+	size_t same = 0;
+	bool has_room;
+
+	pthread_mutex_lock(&table->lock);
+	for (struct session_entry *other = table->first; other != NULL; other = other->next)
+		if (other->is_admitted && strcmp(other->client.name, client->name) == 0)
+			same++;
+	has_room = !table->is_stopping && same < limit_per_client;
+	if (has_room) {
+		entry->client = *client;
+		entry->fd = fd;
+		entry->is_admitted = true;
+	}
+	pthread_mutex_unlock(&table->lock);
+	return has_room;
+}
+
+void session_table_release(struct session_table *table, struct session_entry *entry) {
+	pthread_mutex_lock(&table->lock);
+	entry->fd = -1;
+	pthread_mutex_unlock(&table->lock);
+}
+
+void session_table_remove(struct session_table *table, struct session_entry *entry) {
+	pthread_mutex_lock(&table->lock);
+	*entry->link = entry->next;
+	if (entry->next != NULL)
+		entry->next->link = entry->link;
+	if (--table->count == 0)
+		pthread_cond_broadcast(&table->emptied);
+	pthread_mutex_unlock(&table->lock);
+}
+
+enum close_reason session_table_begin(struct session_table *table, struct session_entry *entry) {
+	enum close_reason reason;
+
+	pthread_mutex_lock(&table->lock);
+	reason = entry->end_reason;
+	entry->is_busy = reason == 0;
+	pthread_mutex_unlock(&table->lock);
+	return reason;
+}
+
+enum close_reason session_table_finish(struct session_table *table, struct session_entry *entry) {
+	enum close_reason reason;
+
+	pthread_mutex_lock(&table->lock);
+	reason = entry->end_reason;
+	entry->is_busy = false;
+	pthread_mutex_unlock(&table->lock);
+	return reason;
+}
+
+enum close_reason session_table_end_reason(struct session_table *table, struct session_entry *entry) {
+	enum close_reason reason;
+
+	pthread_mutex_lock(&table->lock);
+	reason = entry->end_reason;
+	pthread_mutex_unlock(&table->lock);
+	return reason;
+}
+
+/* Caller holds the lock. */
+static void end_entry(struct session_entry *entry, enum close_reason reason) {
+	entry->end_reason = reason;
+	if (!entry->is_busy && entry->fd >= 0)
+		shutdown(entry->fd, SHUT_RD);
+}
+
+size_t session_table_end(struct session_table *table, session_table_filter_fn *is_to_end, void *context,
+			 enum close_reason reason) {
+	size_t ended = 0;
+
+	pthread_mutex_lock(&table->lock);
+	for (struct session_entry *entry = table->first; entry != NULL; entry = entry->next) {
+		if (entry->end_reason == 0 && entry->is_admitted && is_to_end(context, &entry->client)) {
+			end_entry(entry, reason);
+			ended++;
+		}
+	}
+	pthread_mutex_unlock(&table->lock);
+	return ended;
+}
+
+void session_table_stop(struct session_table *table) {
+	pthread_mutex_lock(&table->lock);
+	table->is_stopping = true;
+	for (struct session_entry *entry = table->first; entry != NULL; entry = entry->next)
+		end_entry(entry, CLOSE_SHUTDOWN);
+	pthread_mutex_unlock(&table->lock);
+}
+
+size_t session_table_wait_empty(struct session_table *table, struct deadline deadline) {
+	struct timespec until = { .tv_sec = deadline.at_ms / 1000, .tv_nsec = deadline.at_ms % 1000 * 1000000 };
+	size_t left;
+
+	pthread_mutex_lock(&table->lock);
+	while (table->count > 0 && pthread_cond_timedwait(&table->emptied, &table->lock, &until) == 0)
+		;
+	left = table->count;
+	pthread_mutex_unlock(&table->lock);
+	return left;
+}

@@ -1,0 +1,44 @@
+/* One TCP connection attempt. Names were resolved and addresses checked before; nothing is looked up here. */
+#include "tcp_connect.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int wait_connected(int fd, struct deadline deadline) {
+	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
+	int ready, error = 0;
+	socklen_t size = sizeof(error);
+
+	do {
+		ready = poll(&poll_fd, 1, deadline_poll_ms(deadline));
+	} while (ready < 0 && errno == EINTR);
+	if (ready == 0)
+		return ETIMEDOUT;
+	if (ready < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+		return errno;
+	return error;
+}
+
+int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, char *reason, size_t reason_size) {
+	socklen_t length = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, error = 0;
+
+	if (fd < 0 || (connect(fd, (const struct sockaddr *)address, length) < 0 && errno != EINPROGRESS))
+		error = errno;
+	else
+		error = wait_connected(fd, deadline);
+	if (error != 0) {
+		snprintf(reason, reason_size, "%s", strerror(error));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
+}

@@ -1,0 +1,13 @@
+/* connect(2) with a deadline to an address that the address guard has let pass. */
+#ifndef TCP_CONNECT_H
+#define TCP_CONNECT_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "lib/deadline.h"
+
+/* A connected, non-blocking, close-on-exec socket, or -1 with "Connection refused" or the like in reason. */
+int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, char *reason, size_t reason_size);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * One mail transaction on the edge: envelope and content as they come in, the refusal if there is one, then the delivery.
+ */
+#ifndef TRANSACTION_H
+#define TRANSACTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "content.h"
+#include "edge.h"
+#include "lib/dot_stuffing.h"
+#include "tunnel/content_digest.h"
+#include "tunnel/frame.h"
+
+enum transaction_state {
+	TRANSACTION_NONE,
+	TRANSACTION_RECEIVING,
+	TRANSACTION_REFUSED,	/* decided early; outcomes go out with the next CONTENT or END, the rest is read and dropped */
+	TRANSACTION_ANSWERED,	/* refused and answered: frames up to END or ABORT are dropped */
+};
+
+struct transaction {
+	enum transaction_state state;
+	uint32_t id;
+	struct envelope envelope;
+	struct content content;
+	struct dot_verifier verifier;
+	struct content_digest digest;
+	struct delivery_status refusal;
+	struct edge_setup *setup;	/* our reference while state is not NONE */
+	struct deadline deadline;
+};
+
+void transaction_init(struct transaction *transaction);
+/* Frees content and envelope at once; the id stays (ids only grow). Safe twice. */
+void transaction_end(struct transaction *transaction);
+
+void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id, const struct frame_envelope *frame);
+/*
+ * false: the peer broke the protocol (gap in the indices, recipient after content). Limits of ours refuse the
+ * transaction instead.
+ */
+bool transaction_add_recipient(struct transaction *transaction, uint32_t index, const struct recipient *recipient);
+bool transaction_add_content(struct transaction *transaction, const void *bytes, size_t length);
+/* Checks length, digest, soundness, loops. After it the state is RECEIVING (deliver) or REFUSED. */
+bool transaction_complete(struct transaction *transaction, const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length);
+/* Delivers; sink is called once per recipient. */
+void transaction_deliver(struct transaction *transaction, struct edge *edge, const char *client, delivery_sink_fn *sink,
+			 void *context);
+
+#endif
