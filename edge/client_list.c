@@ -18,12 +18,14 @@ struct client_list {
 	uint8_t own_public_key[32];	/* fixed */
 };
 
-static void complain(void *context, const char *message) {
+static void complain(void *context, const char *message)
+{
 	(void)context;
 	log_warning("%s; this line is ignored", message);
 }
 
-struct client_list *client_list_create(const char *path, const uint8_t own_public_key[32], char *error, size_t error_size) {
+struct client_list *client_list_create(const char *path, const uint8_t own_public_key[32], char *error, size_t error_size)
+{
 	struct client_list *list = calloc(1, sizeof(*list));
 
 	if (list == NULL || (list->path = strdup(path)) == NULL) {
@@ -41,7 +43,8 @@ struct client_list *client_list_create(const char *path, const uint8_t own_publi
 	return list;
 }
 
-void client_list_destroy(struct client_list *list) {
+void client_list_destroy(struct client_list *list)
+{
 	if (list == NULL)
 		return;
 	authorized_clients_wipe(&list->current);
@@ -51,7 +54,8 @@ void client_list_destroy(struct client_list *list) {
 }
 
 /* Caller holds the lock. */
-static void refresh(struct client_list *list) {
+static void refresh(struct client_list *list)
+{
 	struct authorized_clients fresh;
 	char error[512];
 
@@ -72,7 +76,8 @@ static void refresh(struct client_list *list) {
 	list->current = fresh;
 }
 
-bool client_list_find(struct client_list *list, const uint8_t public_key[32], struct authorized_client *client_out) {
+bool client_list_find(struct client_list *list, const uint8_t public_key[32], struct authorized_client *client_out)
+{
 	const struct authorized_client *found;
 
 	pthread_mutex_lock(&list->lock);
@@ -84,7 +89,8 @@ bool client_list_find(struct client_list *list, const uint8_t public_key[32], st
 	return found != NULL;
 }
 
-size_t client_list_count(struct client_list *list) {
+size_t client_list_count(struct client_list *list)
+{
 	size_t count;
 
 	pthread_mutex_lock(&list->lock);

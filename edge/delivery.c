@@ -34,7 +34,8 @@ struct dispatch {
 	int64_t started_ms;
 };
 
-static int compare_recipients(const void *a, const void *b, void *context) {
+static int compare_recipients(const void *a, const void *b, void *context)
+{
 	const struct recipient *recipients = context;
 	size_t left = *(const size_t *)a, right = *(const size_t *)b;
 	const struct mailbox *one = &recipients[left].forward_path, *two = &recipients[right].forward_path;
@@ -47,14 +48,16 @@ static int compare_recipients(const void *a, const void *b, void *context) {
 	return order;
 }
 
-static int dispatch_allocate(struct dispatch *dispatch, size_t count) {
+static int dispatch_allocate(struct dispatch *dispatch, size_t count)
+{
 	dispatch->order = calloc(count, sizeof(*dispatch->order));
 	dispatch->same_as_next = calloc(count, sizeof(*dispatch->same_as_next));
 	dispatch->group_start = calloc(count + 1, sizeof(*dispatch->group_start));
 	return dispatch->order == NULL || dispatch->same_as_next == NULL || dispatch->group_start == NULL ? -1 : 0;
 }
 
-static void dispatch_wipe(struct dispatch *dispatch) {
+static void dispatch_wipe(struct dispatch *dispatch)
+{
 	free(dispatch->order);
 	free(dispatch->same_as_next);
 	free(dispatch->group_start);
@@ -62,7 +65,8 @@ static void dispatch_wipe(struct dispatch *dispatch) {
 }
 
 /* Sorts, links doubled addresses together, marks where each domain begins. */
-static void dispatch_group(struct dispatch *dispatch) {
+static void dispatch_group(struct dispatch *dispatch)
+{
 	const struct envelope *envelope = dispatch->delivery->envelope;
 	struct recipient *recipients = envelope->recipients;
 	size_t last = NO_RECIPIENT;
@@ -76,7 +80,8 @@ static void dispatch_group(struct dispatch *dispatch) {
 		size_t current = dispatch->order[i];
 
 		if (last != NO_RECIPIENT &&
-		    mailbox_is_same(&recipients[last].forward_path, &recipients[current].forward_path)) {
+		    mailbox_is_same(&recipients[last].forward_path, &recipients[current].forward_path))
+{
 			dispatch->same_as_next[last] = current;
 			last = current;
 			continue;
@@ -90,7 +95,8 @@ static void dispatch_group(struct dispatch *dispatch) {
 	dispatch->group_start[dispatch->groups] = dispatch->distinct;
 }
 
-static void report(void *context, size_t recipient, const struct delivery_status *status) {
+static void report(void *context, size_t recipient, const struct delivery_status *status)
+{
 	struct dispatch *dispatch = context;
 	const struct delivery *delivery = dispatch->delivery;
 	int64_t delay_ms = deadline_now_ms() - dispatch->started_ms;
@@ -105,7 +111,8 @@ static void report(void *context, size_t recipient, const struct delivery_status
 }
 
 /* Takes domains until none is left. */
-static void *work(void *argument) {
+static void *work(void *argument)
+{
 	struct dispatch *dispatch = argument;
 	const struct envelope *envelope = dispatch->delivery->envelope;
 	size_t group;
@@ -128,7 +135,8 @@ static void *work(void *argument) {
 	return NULL;
 }
 
-static void run_threads(struct dispatch *dispatch) {
+static void run_threads(struct dispatch *dispatch)
+{
 	size_t wanted = dispatch->groups, limit = (size_t)dispatch->delivery->setup->conf.parallel_destinations;
 	size_t started = 0;
 	pthread_t *threads;
@@ -144,7 +152,8 @@ static void run_threads(struct dispatch *dispatch) {
 	free(threads);
 }
 
-void delivery_run(const struct delivery *delivery) {
+void delivery_run(const struct delivery *delivery)
+{
 	struct dispatch dispatch = {
 		.delivery = delivery,
 		.sink_lock = PTHREAD_MUTEX_INITIALIZER,

@@ -10,11 +10,13 @@
 #include "lib/log.h"
 
 /* Does this byte belong to a local part that stands in running text? Quotes and brackets end it. */
-static int is_local_part_byte(char byte) {
+static int is_local_part_byte(char byte)
+{
 	return byte != '\0' && strchr(" \t<>()[]\"',;:", byte) == NULL;
 }
 
-void delivery_log_hide_addresses(char *text) {
+void delivery_log_hide_addresses(char *text)
+{
 	char *at = text;
 
 	while ((at = strchr(at, '@')) != NULL) {
@@ -31,7 +33,8 @@ void delivery_log_hide_addresses(char *text) {
 	}
 }
 
-static const char *recipient_text(const struct recipient *recipient, enum edge_log_recipients detail, char *out, size_t size) {
+static const char *recipient_text(const struct recipient *recipient, enum edge_log_recipients detail, char *out, size_t size)
+{
 	char mailbox[MAILBOX_TEXT_MAX];
 	char raw[MAILBOX_TEXT_MAX + 2];
 
@@ -45,7 +48,8 @@ static const char *recipient_text(const struct recipient *recipient, enum edge_l
 }
 
 void delivery_log_status(const struct recipient *recipient, const struct delivery_status *status, const char *client,
-			 int64_t delay_ms, enum edge_log_recipients detail) {
+			 int64_t delay_ms, enum edge_log_recipients detail)
+{
 	char to[MAILBOX_TEXT_MAX + 2];
 	char relay[DELIVERY_HOST_MAX + DELIVERY_ADDRESS_MAX + 16];
 	char code[ENHANCED_STATUS_TEXT_MAX];

@@ -1,7 +1,8 @@
 /* Handing out and replacing the setup. */
 #include "edge.h"
 
-struct edge_setup *edge_acquire_setup(struct edge *edge) {
+struct edge_setup *edge_acquire_setup(struct edge *edge)
+{
 	struct edge_setup *setup;
 
 	pthread_mutex_lock(&edge->setup_lock);
@@ -10,7 +11,8 @@ struct edge_setup *edge_acquire_setup(struct edge *edge) {
 	return setup;
 }
 
-void edge_replace_setup(struct edge *edge, struct edge_setup *fresh) {
+void edge_replace_setup(struct edge *edge, struct edge_setup *fresh)
+{
 	struct edge_setup *old;
 
 	pthread_mutex_lock(&edge->setup_lock);

@@ -18,7 +18,8 @@ static const char *const tls_choices[] = { "none", "may", "encrypt", NULL };
 static const char *const target_choices[] = { "syslog", "stderr", NULL };
 static const char *const recipients_choices[] = { "domain", "full", "none", NULL };
 
-static int check_listen(const void *value, char *error, size_t error_size) {
+static int check_listen(const void *value, char *error, size_t error_size)
+{
 	const struct conf_list *list = value;
 	struct endpoint endpoint;
 
@@ -33,7 +34,8 @@ static int check_listen(const void *value, char *error, size_t error_size) {
 }
 
 /* The name in EHLO must be able to have an A record and a PTR: a full domain name in ASCII. */
-static int check_ehlo_name(const void *value, char *error, size_t error_size) {
+static int check_ehlo_name(const void *value, char *error, size_t error_size)
+{
 	const char *name = *(char *const *)value;
 	size_t length = name == NULL ? 0 : strlen(name);
 
@@ -98,7 +100,8 @@ const struct conf_setting edge_conf_settings[] = {
 };
 
 /* No EHLO name was given: this host's own, if it is a full one. */
-static int default_ehlo_name(struct edge_conf *conf, const char *path, char *error, size_t error_size) {
+static int default_ehlo_name(struct edge_conf *conf, const char *path, char *error, size_t error_size)
+{
 	char name[SMTP_DOMAIN_MAX + 1] = "";
 	const char *found = name;
 
@@ -113,7 +116,8 @@ static int default_ehlo_name(struct edge_conf *conf, const char *path, char *err
 	return conf->ehlo_name == NULL ? -1 : 0;
 }
 
-int edge_conf_read(struct edge_conf *conf, const char *path, char *error, size_t error_size) {
+int edge_conf_read(struct edge_conf *conf, const char *path, char *error, size_t error_size)
+{
 	if (conf_defaults(conf, edge_conf_settings, error, error_size) < 0 ||
 	    conf_read(conf, edge_conf_settings, path, error, error_size) < 0 ||
 	    default_ehlo_name(conf, path, error, error_size) < 0)

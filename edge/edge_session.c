@@ -29,7 +29,8 @@ struct edge_session {
 	struct transaction transaction;
 };
 
-static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN], uint8_t psk_out[NOISE_KEYLEN]) {
+static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN], uint8_t psk_out[NOISE_KEYLEN])
+{
 	struct edge_session *session = context;
 
 	if (!client_list_find(session->edge->clients, public_key, &session->client))
@@ -39,16 +40,19 @@ static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN], uint
 }
 
 /* The only way a session closes its tunnel. */
-static void close_tunnel(struct edge_session *session, enum close_reason reason, const char *text) {
+static void close_tunnel(struct edge_session *session, enum close_reason reason, const char *text)
+{
 	session_table_release(&session->edge->sessions, &session->entry);
 	tunnel_close(&session->tunnel, reason, text);
 }
 
-static const char *reason_text(enum close_reason reason) {
+static const char *reason_text(enum close_reason reason)
+{
 	return reason == CLOSE_REVOKED ? "this host's key was revoked" : "the edge is stopping";
 }
 
-static bool shake_hands(struct edge_session *session) {
+static bool shake_hands(struct edge_session *session)
+{
 	struct edge *edge = session->edge;
 	struct edge_setup *setup;
 	enum tunnel_failure failure;
@@ -78,7 +82,8 @@ static bool shake_hands(struct edge_session *session) {
 	return true;
 }
 
-static bool send_info(struct edge_session *session) {
+static bool send_info(struct edge_session *session)
+{
 	struct edge_setup *setup = edge_acquire_setup(session->edge);
 	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
 	struct frame frame = { .type = FRAME_INFO, .flags = FRAME_FLAG_CRITICAL };
@@ -92,7 +97,8 @@ static bool send_info(struct edge_session *session) {
 }
 
 /* A failure to send is remembered, not reported: deliveries go on without a listener. */
-static void send_status(void *context, size_t recipient, const struct delivery_status *status) {
+static void send_status(void *context, size_t recipient, const struct delivery_status *status)
+{
 	struct edge_session *session = context;
 	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
 	struct frame *frame;
@@ -114,7 +120,8 @@ static void send_status(void *context, size_t recipient, const struct delivery_s
 	free(frame);
 }
 
-static void send_done(struct edge_session *session) {
+static void send_done(struct edge_session *session)
+{
 	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
 	struct frame frame = { .type = FRAME_DONE, .flags = FRAME_FLAG_CRITICAL, .transaction = session->transaction.id };
 
@@ -124,7 +131,8 @@ static void send_done(struct edge_session *session) {
 }
 
 /* The same outcome for every recipient, decided here. */
-static void answer_refusal(struct edge_session *session) {
+static void answer_refusal(struct edge_session *session)
+{
 	struct transaction *transaction = &session->transaction;
 
 	log_info("client=%s: refused: %s", session->client.name, transaction->refusal.reason);
@@ -134,12 +142,14 @@ static void answer_refusal(struct edge_session *session) {
 	transaction->state = TRANSACTION_ANSWERED;
 }
 
-static void end_transaction(struct edge_session *session) {
+static void end_transaction(struct edge_session *session)
+{
 	transaction_end(&session->transaction);
 	log_set_tag(NULL);
 }
 
-static bool on_envelope(struct edge_session *session, const struct frame *frame) {
+static bool on_envelope(struct edge_session *session, const struct frame *frame)
+{
 	struct edge *edge = session->edge;
 	struct authorized_client client;
 	enum close_reason reason;
@@ -164,7 +174,8 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 	return true;
 }
 
-static bool on_end(struct edge_session *session, const struct frame *frame) {
+static bool on_end(struct edge_session *session, const struct frame *frame)
+{
 	struct transaction *transaction = &session->transaction;
 
 	if (!transaction_complete(transaction, frame->u.end.digest, frame->u.end.length)) {
@@ -187,7 +198,8 @@ static bool on_end(struct edge_session *session, const struct frame *frame) {
 }
 
 /* Frames that belong to the open transaction. false: the tunnel is closed. */
-static bool on_transaction_frame(struct edge_session *session, const struct frame *frame) {
+static bool on_transaction_frame(struct edge_session *session, const struct frame *frame)
+{
 	struct transaction *transaction = &session->transaction;
 	bool is_sound = true;
 
@@ -216,7 +228,8 @@ static bool on_transaction_frame(struct edge_session *session, const struct fram
 }
 
 /* After a transaction: is the tunnel still wanted? */
-static bool may_go_on(struct edge_session *session) {
+static bool may_go_on(struct edge_session *session)
+{
 	enum close_reason reason;
 
 	if (session->transaction.state != TRANSACTION_NONE)
@@ -228,7 +241,8 @@ static bool may_go_on(struct edge_session *session) {
 	return false;
 }
 
-static void explain_loss(struct edge_session *session, enum tunnel_failure failure) {
+static void explain_loss(struct edge_session *session, enum tunnel_failure failure)
+{
 	enum close_reason reason = session_table_end_reason(&session->edge->sessions, &session->entry);
 
 	if (session->transaction.state == TRANSACTION_RECEIVING)
@@ -246,7 +260,8 @@ static void explain_loss(struct edge_session *session, enum tunnel_failure failu
 		close_tunnel(session, 0, NULL);
 }
 
-static void serve(struct edge_session *session) {
+static void serve(struct edge_session *session)
+{
 	struct frame *frame = calloc(1, sizeof(*frame));
 	bool goes_on = frame != NULL && send_info(session);
 
@@ -271,7 +286,8 @@ static void serve(struct edge_session *session) {
 	free(frame);
 }
 
-static void *run(void *argument) {
+static void *run(void *argument)
+{
 	struct edge_session *session = argument;
 	struct edge *edge = session->edge;
 
@@ -286,7 +302,8 @@ static void *run(void *argument) {
 	return NULL;
 }
 
-void edge_session_start(struct edge *edge, int fd, const char *peer) {
+void edge_session_start(struct edge *edge, int fd, const char *peer)
+{
 	struct edge_session *session = calloc(1, sizeof(*session));
 	struct edge_setup *setup = edge_acquire_setup(edge);
 	size_t limit = (size_t)setup->conf.sessions;

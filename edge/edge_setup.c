@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void destroy(struct edge_setup *setup) {
+static void destroy(struct edge_setup *setup)
+{
 	tls_context_destroy(setup->tls);
 	dns_resolver_destroy(setup->resolver);
 	address_guard_destroy(setup->guard);
@@ -12,7 +13,8 @@ static void destroy(struct edge_setup *setup) {
 	free(setup);
 }
 
-struct edge_setup *edge_setup_create(const char *conf_path, char *error, size_t error_size) {
+struct edge_setup *edge_setup_create(const char *conf_path, char *error, size_t error_size)
+{
 	struct edge_setup *setup = calloc(1, sizeof(*setup));
 
 	if (setup == NULL) {
@@ -38,12 +40,14 @@ fail:
 	return NULL;
 }
 
-struct edge_setup *edge_setup_acquire(struct edge_setup *setup) {
+struct edge_setup *edge_setup_acquire(struct edge_setup *setup)
+{
 	atomic_fetch_add(&setup->references, 1);
 	return setup;
 }
 
-void edge_setup_release(struct edge_setup *setup) {
+void edge_setup_release(struct edge_setup *setup)
+{
 	if (setup != NULL && atomic_fetch_sub(&setup->references, 1) == 1)
 		destroy(setup);
 }

@@ -49,13 +49,15 @@ struct walk {
 	struct smtp_client client;
 };
 
-static void finish(struct walk *walk, struct pending *pending, const struct delivery_status *status) {
+static void finish(struct walk *walk, struct pending *pending, const struct delivery_status *status)
+{
 	pending->state = PENDING_DONE;
 	walk->open_count--;
 	walk->params->report(walk->params->context, pending->recipient, status);
 }
 
-static void describe_host(const struct walk *walk, struct delivery_status *status) {
+static void describe_host(const struct walk *walk, struct delivery_status *status)
+{
 	snprintf(status->remote_mta, sizeof(status->remote_mta), "%s", walk->host->exchange);
 	snprintf(status->remote_address, sizeof(status->remote_address), "%s", walk->address);
 	status->remote_port = SMTP_PORT;
@@ -64,7 +66,8 @@ static void describe_host(const struct walk *walk, struct delivery_status *statu
 }
 
 /* A verdict that leaves the recipient to the next host. */
-static void keep(struct pending *pending, const struct delivery_status *status) {
+static void keep(struct pending *pending, const struct delivery_status *status)
+{
 	if (pending->has_status)
 		delivery_policy_merge(&pending->status, status);
 	else
@@ -73,7 +76,8 @@ static void keep(struct pending *pending, const struct delivery_status *status) 
 	pending->state = PENDING_NEXT_HOST;
 }
 
-static void apply(struct walk *walk, struct pending *pending, struct delivery_decision *decision) {
+static void apply(struct walk *walk, struct pending *pending, struct delivery_decision *decision)
+{
 	describe_host(walk, &decision->status);
 	switch (decision->next) {
 	case DELIVERY_NEXT_FINAL:
@@ -92,7 +96,8 @@ static void apply(struct walk *walk, struct pending *pending, struct delivery_de
 }
 
 /* The same verdict for all that are still open at this host. */
-static void apply_to_open(struct walk *walk, const struct delivery_decision *decision) {
+static void apply_to_open(struct walk *walk, const struct delivery_decision *decision)
+{
 	for (size_t i = 0; i < walk->count; i++) {
 		struct delivery_decision copy = *decision;
 
@@ -101,11 +106,13 @@ static void apply_to_open(struct walk *walk, const struct delivery_decision *dec
 	}
 }
 
-static bool is_cancelled(const struct walk *walk) {
+static bool is_cancelled(const struct walk *walk)
+{
 	return atomic_load(&walk->params->delivery->end->phase) >= EDGE_CANCELLING;
 }
 
-static void on_result(void *context, size_t recipient, const struct smtp_event *event) {
+static void on_result(void *context, size_t recipient, const struct smtp_event *event)
+{
 	struct walk *walk = context;
 
 	for (size_t i = 0; i < walk->count; i++) {
@@ -118,7 +125,8 @@ static void on_result(void *context, size_t recipient, const struct smtp_event *
 }
 
 /* Recipients that the server took: those whose verdict came after RCPT. */
-static size_t count_accepted(const struct walk *walk) {
+static size_t count_accepted(const struct walk *walk)
+{
 	size_t accepted = 0;
 
 	for (size_t i = 0; i < walk->count; i++)
@@ -127,7 +135,8 @@ static size_t count_accepted(const struct walk *walk) {
 	return accepted;
 }
 
-static void decide_batch(struct walk *walk, enum tls_level level) {
+static void decide_batch(struct walk *walk, enum tls_level level)
+{
 	size_t accepted = count_accepted(walk);
 	struct delivery_decision decision;
 
@@ -141,7 +150,8 @@ static void decide_batch(struct walk *walk, enum tls_level level) {
 }
 
 /* Fills indices with recipients that may be offered to this host. */
-static size_t next_batch(const struct walk *walk, size_t *indices) {
+static size_t next_batch(const struct walk *walk, size_t *indices)
+{
 	size_t count = 0;
 
 	for (size_t i = 0; i < walk->count && count < SMTP_RECIPIENTS_PER_TRANSACTION; i++)
@@ -151,7 +161,8 @@ static size_t next_batch(const struct walk *walk, size_t *indices) {
 }
 
 /* As many transactions as it takes; ends when no recipient is open here or a transaction moved none forward. */
-static void run_transactions(struct walk *walk, enum tls_level level) {
+static void run_transactions(struct walk *walk, enum tls_level level)
+{
 	const struct delivery *delivery = walk->params->delivery;
 	size_t indices[SMTP_RECIPIENTS_PER_TRANSACTION];
 	size_t open_before, count;
@@ -180,7 +191,8 @@ static void run_transactions(struct walk *walk, enum tls_level level) {
 }
 
 /* One connection. Returns what is to be done next with this address: CLEARTEXT or nothing more. */
-static enum delivery_next try_connection(struct walk *walk, const struct sockaddr_storage *address, enum tls_level level) {
+static enum delivery_next try_connection(struct walk *walk, const struct sockaddr_storage *address, enum tls_level level)
+{
 	const struct delivery *delivery = walk->params->delivery;
 	struct delivery_decision decision;
 	struct smtp_event event = { .stage = STAGE_CONNECT, .failure = SMTP_FAILURE_CONNECT };
@@ -213,7 +225,8 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 	return decision.next;
 }
 
-static void try_address(struct walk *walk, const struct mx_list *list, size_t i) {
+static void try_address(struct walk *walk, const struct mx_list *list, size_t i)
+{
 	const struct delivery *delivery = walk->params->delivery;
 	const struct mx_address *target = &list->addresses[i];
 	enum tls_level level = (enum tls_level)delivery->setup->conf.tls_security_level;
@@ -239,7 +252,8 @@ static void try_address(struct walk *walk, const struct mx_list *list, size_t i)
 }
 
 /* No host is left (or no time): what was kept stands, made temporary if a host could not even be looked up. */
-static void finish_open(struct walk *walk, const struct mx_list *list) {
+static void finish_open(struct walk *walk, const struct mx_list *list)
+{
 	struct delivery_status status;
 
 	for (size_t i = 0; i < walk->count; i++) {
@@ -260,7 +274,8 @@ static void finish_open(struct walk *walk, const struct mx_list *list) {
 	}
 }
 
-static struct walk *walk_create(const struct host_walk_params *params) {
+static struct walk *walk_create(const struct host_walk_params *params)
+{
 	struct walk *walk = calloc(1, sizeof(*walk));
 
 	if (walk == NULL)
@@ -278,12 +293,14 @@ static struct walk *walk_create(const struct host_walk_params *params) {
 }
 
 /* Nothing was tried: the same status for everybody. */
-static void report_all(const struct host_walk_params *params, const struct delivery_status *status) {
+static void report_all(const struct host_walk_params *params, const struct delivery_status *status)
+{
 	for (size_t i = 0; i < params->count; i++)
 		params->report(params->context, params->recipients[i], status);
 }
 
-void host_walk_run(const struct host_walk_params *params) {
+void host_walk_run(const struct host_walk_params *params)
+{
 	const struct delivery *delivery = params->delivery;
 	struct delivery_status status;
 	struct mx_list *list = calloc(1, sizeof(*list));

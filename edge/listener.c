@@ -38,7 +38,8 @@ struct loop {
 	bool is_accepting;		/* false while descriptors are out */
 };
 
-int listener_open(struct listener *listener, const struct edge_conf *conf, char *error, size_t error_size) {
+int listener_open(struct listener *listener, const struct edge_conf *conf, char *error, size_t error_size)
+{
 	struct endpoint endpoint;
 	int opened;
 
@@ -58,19 +59,22 @@ fail:
 	return -1;
 }
 
-void listener_close(struct listener *listener) {
+void listener_close(struct listener *listener)
+{
 	for (int i = 0; i < listener->socket_count; i++)
 		close(listener->sockets[i]);
 	listener->socket_count = 0;
 }
 
-static int watch(struct loop *loop, int fd, uint64_t data) {
+static int watch(struct loop *loop, int fd, uint64_t data)
+{
 	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.u64 = data };
 
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-static void watch_listening(struct loop *loop, bool is_wanted) {
+static void watch_listening(struct loop *loop, bool is_wanted)
+{
 	for (int i = 0; i < loop->listener->socket_count; i++) {
 		if (is_wanted)
 			watch(loop, loop->listener->sockets[i], EVENT_DATA(EVENT_LISTEN, i));
@@ -80,7 +84,8 @@ static void watch_listening(struct loop *loop, bool is_wanted) {
 	loop->is_accepting = is_wanted;
 }
 
-static void accept_stranger(struct loop *loop, int listening) {
+static void accept_stranger(struct loop *loop, int listening)
+{
 	struct sockaddr_storage address;
 	socklen_t length = sizeof(address);
 	int low_water = TUNNEL_INITIATION_SIZE;
@@ -102,7 +107,8 @@ static void accept_stranger(struct loop *loop, int listening) {
 }
 
 /* Does it know the edge's public key? One keyed hash over 96 bytes. */
-static bool knows_edge_key(const struct edge *edge, int fd) {
+static bool knows_edge_key(const struct edge *edge, int fd)
+{
 	uint8_t initiation[TUNNEL_INITIATION_SIZE], mac1[TUNNEL_MAC1_SIZE];
 
 	if (recv(fd, initiation, sizeof(initiation), MSG_PEEK) != (ssize_t)sizeof(initiation))
@@ -111,7 +117,8 @@ static bool knows_edge_key(const struct edge *edge, int fd) {
 	return memcmp(mac1, initiation, sizeof(mac1)) == 0;	/* nothing secret: the key is public */
 }
 
-static void look_at_stranger(struct loop *loop, uint32_t row) {
+static void look_at_stranger(struct loop *loop, uint32_t row)
+{
 	char peer[SOCKADDR_TEXT_MAX];
 	int low_water = 1, fd;
 
@@ -128,7 +135,8 @@ static void look_at_stranger(struct loop *loop, uint32_t row) {
 	edge_session_start(loop->edge, fd, peer);
 }
 
-static void on_signal(struct loop *loop) {
+static void on_signal(struct loop *loop)
+{
 	switch (service_signals_read(loop->signal_fd)) {
 	case SERVICE_STOP:
 		loop->is_stopping = true;
@@ -141,7 +149,8 @@ static void on_signal(struct loop *loop) {
 	}
 }
 
-static void dispatch(struct loop *loop, uint64_t data) {
+static void dispatch(struct loop *loop, uint64_t data)
+{
 	uint32_t index = (uint32_t)data;
 
 	switch ((enum event_kind)(data >> 32)) {
@@ -157,7 +166,8 @@ static void dispatch(struct loop *loop, uint64_t data) {
 	}
 }
 
-static void keep_house(struct loop *loop) {
+static void keep_house(struct loop *loop)
+{
 	if (!deadline_has_passed(loop->housekeeping))
 		return;
 	loop->housekeeping = deadline_in_ms(HOUSEKEEPING_MS);
@@ -166,7 +176,8 @@ static void keep_house(struct loop *loop) {
 		watch_listening(loop, true);
 }
 
-static void loop_until_stopped(struct loop *loop) {
+static void loop_until_stopped(struct loop *loop)
+{
 	struct epoll_event events[EVENTS_AT_ONCE];
 
 	while (!loop->is_stopping) {
@@ -181,7 +192,8 @@ static void loop_until_stopped(struct loop *loop) {
 	}
 }
 
-void listener_run(struct listener *listener, struct edge *edge, int signal_fd, const char *conf_path) {
+void listener_run(struct listener *listener, struct edge *edge, int signal_fd, const char *conf_path)
+{
 	const struct edge_conf *conf = &edge->setup->conf;
 	struct loop loop = {
 		.listener = listener, .edge = edge, .conf_path = conf_path, .signal_fd = signal_fd,

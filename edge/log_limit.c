@@ -5,13 +5,15 @@
 
 #define WINDOW_MS 60000
 
-void log_limit_init(struct log_limit *limit) {
+void log_limit_init(struct log_limit *limit)
+{
 	pthread_mutex_init(&limit->lock, NULL);
 	limit->window_started_ms = 0;
 	limit->lines = limit->suppressed = 0;
 }
 
-bool log_limit_allows(struct log_limit *limit, int64_t now_ms) {
+bool log_limit_allows(struct log_limit *limit, int64_t now_ms)
+{
 	unsigned suppressed = 0;
 	bool allows;
 

@@ -27,7 +27,8 @@ struct options {
 	bool check_only;
 };
 
-static void print_usage(FILE *out) {
+static void print_usage(FILE *out)
+{
 	fprintf(out, "usage: postern-edge [-c FILE] [--check]\n"
 		     "  -c, --config FILE  configuration (default " DEFAULT_CONF ")\n"
 		     "      --check        read configuration, key and allow-list, say what is wrong, start nothing\n"
@@ -36,7 +37,8 @@ static void print_usage(FILE *out) {
 }
 
 /* Exits for --help, --version and usage errors. */
-static struct options parse_options(int argc, char **argv) {
+static struct options parse_options(int argc, char **argv)
+{
 	static const struct option long_options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 },
@@ -71,18 +73,21 @@ static struct options parse_options(int argc, char **argv) {
 }
 
 /* Wrong configuration: on stderr for the person at the terminal, in the log for the one who comes later. */
-static int fail(const char *error) {
+static int fail(const char *error)
+{
 	log_error("%s", error);
 	return EX_CONFIG;
 }
 
-static void open_log(const struct edge_conf *conf) {
+static void open_log(const struct edge_conf *conf)
+{
 	log_open("postern/edge", conf->log_target == EDGE_LOG_STDERR ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG,
 		 conf->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 }
 
 /* Key and allow-list, as the user who will have to read them again. */
-static int load_identity(struct edge *edge, char *error, size_t error_size) {
+static int load_identity(struct edge *edge, char *error, size_t error_size)
+{
 	const struct edge_conf *conf = &edge->setup->conf;
 
 	if (static_key_read(&edge->key, conf->key_file, error, error_size) < 0)
@@ -91,7 +96,8 @@ static int load_identity(struct edge *edge, char *error, size_t error_size) {
 	return edge->clients == NULL ? -1 : 0;
 }
 
-static int init_shared(struct edge *edge) {
+static int init_shared(struct edge *edge)
+{
 	pthread_mutex_init(&edge->setup_lock, NULL);
 	content_pool_init(&edge->content_pool, (uint64_t)edge->setup->conf.content_memory);
 	session_table_init(&edge->sessions);
@@ -101,7 +107,8 @@ static int init_shared(struct edge *edge) {
 	return edge->end.cancel_fd < 0 ? -1 : 0;
 }
 
-static void log_start(struct edge *edge, const char *conf_path) {
+static void log_start(struct edge *edge, const char *conf_path)
+{
 	const struct edge_conf *conf = &edge->setup->conf;
 
 	log_info("started: %s, ehlo_name=%s, %zu clients", conf_path, conf->ehlo_name, client_list_count(edge->clients));
@@ -110,7 +117,8 @@ static void log_start(struct edge *edge, const char *conf_path) {
 			    "resolvers = [\"127.0.0.1\"] in %s", conf_path);
 }
 
-static int serve(struct edge *edge, struct listener *listener, const char *conf_path) {
+static int serve(struct edge *edge, struct listener *listener, const char *conf_path)
+{
 	int signal_fd = service_signals_open();
 
 	if (signal_fd < 0 || init_shared(edge) < 0)
@@ -122,7 +130,8 @@ static int serve(struct edge *edge, struct listener *listener, const char *conf_
 	return EX_OK;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
 	struct options options = parse_options(argc, argv);
 	struct edge *edge = calloc(1, sizeof(*edge));
 	struct listener listener;

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-size_t received_print(char *out, size_t size, const char *edge_name, const char *queue_id, time_t now) {
+size_t received_print(char *out, size_t size, const char *edge_name, const char *queue_id, time_t now)
+{
 	static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 					      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
@@ -33,7 +34,8 @@ struct line_start {
 };
 
 /* One header line is complete. false: it was the empty line that ends the header section. */
-static bool count_line(struct received_count *count, const struct line_start *line, const char *own_field) {
+static bool count_line(struct received_count *count, const struct line_start *line, const char *own_field)
+{
 	size_t own_length = strlen(own_field);
 
 	if (line->length == 0)
@@ -46,7 +48,8 @@ static bool count_line(struct received_count *count, const struct line_start *li
 	return true;
 }
 
-struct received_count received_count(const struct content *content, const char *edge_name) {
+struct received_count received_count(const struct content *content, const char *edge_name)
+{
 	struct received_count count = { 0, 0 };
 	struct content_cursor cursor;
 	struct line_start line = { .length = 0 };

@@ -11,7 +11,8 @@
 /* After the drain: deliveries that wait for the reply to a final dot. Within systemd's TimeoutStopSec of the unit. */
 #define LAST_REPLIES_MS 12000
 
-static bool lists_differ(const struct conf_list *a, const struct conf_list *b) {
+static bool lists_differ(const struct conf_list *a, const struct conf_list *b)
+{
 	if (a->count != b->count)
 		return true;
 	for (size_t i = 0; i < a->count; i++)
@@ -21,7 +22,8 @@ static bool lists_differ(const struct conf_list *a, const struct conf_list *b) {
 }
 
 /* These are used once at start: sockets, keys, table sizes, the log. */
-static void warn_of_restart(const struct edge_conf *now, const struct edge_conf *fresh) {
+static void warn_of_restart(const struct edge_conf *now, const struct edge_conf *fresh)
+{
 	if (lists_differ(&now->listen, &fresh->listen) || strcmp(now->user, fresh->user) != 0 ||
 	    strcmp(now->key_file, fresh->key_file) != 0 ||
 	    strcmp(now->authorized_clients, fresh->authorized_clients) != 0 ||
@@ -32,7 +34,8 @@ static void warn_of_restart(const struct edge_conf *now, const struct edge_conf 
 			    "log_target and verbose change only with a restart");
 }
 
-void reload_configuration(struct edge *edge, const char *conf_path) {
+void reload_configuration(struct edge *edge, const char *conf_path)
+{
 	char error[512];
 	struct edge_setup *fresh;
 
@@ -48,20 +51,23 @@ void reload_configuration(struct edge *edge, const char *conf_path) {
 	service_notify("READY=1");
 }
 
-static bool is_revoked(void *context, const struct authorized_client *client) {
+static bool is_revoked(void *context, const struct authorized_client *client)
+{
 	struct authorized_client found;
 
 	return !client_list_find(context, client->public_key, &found);
 }
 
-void reload_end_revoked(struct edge *edge) {
+void reload_end_revoked(struct edge *edge)
+{
 	size_t ended = session_table_end(&edge->sessions, is_revoked, edge->clients, CLOSE_REVOKED);
 
 	if (ended > 0)
 		log_info("%zu tunnels of revoked clients end", ended);
 }
 
-void reload_stop(struct edge *edge) {
+void reload_stop(struct edge *edge)
+{
 	int64_t drain_ms = edge->setup->conf.drain_time;
 	size_t left;
 

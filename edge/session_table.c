@@ -8,7 +8,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-void session_table_init(struct session_table *table) {
+void session_table_init(struct session_table *table)
+{
 	pthread_condattr_t attributes;
 
 	memset(table, 0, sizeof(*table));
@@ -19,7 +20,8 @@ void session_table_init(struct session_table *table) {
 	pthread_condattr_destroy(&attributes);
 }
 
-bool session_table_add(struct session_table *table, struct session_entry *entry, size_t limit) {
+bool session_table_add(struct session_table *table, struct session_entry *entry, size_t limit)
+{
 	bool has_room;
 
 	pthread_mutex_lock(&table->lock);
@@ -39,7 +41,8 @@ bool session_table_add(struct session_table *table, struct session_entry *entry,
 }
 
 bool session_table_admit(struct session_table *table, struct session_entry *entry, int fd,
-			 const struct authorized_client *client, size_t limit_per_client) {
+			 const struct authorized_client *client, size_t limit_per_client)
+{
 	size_t same = 0;
 	bool has_room;
 
@@ -57,13 +60,15 @@ bool session_table_admit(struct session_table *table, struct session_entry *entr
 	return has_room;
 }
 
-void session_table_release(struct session_table *table, struct session_entry *entry) {
+void session_table_release(struct session_table *table, struct session_entry *entry)
+{
 	pthread_mutex_lock(&table->lock);
 	entry->fd = -1;
 	pthread_mutex_unlock(&table->lock);
 }
 
-void session_table_remove(struct session_table *table, struct session_entry *entry) {
+void session_table_remove(struct session_table *table, struct session_entry *entry)
+{
 	pthread_mutex_lock(&table->lock);
 	*entry->link = entry->next;
 	if (entry->next != NULL)
@@ -73,7 +78,8 @@ void session_table_remove(struct session_table *table, struct session_entry *ent
 	pthread_mutex_unlock(&table->lock);
 }
 
-enum close_reason session_table_begin(struct session_table *table, struct session_entry *entry) {
+enum close_reason session_table_begin(struct session_table *table, struct session_entry *entry)
+{
 	enum close_reason reason;
 
 	pthread_mutex_lock(&table->lock);
@@ -83,7 +89,8 @@ enum close_reason session_table_begin(struct session_table *table, struct sessio
 	return reason;
 }
 
-enum close_reason session_table_finish(struct session_table *table, struct session_entry *entry) {
+enum close_reason session_table_finish(struct session_table *table, struct session_entry *entry)
+{
 	enum close_reason reason;
 
 	pthread_mutex_lock(&table->lock);
@@ -93,7 +100,8 @@ enum close_reason session_table_finish(struct session_table *table, struct sessi
 	return reason;
 }
 
-enum close_reason session_table_end_reason(struct session_table *table, struct session_entry *entry) {
+enum close_reason session_table_end_reason(struct session_table *table, struct session_entry *entry)
+{
 	enum close_reason reason;
 
 	pthread_mutex_lock(&table->lock);
@@ -103,14 +111,16 @@ enum close_reason session_table_end_reason(struct session_table *table, struct s
 }
 
 /* Caller holds the lock. */
-static void end_entry(struct session_entry *entry, enum close_reason reason) {
+static void end_entry(struct session_entry *entry, enum close_reason reason)
+{
 	entry->end_reason = reason;
 	if (!entry->is_busy && entry->fd >= 0)
 		shutdown(entry->fd, SHUT_RD);
 }
 
 size_t session_table_end(struct session_table *table, session_table_filter_fn *is_to_end, void *context,
-			 enum close_reason reason) {
+			 enum close_reason reason)
+{
 	size_t ended = 0;
 
 	pthread_mutex_lock(&table->lock);
@@ -124,7 +134,8 @@ size_t session_table_end(struct session_table *table, session_table_filter_fn *i
 	return ended;
 }
 
-void session_table_stop(struct session_table *table) {
+void session_table_stop(struct session_table *table)
+{
 	pthread_mutex_lock(&table->lock);
 	table->is_stopping = true;
 	for (struct session_entry *entry = table->first; entry != NULL; entry = entry->next)
@@ -132,7 +143,8 @@ void session_table_stop(struct session_table *table) {
 	pthread_mutex_unlock(&table->lock);
 }
 
-size_t session_table_wait_empty(struct session_table *table, struct deadline deadline) {
+size_t session_table_wait_empty(struct session_table *table, struct deadline deadline)
+{
 	struct timespec until = { .tv_sec = deadline.at_ms / 1000, .tv_nsec = deadline.at_ms % 1000 * 1000000 };
 	size_t left;
 

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-int stranger_table_init(struct stranger_table *table, size_t capacity, size_t per_network) {
+int stranger_table_init(struct stranger_table *table, size_t capacity, size_t per_network)
+{
 	memset(table, 0, sizeof(*table));
 	table->rows = calloc(capacity, sizeof(*table->rows));
 	if (table->rows == NULL)
@@ -24,7 +25,8 @@ int stranger_table_init(struct stranger_table *table, size_t capacity, size_t pe
 	return 0;
 }
 
-void stranger_table_wipe(struct stranger_table *table) {
+void stranger_table_wipe(struct stranger_table *table)
+{
 	while (table->oldest != STRANGER_NONE && table->rows != NULL)
 		close(stranger_table_take(table, table->oldest));
 	free(table->rows);
@@ -32,7 +34,8 @@ void stranger_table_wipe(struct stranger_table *table) {
 }
 
 /* The first 24 bits of IPv4 (also mapped), the first 56 of IPv6; the two cannot collide. */
-static uint64_t network_of(const struct sockaddr_storage *address) {
+static uint64_t network_of(const struct sockaddr_storage *address)
+{
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
 	uint64_t network = 0;
@@ -49,7 +52,8 @@ static uint64_t network_of(const struct sockaddr_storage *address) {
 	return network;
 }
 
-int stranger_table_take(struct stranger_table *table, uint32_t row) {
+int stranger_table_take(struct stranger_table *table, uint32_t row)
+{
 	struct stranger *stranger = &table->rows[row];
 	int fd = stranger->fd;
 
@@ -69,7 +73,8 @@ int stranger_table_take(struct stranger_table *table, uint32_t row) {
 }
 
 /* Makes room where the newcomer's network, or the whole table, is full. */
-static void make_room(struct stranger_table *table, uint64_t network) {
+static void make_room(struct stranger_table *table, uint64_t network)
+{
 	uint32_t oldest_of_network = STRANGER_NONE;
 	size_t same = 0;
 
@@ -86,7 +91,8 @@ static void make_room(struct stranger_table *table, uint64_t network) {
 }
 
 uint32_t stranger_table_add(struct stranger_table *table, int fd, const struct sockaddr_storage *address,
-			    struct deadline deadline) {
+			    struct deadline deadline)
+{
 	uint64_t network = network_of(address);
 	struct stranger *stranger;
 	uint32_t row;
@@ -108,7 +114,8 @@ uint32_t stranger_table_add(struct stranger_table *table, int fd, const struct s
 	return row;
 }
 
-struct deadline stranger_table_expire(struct stranger_table *table) {
+struct deadline stranger_table_expire(struct stranger_table *table)
+{
 	while (table->oldest != STRANGER_NONE) {
 		struct deadline deadline = table->rows[table->oldest].deadline;
 

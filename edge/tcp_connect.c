@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static int wait_connected(int fd, struct deadline deadline) {
+static int wait_connected(int fd, struct deadline deadline)
+{
 	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
 	int ready, error = 0;
 	socklen_t size = sizeof(error);
@@ -24,7 +25,8 @@ static int wait_connected(int fd, struct deadline deadline) {
 	return error;
 }
 
-int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, char *reason, size_t reason_size) {
+int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, char *reason, size_t reason_size)
+{
 	socklen_t length = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1, error = 0;

@@ -9,11 +9,13 @@
 
 #include "received.h"
 
-void transaction_init(struct transaction *transaction) {
+void transaction_init(struct transaction *transaction)
+{
 	memset(transaction, 0, sizeof(*transaction));
 }
 
-void transaction_end(struct transaction *transaction) {
+void transaction_end(struct transaction *transaction)
+{
 	if (transaction->state == TRANSACTION_NONE)
 		return;
 	envelope_wipe(&transaction->envelope);
@@ -24,7 +26,8 @@ void transaction_end(struct transaction *transaction) {
 }
 
 /* The first refusal counts; content that is held already is given back. */
-static void refuse(struct transaction *transaction, const struct delivery_status *refusal) {
+static void refuse(struct transaction *transaction, const struct delivery_status *refusal)
+{
 	if (transaction->state != TRANSACTION_RECEIVING)
 		return;
 	transaction->refusal = *refusal;
@@ -32,7 +35,8 @@ static void refuse(struct transaction *transaction, const struct delivery_status
 	content_wipe(&transaction->content);
 }
 
-void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id, const struct frame_envelope *frame) {
+void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id, const struct frame_envelope *frame)
+{
 	const struct edge_conf *conf;
 	struct delivery_status status;
 	int64_t budget_ms;
@@ -55,7 +59,8 @@ void transaction_begin(struct transaction *transaction, struct edge *edge, uint3
 	}
 }
 
-bool transaction_add_recipient(struct transaction *transaction, uint32_t index, const struct recipient *recipient) {
+bool transaction_add_recipient(struct transaction *transaction, uint32_t index, const struct recipient *recipient)
+{
 	struct delivery_status status;
 
 	if (transaction->state == TRANSACTION_ANSWERED)
@@ -73,7 +78,8 @@ bool transaction_add_recipient(struct transaction *transaction, uint32_t index, 
 	return true;
 }
 
-static void refuse_for_memory(struct transaction *transaction, enum content_result result) {
+static void refuse_for_memory(struct transaction *transaction, enum content_result result)
+{
 	struct delivery_status status;
 
 	delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1), result == CONTENT_POOL_FULL ?
@@ -82,7 +88,8 @@ static void refuse_for_memory(struct transaction *transaction, enum content_resu
 	refuse(transaction, &status);
 }
 
-bool transaction_add_content(struct transaction *transaction, const void *bytes, size_t length) {
+bool transaction_add_content(struct transaction *transaction, const void *bytes, size_t length)
+{
 	int64_t limit = transaction->setup->conf.message_size_limit;
 	struct delivery_status status;
 	enum content_result result;
@@ -106,7 +113,8 @@ bool transaction_add_content(struct transaction *transaction, const void *bytes,
 	return true;
 }
 
-static void check_loop(struct transaction *transaction) {
+static void check_loop(struct transaction *transaction)
+{
 	const struct edge_conf *conf = &transaction->setup->conf;
 	struct received_count count = received_count(&transaction->content, conf->ehlo_name);
 	struct delivery_status status;
@@ -118,7 +126,8 @@ static void check_loop(struct transaction *transaction) {
 	refuse(transaction, &status);
 }
 
-bool transaction_complete(struct transaction *transaction, const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length) {
+bool transaction_complete(struct transaction *transaction, const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length)
+{
 	uint8_t computed[CONTENT_DIGEST_SIZE];
 	struct delivery_status status;
 
@@ -139,7 +148,8 @@ bool transaction_complete(struct transaction *transaction, const uint8_t digest[
 }
 
 void transaction_deliver(struct transaction *transaction, struct edge *edge, const char *client, delivery_sink_fn *sink,
-			 void *context) {
+			 void *context)
+{
 	delivery_run(&(struct delivery){
 		.setup = transaction->setup,
 		.envelope = &transaction->envelope,

@@ -53,7 +53,7 @@ void stream_init(struct stream *stream, int read_fd, int write_fd)
 	int type;
 	socklen_t size = sizeof(type);
 
-	*stream = (struct stream){ .read_fd = read_fd, .write_fd = write_fd, .input_end = STREAM_OK };
+	*stream = (struct stream){ .read_fd = read_fd, .write_fd = write_fd, .cancel_fd = -1, .input_end = STREAM_OK };
 	buffer_init(&stream->input, INPUT_MAX);
 	stream->write_is_socket = getsockopt(write_fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 	make_nonblocking(read_fd);
@@ -216,19 +216,20 @@ static ssize_t fill(struct stream *stream)
 /* Waits for what `want` (STREAM_IO_WANT_*) says and, when watching, for input too. STREAM_OK: try again. */
 static enum stream_result wait_for(struct stream *stream, ssize_t want, bool watching, struct deadline deadline)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = want == STREAM_IO_WANT_READ || watching ? stream->read_fd : -1, .events = POLLIN },
 		{ .fd = want == STREAM_IO_WANT_WRITE ? stream->write_fd : -1, .events = POLLOUT },
+		{ .fd = stream->cancel_fd, .events = POLLIN },
 	};
 	int ready;
 
 	do {
 		if (deadline_has_passed(deadline))
 			return STREAM_TIMEOUT;
-		ready = poll(fds, 2, deadline_poll_ms(deadline));
+		ready = poll(fds, 3, deadline_poll_ms(deadline));
 	} while (ready == 0 || (ready < 0 && errno == EINTR));
 	if (ready > 0)
-		return STREAM_OK;
+		return fds[2].revents != 0 ? STREAM_CANCELLED : STREAM_OK;
 	set_error(stream, errno);
 	return STREAM_ERROR;
 }

@@ -21,6 +21,7 @@ enum stream_result {
 	STREAM_TIMEOUT,		/* the deadline passed */
 	STREAM_ERROR,		/* see stream_error() */
 	STREAM_TOO_LONG,	/* stream_read_line: no LF within the bound */
+	STREAM_CANCELLED,	/* cancel_fd became readable */
 	STREAM_INPUT,		/* stream_write_watching: the peer spoke before all was written */
 };
 
@@ -43,6 +44,7 @@ struct stream_ops {
 struct stream {
 	int read_fd;
 	int write_fd;			/* equal to read_fd for sockets */
+	int cancel_fd;			/* -1, or the caller's: readable = every wait ends with STREAM_CANCELLED; not closed */
 	const struct stream_ops *ops;	/* NULL: plain read(2) and write(2) */
 	void *context;
 	struct buffer input;

@@ -12,7 +12,8 @@
 #define STACK_BYTES THREAD_STACK_BYTES
 #endif
 
-static int start(pthread_t *thread_out, thread_fn *run, void *argument, int detach_state) {
+static int start(pthread_t *thread_out, thread_fn *run, void *argument, int detach_state)
+{
 	pthread_attr_t attributes;
 	sigset_t all, before;
 	int failed;
@@ -29,12 +30,14 @@ static int start(pthread_t *thread_out, thread_fn *run, void *argument, int deta
 	return failed ? -1 : 0;
 }
 
-int thread_start_detached(thread_fn *run, void *argument) {
+int thread_start_detached(thread_fn *run, void *argument)
+{
 	pthread_t thread;
 
 	return start(&thread, run, argument, PTHREAD_CREATE_DETACHED);
 }
 
-int thread_start(pthread_t *thread_out, thread_fn *run, void *argument) {
+int thread_start(pthread_t *thread_out, thread_fn *run, void *argument)
+{
 	return start(thread_out, run, argument, PTHREAD_CREATE_JOINABLE);
 }

@@ -10,13 +10,8 @@
 
 #include "keyfile.h"
 
-static int held_dh(void *context, uint8_t out[NOISE_DHLEN], const uint8_t their_public[NOISE_DHLEN]) {
-	const struct noise_keypair *held = context;
-
-	return noise_dh(out, held->secret_key, their_public);
-}
-
-int static_key_read(struct noise_static_key *key, const char *path, char *error, size_t error_size) {
+int static_key_read(struct noise_static_key *key, const char *path, char *error, size_t error_size)
+{
 	struct noise_keypair *held;
 
 	memset(key, 0, sizeof(*key));
@@ -28,13 +23,12 @@ int static_key_read(struct noise_static_key *key, const char *path, char *error,
 		sodium_free(held);
 		return -1;
 	}
-	memcpy(key->public_key, held->public_key, sizeof(key->public_key));
-	key->dh = held_dh;
-	key->context = held;
+	*key = noise_keypair_static_key(held);
 	return 0;
 }
 
-void static_key_wipe(struct noise_static_key *key) {
+void static_key_wipe(struct noise_static_key *key)
+{
 	if (key->context != NULL)
 		sodium_free(key->context);
 	memset(key, 0, sizeof(*key));
