@@ -1,7 +1,7 @@
 /*
- * The edge's allow-list: `base64-key name [option=value ...]`, # comments. A bad line is reported and skipped, the
- * others stay valid. The same key under two names, or a name with two lines of one key, is a bad line; two keys
- * under one name are not (key rotation).
+ * The edge's allow-list: `base64-key name [option=value ...]`, # comments. A bad line is reported
+ * and skipped, the others stay valid. Of several lines with the same key all but the first are bad;
+ * two keys under one name are not (key rotation). Option: psk=FILE, the preshared key.
  */
 #ifndef AUTHORIZED_CLIENTS_H
 #define AUTHORIZED_CLIENTS_H
@@ -15,13 +15,13 @@
 
 struct authorized_client {
 	uint8_t public_key[32];
-	char name[CLIENT_NAME_MAX + 1];		/* letters, digits, "-_." */
-	uint8_t psk[32];			/* from psk=FILE; all zero = none */
+	char name[CLIENT_NAME_MAX + 1];	/* letters, digits, "-_." */
+	uint8_t psk[32];		/* from psk=FILE; all zero = none */
 	size_t line;
 };
 
 struct authorized_clients {
-	struct authorized_client *clients;
+	struct authorized_client *clients;	/* sorted by key, not by line */
 	size_t count;
 	size_t bad_lines;
 	struct stat status;			/* of the file as read */
@@ -31,13 +31,19 @@ struct authorized_clients {
 typedef void authorized_clients_complain_fn(void *context, const char *message);
 
 /*
- * `own_public_key` (may be NULL) in the list is a bad line. 0, or -1 with error when the file cannot be read at all
- * (then *list is empty: nobody is authorised).
+ * `own_public_key` (may be NULL) in the list is a bad line, and so is what looks like a private key
+ * (noise.h). `complain` may be NULL. 0, or -1 with error when the file cannot be read at all (then
+ * *list is empty: nobody is authorised).
  */
-int authorized_clients_read(struct authorized_clients *list, const char *path, const uint8_t *own_public_key,
-			    authorized_clients_complain_fn *complain, void *context, char *error, size_t error_size);
+int authorized_clients_read(struct authorized_clients *list, const char *path,
+			    const uint8_t *own_public_key, authorized_clients_complain_fn *complain,
+			    void *context, char *error, size_t error_size);
 void authorized_clients_wipe(struct authorized_clients *list);
-/* NULL if the key is not in the list. Compares in constant time per entry. */
-const struct authorized_client *authorized_clients_find(const struct authorized_clients *list, const uint8_t public_key[32]);
+/*
+ * NULL if the key is not in the list. A binary search: public keys are no secrets, and whoever asks
+ * has proved that it holds the private half of the one it asks for.
+ */
+const struct authorized_client *authorized_clients_find(const struct authorized_clients *list,
+							const uint8_t public_key[32]);
 
 #endif

@@ -3,8 +3,10 @@
  *
  *   frame   = type(1) flags(1) transaction(4) body
  *   body    = raw content bytes (CONTENT) / *field (every other type)
- *   field   = tag(1) length(2) value          integers big-endian; tag bit 7 set: may be skipped when unknown
- *   flags   bit 0 set: a receiver that does not know the type closes the tunnel; clear: it skips the frame
+ *   field   = tag(1) length(2) value
+ *   flags   bit 0 set: a receiver that does not know the type closes the tunnel; clear: it skips it
+ *
+ * Integers are big-endian. A field whose tag has bit 7 set may be skipped by who does not know it.
  */
 #ifndef FRAME_H
 #define FRAME_H
@@ -72,26 +74,46 @@ struct frame {
 	uint32_t transaction;
 	union {
 		struct frame_envelope envelope;			/* ENVELOPE */
-		struct { uint32_t index; struct recipient recipient; } recipient;	/* RECIPIENT: index counts from 0 without gaps */
-		struct { const uint8_t *bytes; size_t length; } content;		/* CONTENT */
-		struct { uint8_t digest[CONTENT_DIGEST_SIZE]; uint64_t length; } end;	/* END_OF_CONTENT */
-		struct { uint32_t index; struct delivery_status status; } status;	/* DELIVERY_STATUS */
-		struct frame_info info;
-		struct frame_close close;
+		struct {
+			uint32_t index;				/* from 0 without gaps */
+			struct recipient recipient;
+		} recipient;					/* RECIPIENT */
+		struct {
+			const uint8_t *bytes;
+			size_t length;				/* 1..TUNNEL_CONTENT_MAX */
+		} content;					/* CONTENT */
+		struct {
+			uint8_t digest[CONTENT_DIGEST_SIZE];
+			uint64_t length;			/* bytes of content in all */
+		} end;						/* END_OF_CONTENT */
+		struct {
+			uint32_t index;
+			struct delivery_status status;
+		} status;					/* DELIVERY_STATUS */
+		struct frame_info info;				/* INFO */
+		struct frame_close close;			/* CLOSE */
 	} u;
 };
 
 enum frame_decode_result {
 	FRAME_OK,
 	FRAME_SKIP,		/* unknown type without the critical flag */
-	FRAME_BAD,		/* malformed, missing or doubled field, unknown critical type or field, value out of bounds */
+	FRAME_BAD,		/* malformed, missing or doubled field, unknown critical type or field,
+				   value out of bounds */
 };
 
-/* Writes the plaintext of one record. 0, or -1 if it does not fit (a programming error) or memory is out. CONTENT: copies. */
+/*
+ * Appends the plaintext of one record (CONTENT is copied). Sets the flags itself: every type of this
+ * version is critical. 0, or -1 if a value cannot be sent (a programming error) or memory is out.
+ */
 int frame_encode(struct buffer *out, const struct frame *frame);
-/* On FRAME_BAD `error` says which field of which type. Addresses are validated by lib's parsers. Nothing is allocated. */
-enum frame_decode_result frame_decode(struct frame *frame, const uint8_t *bytes, size_t length, char *error,
-				      size_t error_size);
+/*
+ * On FRAME_BAD `error` says which field of which type. Addresses are validated by lib's parsers.
+ * Nothing is allocated. Every number is in range and every text printable afterwards; whether they
+ * make sense together (action and reply code, index and recipients named) is not looked at.
+ */
+enum frame_decode_result frame_decode(struct frame *frame, const uint8_t *bytes, size_t length,
+				      char *error, size_t error_size);
 const char *frame_type_name(uint8_t type);
 
 #endif

@@ -57,22 +57,17 @@ int noise_symmetric_decrypt_and_hash(struct noise_symmetric_state *symmetric, co
 void noise_symmetric_split(struct noise_symmetric_state *symmetric, struct noise_cipher_state *c1,
 			   struct noise_cipher_state *c2);
 
-/* noise_handshake.c: HandshakeState [5.3] */
-enum noise_role { NOISE_INITIATOR, NOISE_RESPONDER };
-enum noise_pattern { NOISE_IK, NOISE_IKPSK2 };
-enum noise_handshake_progress {
-	HANDSHAKE_READY,
-	HANDSHAKE_WROTE_INITIATION,
-	HANDSHAKE_READ_INITIATION,
-	HANDSHAKE_COMPLETE,
-	HANDSHAKE_FAILED,	/* for good: every further call fails */
-};
-
+/* noise_dh.c: DH functions [4.1] */
 struct noise_keypair {
 	uint8_t public_key[NOISE_DHLEN];
 	uint8_t secret_key[NOISE_DHLEN];
 };
+/*
+ * A secret made here is clamped, and its public key never looks clamped: so a secret pasted where a public key belongs is
+ * recognised, see noise_key_looks_secret().
+ */
 void noise_keypair_generate(struct noise_keypair *keypair);
+bool noise_key_looks_secret(const uint8_t key[NOISE_DHLEN]);
 void noise_keypair_wipe(struct noise_keypair *keypair);
 /* Computes the public half. 0, or -1 for an unusable secret. */
 int noise_keypair_from_secret(struct noise_keypair *keypair, const uint8_t secret_key[NOISE_DHLEN]);
@@ -89,6 +84,19 @@ struct noise_static_key {
 	uint8_t public_key[NOISE_DHLEN];
 	noise_static_dh_fn *dh;
 	void *context;
+};
+/* For a process that holds the secret itself. `keypair` must live as long as the result is used. */
+struct noise_static_key noise_keypair_static_key(struct noise_keypair *keypair);
+
+/* noise_handshake.c: HandshakeState [5.3] */
+enum noise_role { NOISE_INITIATOR, NOISE_RESPONDER };
+enum noise_pattern { NOISE_IK, NOISE_IKPSK2 };
+enum noise_handshake_progress {
+	HANDSHAKE_READY,
+	HANDSHAKE_WROTE_INITIATION,
+	HANDSHAKE_READ_INITIATION,
+	HANDSHAKE_COMPLETE,
+	HANDSHAKE_FAILED,	/* for good: every further call fails */
 };
 
 struct noise_handshake_params {

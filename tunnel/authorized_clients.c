@@ -1,0 +1,219 @@
+/*
+ * The edge's allow-list:
+ *
+ *     line   = key white-space name *( white-space option )        ; a postmap-style table
+ *     key    = 44 characters of base64
+ *     name   = 1*63( letter / digit / "-" / "_" / "." )
+ *     option = "psk=" absolute-path
+ *
+ * One bad line must not lock the other clients out, so it is reported and skipped; a line that is
+ * understood in part is bad as a whole, because an unknown option may be a restriction.
+ */
+#include "authorized_clients.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base64_key.h"
+#include "keyfile.h"
+#include "lib/log.h"
+#include "lib/table.h"
+#include "noise.h"
+
+#define WORDS_MAX 32
+
+struct reading {
+	struct authorized_clients *list;
+	const char *path;
+	const uint8_t *own_public_key;
+	authorized_clients_complain_fn *complain;
+	void *context;
+};
+
+static int __attribute__((format(printf, 3, 4)))
+bad_line(struct reading *reading, size_t line, const char *format, ...)
+{
+	va_list arguments;
+	char reason[512], message[1024];
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	snprintf(message, sizeof(message), "%s:%zu: %s", reading->path, line, reason);
+	reading->list->bad_lines++;
+	if (reading->complain != NULL)
+		reading->complain(reading->context, message);
+	return -1;
+}
+
+static int parse_key(struct reading *reading, struct authorized_client *client, const char *text)
+{
+	if (base64_key_decode(client->public_key, text, strlen(text)) < 0)
+		return bad_line(reading, client->line,
+				"not a public key: expected %d characters of base64",
+				BASE64_KEY_TEXT);
+	if (reading->own_public_key != NULL &&
+	    memcmp(client->public_key, reading->own_public_key, NOISE_DHLEN) == 0)
+		return bad_line(reading, client->line,
+				"this is the edge's own public key; the client's belongs here");
+	if (noise_key_looks_secret(client->public_key))
+		return bad_line(
+			reading, client->line,
+			"this looks like a private key; if it is one, it is known now: make a "
+			"new one (postern keygen) and put its public half here (postern pubkey)");
+	return 0;
+}
+
+static int parse_name(struct reading *reading, struct authorized_client *client, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length > CLIENT_NAME_MAX)
+		return bad_line(reading, client->line, "name longer than %d characters",
+				CLIENT_NAME_MAX);
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") !=
+	    length)
+		return bad_line(reading, client->line,
+				"a name is made of letters, digits, \"-\", \"_\" and \".\"");
+	memcpy(client->name, name, length + 1);
+	return 0;
+}
+
+static int parse_psk(struct reading *reading, struct authorized_client *client, const char *path)
+{
+	char error[400];
+
+	if (path[0] != '/')
+		return bad_line(reading, client->line, "psk= needs the absolute path of a file");
+	if (!sodium_is_zero(client->psk, sizeof(client->psk)))
+		return bad_line(reading, client->line, "psk= is there twice");
+	if (keyfile_read(client->psk, path, error, sizeof(error)) < 0)
+		return bad_line(reading, client->line, "psk=%s", error);
+	if (sodium_is_zero(client->psk, sizeof(client->psk)))
+		return bad_line(reading, client->line, "psk=%.200s: all zeros is no key", path);
+	return 0;
+}
+
+static int parse_option(struct reading *reading, struct authorized_client *client,
+			const char *option)
+{
+	char printable[64];
+
+	if (strncmp(option, "psk=", 4) == 0)
+		return parse_psk(reading, client, option + 4);
+	log_printable(printable, sizeof(printable), option, strlen(option));
+	return bad_line(reading, client->line, "unknown option \"%s\" (known: psk=FILE)",
+			printable);
+}
+
+static int parse_line(struct reading *reading, struct authorized_client *client,
+		      struct table_line *line)
+{
+	char *words[WORDS_MAX];
+	int count = table_split(line->value, words, WORDS_MAX);
+	int i;
+
+	client->line = line->line;
+	if (parse_key(reading, client, line->key) < 0)
+		return -1;
+	if (count < 0)
+		return bad_line(reading, client->line,
+				"too many words, or a quote without its end");
+	if (count == 0)
+		return bad_line(reading, client->line, "a name must follow the key");
+	if (parse_name(reading, client, words[0]) < 0)
+		return -1;
+	for (i = 1; i < count; i++)
+		if (parse_option(reading, client, words[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int by_key_and_line(const void *left, const void *right)
+{
+	const struct authorized_client *a = left, *b = right;
+	int order = memcmp(a->public_key, b->public_key, NOISE_DHLEN);
+
+	if (order != 0)
+		return order;
+	return (a->line > b->line) - (a->line < b->line);
+}
+
+/* Of several lines with one key the first stays. The list must be sorted. */
+static void remove_doubles(struct reading *reading)
+{
+	struct authorized_clients *list = reading->list;
+	size_t i, kept = 0;
+
+	for (i = 0; i < list->count; i++) {
+		const struct authorized_client *last = kept > 0 ? &list->clients[kept - 1] : NULL;
+		struct authorized_client *client = &list->clients[i];
+
+		if (last != NULL &&
+		    memcmp(last->public_key, client->public_key, NOISE_DHLEN) == 0) {
+			bad_line(reading, client->line, "the same key as in line %zu (%s)",
+				 last->line, last->name);
+		} else {
+			list->clients[kept++] = *client;
+		}
+	}
+	sodium_memzero(&list->clients[kept], (list->count - kept) * sizeof(*list->clients));
+	list->count = kept;
+}
+
+int authorized_clients_read(struct authorized_clients *list, const char *path,
+			    const uint8_t *own_public_key, authorized_clients_complain_fn *complain,
+			    void *context, char *error, size_t error_size)
+{
+	struct reading reading = { list, path, own_public_key, complain, context };
+	struct table table;
+	size_t i;
+
+	memset(list, 0, sizeof(*list));
+	if (table_read(&table, path, &list->status, error, error_size) < 0)
+		return -1;
+	list->clients = calloc(table.count > 0 ? table.count : 1, sizeof(*list->clients));
+	if (list->clients == NULL) {
+		snprintf(error, error_size, "%s: out of memory", path);
+		table_wipe(&table);
+		return -1;
+	}
+	for (i = 0; i < table.count; i++) {
+		struct authorized_client *client = &list->clients[list->count];
+
+		if (parse_line(&reading, client, &table.lines[i]) == 0)
+			list->count++;
+		else
+			sodium_memzero(client, sizeof(*client));
+	}
+	table_wipe(&table);
+	qsort(list->clients, list->count, sizeof(*list->clients), by_key_and_line);
+	remove_doubles(&reading);
+	return 0;
+}
+
+void authorized_clients_wipe(struct authorized_clients *list)
+{
+	if (list->clients != NULL)
+		sodium_memzero(list->clients, list->count * sizeof(*list->clients));
+	free(list->clients);
+	memset(list, 0, sizeof(*list));
+}
+
+static int by_key(const void *key, const void *element)
+{
+	const struct authorized_client *client = element;
+
+	return memcmp(key, client->public_key, NOISE_DHLEN);
+}
+
+const struct authorized_client *authorized_clients_find(const struct authorized_clients *list,
+							const uint8_t public_key[32])
+{
+	if (list->count == 0)
+		return NULL;
+	return bsearch(public_key, list->clients, list->count, sizeof(*list->clients), by_key);
+}
