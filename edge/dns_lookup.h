@@ -1,6 +1,9 @@
 /*
  * DNS questions (ldns) with absolute deadlines. Every answer says how far it can be trusted (RFC 4033 5), as a value. One
  * dns_resolver serves all threads; each lookup uses its own sockets.
+ *
+ * There is no cache here: the validating resolver on loopback that the edge wants anyway has one that knows about DNSSEC,
+ * prefetching and negative answers, and is asked in a fraction of a millisecond. A second cache would only be staler.
  */
 #ifndef DNS_LOOKUP_H
 #define DNS_LOOKUP_H
@@ -28,6 +31,10 @@ enum dns_result {
 #define DNS_CNAME_MAX 10
 #define DNS_NAME_MAX 255
 #define DNS_RECORDS_MAX 1000
+#define DNS_ERROR_MAX 448
+/* For whoever keeps something for the time of an answer. Answers without records have the floor. */
+#define DNS_TTL_FLOOR_S 5
+#define DNS_TTL_CEILING_S 86400
 
 struct dns_mx { uint16_t preference; char exchange[DNS_NAME_MAX + 1]; };	/* exchange "" = "." */
 
@@ -39,19 +46,26 @@ struct dns_answer {
 	size_t count;
 	struct dns_mx *mx;			/* MX */
 	struct sockaddr_storage *addresses;	/* A, AAAA: port 0 */
-	char error[160];			/* DNS_ERROR: "SERVFAIL from 127.0.0.1 for example.com MX" */
+	char error[DNS_ERROR_MAX];		/* DNS_ERROR: "SERVFAIL from 127.0.0.1 for example.com MX" */
 };
 
 enum dns_type { DNS_TYPE_A, DNS_TYPE_MX, DNS_TYPE_AAAA };	/* TLSA, TXT, PTR join here */
 
 struct dns_resolver;
-/* servers: addresses ("127.0.0.1", "127.0.0.1@5353", "::1"); empty list = /etc/resolv.conf. NULL with error. */
+/*
+ * servers: addresses ("127.0.0.1", "127.0.0.1@5353", "::1"); empty list (or NULL) = those of /etc/resolv.conf, which is
+ * read again when it changes. trust_ad: believe AD from servers that are not on loopback too. NULL with error.
+ */
 struct dns_resolver *dns_resolver_create(const struct conf_list *servers, bool trust_ad, char *error, size_t error_size);
 void dns_resolver_destroy(struct dns_resolver *resolver);
-/* May AD be believed? false: say so once, loudly, where it matters. */
-bool dns_resolver_is_trusted(const struct dns_resolver *resolver);
+/* May AD be believed, from every server? false: say so once, loudly, where it matters. */
+bool dns_resolver_is_trusted(struct dns_resolver *resolver);
 
-/* Always fills *answer. name: ASCII (A-labels), checked for length and label rules; bad names are DNS_NXDOMAIN. */
+/*
+ * Always fills *answer. name: ASCII (A-labels), checked for length and label rules; bad names are DNS_NXDOMAIN without a
+ * question being asked. The servers are asked in turn, in rounds with growing patience, at most 15 s for each server, even
+ * if the deadline is later.
+ */
 void dns_lookup(struct dns_resolver *resolver, const char *name, enum dns_type type, struct deadline deadline,
 		struct dns_answer *answer);
 void dns_answer_wipe(struct dns_answer *answer);
