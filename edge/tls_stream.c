@@ -1,0 +1,276 @@
+/*
+ * One TLS client connection as the vtable of a stream: OpenSSL on top, the stream's own non-blocking socket below.
+ *
+ * OpenSSL gets its bytes through a BIO of ours and not through BIO_s_socket, for two reasons. Writing must not raise SIGPIPE.
+ * And SSL_connect() returns only when the socket has run dry: a server that sends HelloRequest or other
+ * handshake noise without pause would hold the thread past every deadline, so the BIO itself stops at the handshake's
+ * deadline and at a bound of bytes.
+ *
+ * A connection that ends without close_notify (truncation, RFC 8446 6.1) is an end of input and no more: it can never
+ * complete a line, so it is never taken for a reply. Nothing is verified here and nothing is read ahead.
+ *
+ * OpenSSL keeps its errors in a queue per thread; every call starts with an empty one.
+ */
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/log.h"
+#include "tls_context.h"
+
+/* What a server may send before the handshake is over: its certificates (bounded in tls_context.c) and some more. */
+#define HANDSHAKE_BYTES_MAX (256 * 1024)
+
+struct tls_stream {
+	SSL *ssl;
+	BIO_METHOD *bio_method;
+	int read_fd, write_fd;		/* the stream's */
+	bool is_handshaking;
+	size_t handshake_bytes;		/* received so far */
+	struct deadline deadline;	/* of the handshake */
+	bool is_broken;			/* a fatal error: OpenSSL forbids SSL_shutdown() then */
+	bool input_ended;		/* the socket is at its end */
+	int socket_error;		/* errno of the socket call that made this call fail for good, 0 = none */
+};
+
+static bool handshake_is_over_bounds(struct tls_stream *tls)
+{
+	return tls->is_handshaking &&
+	       (tls->handshake_bytes > HANDSHAKE_BYTES_MAX || deadline_has_passed(tls->deadline));
+}
+
+static int bio_read(BIO *bio, char *bytes, int length)
+{
+	struct tls_stream *tls = BIO_get_data(bio);
+	ssize_t got;
+
+	BIO_clear_retry_flags(bio);
+	if (handshake_is_over_bounds(tls))
+		return -1;
+	do
+		got = recv(tls->read_fd, bytes, (size_t)length, 0);
+	while (got < 0 && errno == EINTR);
+	if (got == 0)
+		tls->input_ended = true;
+	else if (got > 0 && tls->is_handshaking)
+		tls->handshake_bytes += (size_t)got;
+	else if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		BIO_set_retry_read(bio);
+	else if (got < 0)
+		tls->socket_error = errno;
+	return (int)got;
+}
+
+static int bio_write(BIO *bio, const char *bytes, int length)
+{
+	struct tls_stream *tls = BIO_get_data(bio);
+	ssize_t put;
+
+	BIO_clear_retry_flags(bio);
+	do
+		put = send(tls->write_fd, bytes, (size_t)length, MSG_NOSIGNAL);
+	while (put < 0 && errno == EINTR);
+	if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		BIO_set_retry_write(bio);
+	else if (put < 0)
+		tls->socket_error = errno;
+	return (int)put;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+	(void)number;
+	(void)pointer;
+	if (command == BIO_CTRL_EOF)
+		return ((struct tls_stream *)BIO_get_data(bio))->input_ended;
+	return command == BIO_CTRL_FLUSH;	/* nothing is buffered here; no other command means anything */
+}
+
+static BIO *bio_create(struct tls_stream *tls)
+{
+	BIO *bio;
+
+	tls->bio_method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "stream");
+	if (tls->bio_method == NULL || BIO_meth_set_read(tls->bio_method, bio_read) != 1 ||
+	    BIO_meth_set_write(tls->bio_method, bio_write) != 1 || BIO_meth_set_ctrl(tls->bio_method, bio_ctrl) != 1)
+		return NULL;
+	bio = BIO_new(tls->bio_method);
+	if (bio != NULL) {
+		BIO_set_data(bio, tls);
+		BIO_set_init(bio, 1);
+	}
+	return bio;
+}
+
+/*
+ * The reason of a failure. The socket's own comes last: OpenSSL answers most troubles with an alert, and it is often only
+ * that alert which the socket does not take any more.
+ */
+static void print_error(const struct tls_stream *tls, char *error, size_t error_size)
+{
+	unsigned long code = ERR_peek_error();
+	const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
+	char text[128];
+
+	if (tls->is_handshaking && tls->handshake_bytes > HANDSHAKE_BYTES_MAX)
+		snprintf(error, error_size, "handshake of more than %d bytes", HANDSHAKE_BYTES_MAX);
+	else if (tls->is_handshaking && deadline_has_passed(tls->deadline))
+		snprintf(error, error_size, "handshake timed out");
+	else if (tls->input_ended)
+		snprintf(error, error_size, "lost connection");
+	else if (reason != NULL)
+		snprintf(error, error_size, "%s", reason);
+	else
+		snprintf(error, error_size, "%s",
+			 tls->socket_error != 0 ? strerror_r(tls->socket_error, text, sizeof(text)) : "unknown error");
+}
+
+/* After SSL_read(), SSL_write() or SSL_connect() returned `result` <= 0. */
+static ssize_t translate(struct tls_stream *tls, int result, char *error, size_t error_size)
+{
+	switch (SSL_get_error(tls->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+		return STREAM_IO_WANT_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return STREAM_IO_WANT_WRITE;
+	case SSL_ERROR_ZERO_RETURN:
+		return STREAM_IO_EOF;
+	}
+	tls->is_broken = true;
+	if (tls->input_ended && !tls->is_handshaking)
+		return STREAM_IO_EOF;
+	print_error(tls, error, error_size);
+	return STREAM_IO_ERROR;
+}
+
+static ssize_t tls_read(void *context, void *bytes, size_t length, char *error, size_t error_size)
+{
+	struct tls_stream *tls = context;
+	size_t got;
+	int result;
+
+	ERR_clear_error();
+	tls->socket_error = 0;
+	result = SSL_read_ex(tls->ssl, bytes, length, &got);
+	return result == 1 ? (ssize_t)got : translate(tls, result, error, error_size);
+}
+
+static ssize_t tls_write(void *context, const void *bytes, size_t length, char *error, size_t error_size)
+{
+	struct tls_stream *tls = context;
+	size_t put;
+	int result;
+
+	ERR_clear_error();
+	tls->socket_error = 0;
+	result = SSL_write_ex(tls->ssl, bytes, length, &put);
+	return result == 1 ? (ssize_t)put : translate(tls, result, error, error_size);
+}
+
+static void tls_close(void *context)
+{
+	struct tls_stream *tls = context;
+
+	ERR_clear_error();
+	if (!tls->is_broken && !tls->is_handshaking)
+		SSL_shutdown(tls->ssl);		/* close_notify if the socket takes it now; the answer is not waited for */
+	SSL_free(tls->ssl);
+	BIO_meth_free(tls->bio_method);
+	free(tls);
+	ERR_clear_error();
+}
+
+static const struct stream_ops tls_ops = { .read = tls_read, .write = tls_write, .close = tls_close };
+
+static struct tls_stream *tls_stream_create(const struct stream *stream, const struct tls_context *context, const char *sni,
+					    struct deadline deadline)
+{
+	struct tls_stream *tls = calloc(1, sizeof(*tls));
+	BIO *bio;
+
+	if (tls == NULL)
+		return NULL;
+	tls->read_fd = stream->read_fd;
+	tls->write_fd = stream->write_fd;
+	tls->deadline = deadline;
+	tls->is_handshaking = true;
+	tls->ssl = SSL_new(tls_context_ssl_ctx(context));
+	bio = tls->ssl != NULL ? bio_create(tls) : NULL;
+	if (bio == NULL) {
+		tls_close(tls);
+		return NULL;
+	}
+	SSL_set_bio(tls->ssl, bio, bio);
+	if (sni != NULL && SSL_set_tlsext_host_name(tls->ssl, sni) != 1) {
+		tls_close(tls);
+		return NULL;
+	}
+	return tls;
+}
+
+static int wait_for(const struct tls_stream *tls, ssize_t want)
+{
+	struct pollfd fd = {
+		.fd = want == STREAM_IO_WANT_READ ? tls->read_fd : tls->write_fd,
+		.events = want == STREAM_IO_WANT_READ ? POLLIN : POLLOUT,
+	};
+	int ready;
+
+	do
+		ready = poll(&fd, 1, deadline_poll_ms(tls->deadline));
+	while ((ready < 0 && errno == EINTR) || (ready == 0 && !deadline_has_passed(tls->deadline)));
+	return ready > 0 ? 0 : -1;
+}
+
+static int shake_hands(struct tls_stream *tls, char *error, size_t error_size)
+{
+	for (;;) {
+		int result;
+		ssize_t want;
+
+		ERR_clear_error();
+		result = SSL_connect(tls->ssl);
+		if (result == 1)
+			return 0;
+		want = translate(tls, result, error, error_size);
+		if (want == STREAM_IO_EOF)
+			snprintf(error, error_size, "server closed the connection");
+		if (want == STREAM_IO_EOF || want == STREAM_IO_ERROR)
+			return -1;
+		if (wait_for(tls, want) != 0 || deadline_has_passed(tls->deadline)) {
+			snprintf(error, error_size, "handshake timed out");
+			return -1;
+		}
+	}
+}
+
+int tls_stream_start(struct stream *stream, struct tls_context *context, const char *sni, struct deadline deadline,
+		     char *description, size_t description_size, char *error, size_t error_size)
+{
+	struct tls_stream *tls = tls_stream_create(stream, context, sni, deadline);
+	char reason[128];
+
+	if (tls == NULL) {
+		snprintf(error, error_size, "cannot create a TLS connection");
+		return -1;
+	}
+	if (stream_set_ops(stream, &tls_ops, tls) != 0) {
+		tls_close(tls);
+		snprintf(error, error_size, "plaintext data before the TLS handshake");
+		return -1;
+	}
+	if (shake_hands(tls, reason, sizeof(reason)) != 0) {
+		log_printable(error, error_size, reason, strlen(reason));
+		return -1;
+	}
+	tls->is_handshaking = false;
+	snprintf(description, description_size, "%s %s (unauthenticated)", SSL_get_version(tls->ssl),
+		 SSL_get_cipher_name(tls->ssl));
+	return 0;
+}
