@@ -44,12 +44,12 @@ struct dns_answer {
 	uint32_t ttl_s;				/* smallest of the records used, clamped to floor and ceiling */
 	char name[DNS_NAME_MAX + 1];		/* after CNAMEs, lower case, no final dot */
 	size_t count;
-	struct dns_mx *mx;			/* MX */
+	struct dns_mx *mx;			/* MX; PTR: the name as exchange, preference 0 */
 	struct sockaddr_storage *addresses;	/* A, AAAA: port 0 */
 	char error[DNS_ERROR_MAX];		/* DNS_ERROR: "SERVFAIL from 127.0.0.1 for example.com MX" */
 };
 
-enum dns_type { DNS_TYPE_A, DNS_TYPE_MX, DNS_TYPE_AAAA };	/* TLSA, TXT, PTR join here */
+enum dns_type { DNS_TYPE_A, DNS_TYPE_MX, DNS_TYPE_AAAA, DNS_TYPE_PTR };	/* TLSA, TXT join here */
 
 struct dns_resolver;
 /*

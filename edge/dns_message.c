@@ -54,6 +54,8 @@ const char *dns_type_name(enum dns_type type)
 		return "AAAA";
 	case DNS_TYPE_MX:
 		return "MX";
+	case DNS_TYPE_PTR:
+		return "PTR";
 	}
 	return "?";
 }
@@ -67,6 +69,8 @@ static ldns_rr_type rr_type_of(enum dns_type type)
 		return LDNS_RR_TYPE_AAAA;
 	case DNS_TYPE_MX:
 		return LDNS_RR_TYPE_MX;
+	case DNS_TYPE_PTR:
+		return LDNS_RR_TYPE_PTR;
 	}
 	return LDNS_RR_TYPE_NULL;
 }
@@ -169,6 +173,16 @@ static bool add_mx(struct dns_message *message, const ldns_rr *record)
 	return true;
 }
 
+static bool add_name(struct dns_message *message, const ldns_rr *record)
+{
+	const ldns_rdf *name = ldns_rr_rd_count(record) > 0 ? ldns_rr_rdf(record, 0) : NULL;
+
+	if (name == NULL || ldns_rdf_get_type(name) != LDNS_RDF_TYPE_DNAME)
+		return false;
+	dname_copy(message->mx[message->count].exchange, name);
+	return true;
+}
+
 static bool add_address(struct dns_message *message, const ldns_rr *record, enum dns_type type)
 {
 	struct sockaddr_storage *address = &message->addresses[message->count];
@@ -196,11 +210,25 @@ static enum dns_reading failed(struct dns_message *message, const char *problem)
 
 static int records_allocate(struct dns_message *message, enum dns_type type, size_t count)
 {
-	if (type == DNS_TYPE_MX)
+	if (type == DNS_TYPE_MX || type == DNS_TYPE_PTR)
 		message->mx = calloc(count, sizeof(*message->mx));
 	else
 		message->addresses = calloc(count, sizeof(*message->addresses));
 	return message->mx != NULL || message->addresses != NULL ? 0 : -1;
+}
+
+static bool add_record(struct dns_message *message, const ldns_rr *record, enum dns_type type)
+{
+	switch (type) {
+	case DNS_TYPE_MX:
+		return add_mx(message, record);
+	case DNS_TYPE_PTR:
+		return add_name(message, record);
+	case DNS_TYPE_A:
+	case DNS_TYPE_AAAA:
+		return add_address(message, record, type);
+	}
+	return false;
 }
 
 /* The records of message->name; DNS_READ_NODATA if there are none. */
@@ -215,7 +243,7 @@ static enum dns_reading collect(struct dns_message *message, const ldns_rr_list 
 		if (message->count == 0 &&
 		    records_allocate(message, type, left < DNS_RECORDS_MAX ? left : DNS_RECORDS_MAX) != 0)
 			return failed(message, "out of memory for the answer");
-		if (!(type == DNS_TYPE_MX ? add_mx(message, record) : add_address(message, record, type)))
+		if (!add_record(message, record, type))
 			return failed(message, "malformed record");
 		message->count++;
 		use_ttl(message, record);

@@ -37,7 +37,7 @@ struct dns_message {
 	uint32_t ttl_s;			/* smallest of the records used, not clamped; UINT32_MAX = none was used */
 	char name[DNS_NAME_MAX + 1];	/* at the end of the chain */
 	size_t count;
-	struct dns_mx *mx;		/* DNS_TYPE_MX */
+	struct dns_mx *mx;		/* DNS_TYPE_MX; DNS_TYPE_PTR: the name as exchange, preference 0 */
 	struct sockaddr_storage *addresses;
 	char problem[64];		/* "SERVFAIL" */
 };

@@ -20,6 +20,8 @@ struct edge_setup {
 	struct dns_resolver *resolver;
 	struct tls_context *tls;
 	_Atomic int family;	/* enum mx_family; main thread writes it when `ipv6 = "auto"` is decided */
+	atomic_int is_ipv6_decided;	/* own_ipv6.c has looked once */
+	atomic_int has_told_ipv6;	/* the warning about IPv6 was logged */
 	atomic_int references;
 };
 
