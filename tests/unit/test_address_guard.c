@@ -78,7 +78,7 @@ static const struct row embedded[] = {
 	/* 64:ff9b:1::/48 with prefixes of 96, 48, 56 and 64 bits. */
 	{ "64:ff9b:1::10.0.0.1", "private" }, { "64:ff9b:1::192.0.2.1", NULL },
 	{ "64:ff9b:1:a00:0:100::", "private" }, { "64:ff9b:1:c000:2:100::", NULL },
-	{ "64:ff9b:1:7f:0:1::", "loopback" }, { "64:ff9b:1:c0:0:201::", "protocol" },
+	{ "64:ff9b:1:7f:0:1::", "loopback" }, { "64:ff9b:1:c0:0:201::", NULL },
 	{ "64:ff9b:1:0:7f:0:100:0", "loopback" }, { "64:ff9b:1::", "this network" }, { "64:ff9b:2::a00:1", NULL },
 	/* A second reading in the bytes that the first one ignores. */
 	{ "64:ff9b:1:a00:0:100:c000:201", "private" }, { "64:ff9b:1:c000:2:100:a00:1", "private" },
