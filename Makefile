@@ -50,7 +50,7 @@ ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz check-e2e demo install uninstall clean distclean install-deps unit-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz demo install uninstall clean distclean install-deps unit-programs tool-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -91,6 +91,64 @@ unit-programs: $(UNIT_PROGRAMS)
 
 install-deps:
 	scripts/install-deps build
+
+# ---- tests: check and demo install what they need, touch nothing of the machine's mail, and leave nothing behind ----
+
+check:
+	scripts/install-deps check
+	tests/check.sh
+demo:
+	scripts/install-deps demo
+	$(MAKE) --no-print-directory -s all
+	tests/demo.sh
+
+check-unit: $(UNIT_PROGRAMS) $(PROGRAMS)
+	tests/run_unit.sh $(BUILD)
+check-docs: $(PROGRAMS)
+	BUILD=$(BUILD) tests/check_docs.sh
+check-layers:
+	tests/check_layers.sh
+check-fuzz:
+	tests/run_fuzz.sh
+
+# Small programs that tests talk to: tests/tools/NAME.c.
+TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
+$(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
+	$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS)
+tool-programs: $(TOOL_PROGRAMS)
+
+# ---- installation ----
+
+MAN1 := man/postern.1
+MAN5 := $(wildcard man/*.5)
+MAN7 := $(wildcard man/*.7)
+MAN8 := $(wildcard man/*.8)
+EXAMPLES := $(wildcard conf.examples/*.* conf.examples/edges conf.examples/routes conf.examples/authorized_clients)
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(SYSCONFDIR)/postern
+	$(INSTALL) -m 755 $(BUILD)/postern $(DESTDIR)$(PREFIX)/bin/postern
+	$(INSTALL) -m 755 $(BUILD)/postern-edge $(DESTDIR)$(PREFIX)/sbin/postern-edge
+	$(INSTALL) -m 755 $(BUILD)/postern-transport $(DESTDIR)$(LIBEXECDIR)/postern-transport
+	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
+	$(INSTALL) -m 644 $(MAN7) $(DESTDIR)$(MANDIR)/man7
+	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 644 $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples
+	$(INSTALL) -m 644 README.md doc/*.md $(DESTDIR)$(DOCDIR)
+	sed 's|/usr/sbin/|$(PREFIX)/sbin/|' conf.examples/systemd/postern-edge.service >$(DESTDIR)$(UNITDIR)/postern-edge.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/postern-edge.service
+
+# Programs and manuals go; configuration, keys and lists stay.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/postern $(DESTDIR)$(PREFIX)/sbin/postern-edge $(DESTDIR)$(LIBEXECDIR)/postern-transport
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(MAN1))) $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5)))
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(MAN7))) $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(MAN8)))
+	rm -f $(DESTDIR)$(UNITDIR)/postern-edge.service
+	rm -rf $(DESTDIR)$(DOCDIR)
+	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 clean:
 	rm -rf build

@@ -16,6 +16,7 @@
 static const char *const ipv6_choices[] = { "auto", "on", "off", NULL };
 static const char *const tls_choices[] = { "none", "may", "encrypt", NULL };
 static const char *const target_choices[] = { "syslog", "stderr", NULL };
+static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 static const char *const recipients_choices[] = { "domain", "full", "none", NULL };
 
 static int check_listen(const void *value, char *error, size_t error_size)
@@ -95,7 +96,7 @@ const struct conf_setting edge_conf_settings[] = {
 	SETTING(log_target, CONF_CHOICE, "syslog", .choices = target_choices, .help = "where the log goes"),
 	SETTING(log_recipients, CONF_CHOICE, "domain", .choices = recipients_choices,
 		.help = "how much of a recipient address is logged here"),
-	SETTING(verbose, CONF_BOOLEAN, "no", .help = "log details of every conversation"),
+	SETTING(log_level, CONF_CHOICE, "info", .choices = level_choices, .help = "how much is logged"),
 	{ .name = NULL },
 };
 

@@ -41,7 +41,7 @@ struct edge_conf {
 	/* log */
 	int log_target;			/* enum edge_log_target */
 	int log_recipients;		/* enum edge_log_recipients */
-	bool verbose;
+	int log_level;			/* enum log_level */
 };
 
 extern const struct conf_setting edge_conf_settings[];

@@ -82,7 +82,7 @@ static int fail(const char *error)
 static void open_log(const struct edge_conf *conf)
 {
 	log_open("postern/edge", conf->log_target == EDGE_LOG_STDERR ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG,
-		 conf->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+		 (enum log_level)conf->log_level);
 }
 
 /* Key and allow-list, as the user who will have to read them again. */

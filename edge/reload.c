@@ -29,9 +29,9 @@ static void warn_of_restart(const struct edge_conf *now, const struct edge_conf 
 	    strcmp(now->authorized_clients, fresh->authorized_clients) != 0 ||
 	    now->content_memory != fresh->content_memory || now->strangers != fresh->strangers ||
 	    now->strangers_per_network != fresh->strangers_per_network || now->log_target != fresh->log_target ||
-	    now->verbose != fresh->verbose)
+	    now->log_level != fresh->log_level)
 		log_warning("listen, user, key_file, authorized_clients, content_memory, strangers, strangers_per_network, "
-			    "log_target and verbose change only with a restart");
+			    "log_target and log_level change only with a restart");
 }
 
 void reload_configuration(struct edge *edge, const char *conf_path)

@@ -55,6 +55,7 @@ struct smtp_client_params {
 	enum tls_level tls_level;
 	struct tls_context *tls;
 	struct deadline deadline;		/* of the whole delivery; cuts every step */
+	int cancel_fd;				/* -1 or an eventfd: readable = give up (SMTP_FAILURE_CANCELLED) unless the final dot is out */
 };
 
 /* Opaque outside smtp_client*.c. */

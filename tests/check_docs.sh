@@ -1,0 +1,71 @@
+#!/bin/bash
+# Goal of this test: each setting of a configuration table is in its manual page and in its example, and nothing else is; every
+# program and file has a manual page that parses without a warning; every option in --help is in the page.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${BUILD:-build/normal}
+failures=0
+
+complain() {
+	echo "check_docs: $1"
+	failures=$((failures + 1))
+}
+
+# The names in a table of settings.
+settings_of() {
+	sed -nE 's/^[[:space:]]*(SETTING\(|\{ *\.name = ")([a-z0-9_]+)[,"].*/\2/p' "$1" | sort
+}
+# The settings a manual page documents: .It Cm name
+documented_in() {
+	sed -nE 's/^\.It Cm ([a-z0-9_]+).*/\1/p' "$1" | sort
+}
+# The settings an example shows, commented out or not: `name = ...`
+shown_in() {
+	sed -nE 's/^#?([a-z0-9_]+) *=.*/\1/p' "$1" | sort -u
+}
+
+# same TABLE PAGE EXAMPLE
+same() {
+	local difference
+	difference=$(diff <(settings_of "$1") <(documented_in "$2")) || complain "$1 and $2 differ:"$'\n'"$difference"
+	difference=$(diff <(settings_of "$1") <(shown_in "$3")) || complain "$1 and $3 differ:"$'\n'"$difference"
+	[ -n "$(settings_of "$1")" ] || complain "$1: no settings found"
+}
+
+# The default that a table row states must be the one that the page states: ".It Cm name ... (default: X)" is for people, so only
+# the examples, which show `#name = default`, are compared.
+same edge/edge_conf.c man/postern-edge.conf.5 conf.examples/edge.conf
+same transport/transport_conf.c man/postern.conf.5 conf.examples/postern.conf
+
+for page in man/*.[1-9]; do
+	if command -v mandoc >/dev/null; then
+		output=$(mandoc -T lint -W warning "$page" 2>&1) || complain "$output"
+	else
+		output=$(LC_ALL=C.UTF-8 man --warnings -l "$page" 2>&1 >/dev/null)
+		[ -z "$output" ] || complain "$page: $output"
+	fi
+done
+
+# options PROGRAM PAGE: every --option of --help is in the page.
+options() {
+	local option
+	for option in $("$build/$1" --help 2>&1 | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
+		grep -q -- "Fl -${option#--}" "$2" || complain "$2 does not mention $option of $1 --help"
+	done
+}
+options postern-edge man/postern-edge.8
+options postern-transport man/postern-transport.8
+options postern man/postern.1
+
+# Examples must be accepted by the programs they are for; the machine's own name is no matter here.
+for pair in edge:postern-edge postern:postern-transport; do
+	file=conf.examples/${pair%%:*}.conf
+	output=$("$build/${pair##*:}" -c "$file" --check 2>&1)
+	grep -q "$file:" <<<"$output" && complain "$file is not accepted: $output"
+done
+
+if [ "$failures" -gt 0 ]; then
+	echo "check_docs: $failures mistakes"
+	exit 1
+fi
+echo "check_docs: manuals, examples and tables agree"

@@ -1,0 +1,53 @@
+#!/bin/bash
+# Goal of this test: include arrows point one way (lib <- tunnel <- transport, edge, ctl; lib <- milter), programs never include
+# one another, and each foreign library is seen only where doc/ARCHITECTURE.md says.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+failures=0
+
+complain() {
+	echo "check_layers: $1"
+	failures=$((failures + 1))
+}
+
+# may FOLDER "OTHER FOLDERS": what FOLDER may include besides itself.
+may() {
+	local folder=$1 allowed=" $2 " file line target
+	while IFS=: read -r file _ line; do
+		target=$(sed -E 's/.*"([^"]*)".*/\1/' <<<"$line")
+		case $target in
+		*/*)
+			[[ $allowed == *" ${target%%/*} "* ]] || complain "$file includes $target" ;;
+		*)
+			[ -e "$folder/$target" ] || complain "$file includes $target, which is not in $folder/" ;;
+		esac
+	done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$folder" --include='*.[ch]')
+}
+
+# only_in HEADER-REGEX FILE-REGEX: files under the program folders that include HEADER must match FILE-REGEX.
+only_in() {
+	local file
+	while read -r file; do
+		grep -qE "$2" <<<"$file" || complain "$file includes <$1>"
+	done < <(grep -rlE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<$1" lib tunnel transport edge milter ctl --include='*.[ch]')
+}
+
+may lib ""
+may tunnel "lib"
+may transport "lib tunnel"
+may edge "lib tunnel"
+may ctl "lib tunnel"
+may milter "lib"
+only_in 'sodium' '^tunnel/'
+only_in 'openssl/' '^edge/tls_'
+only_in 'ldns/' '^edge/dns_'
+only_in 'libconfig' '^lib/conf'
+only_in 'libmilter/' '^milter/'
+only_in 'idn2' '^edge/mx_list'
+only_in 'curl/' '^edge/sts_fetch'
+
+if [ "$failures" -gt 0 ]; then
+	echo "check_layers: $failures wrong includes"
+	exit 1
+fi
+echo "check_layers: every include points the right way"
