@@ -6,12 +6,13 @@ trap 'echo "${BASH_SOURCE[0]}:$LINENO: failed: $BASH_COMMAND"' ERR
 
 # A certificate for this host that nobody vouches for: certificate FILE
 certificate() {
+	local file=$1
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 \
 		-subj "/CN=$(hostname)" -addext "subjectAltName=DNS:$(hostname)" \
-		-keyout "$1" -out "$1.crt" 2>/dev/null
-	cat "$1.crt" >>"$1"
-	rm "$1.crt"
-	chmod 600 "$1"
+		-keyout "$file" -out "$file.crt" 2>/dev/null
+	cat "$file.crt" >>"$file"
+	rm "$file.crt"
+	chmod 600 "$file"
 }
 
 # A validating resolver with the lab's own root: unbound_start ADDRESS...

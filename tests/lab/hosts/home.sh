@@ -56,6 +56,7 @@ opendkim_start() {
 	Canonicalization	relaxed/simple
 	InternalHosts		127.0.0.1, ::1
 	Syslog			yes
+	SyslogSuccess		yes
 	OversignHeaders		From
 	UserID			root
 	EOF
