@@ -1,0 +1,26 @@
+/*
+ * A whole text file in memory, read with a bound, for the two kinds of file an operator writes: tables and
+ * configuration. Refuses what is not a regular file (a FIFO or /dev/zero would never end), NUL bytes and a
+ * byte-order mark, each with a reason.
+ */
+#ifndef TEXT_FILE_H
+#define TEXT_FILE_H
+
+#include <stddef.h>
+#include <sys/stat.h>
+
+struct text_file {
+	char *text;		/* heap, NUL-terminated */
+	size_t length;
+};
+
+/*
+ * Reads at most `maximum` bytes. 0, or -1 with "PATH: reason" or "PATH:LINE: reason" in error and nothing to free.
+ * `status` (or NULL) receives what stat(2) says of the file, also after an error; all zero if it does not exist.
+ */
+int text_file_read(struct text_file *file, const char *path, size_t maximum, struct stat *status, char *error,
+		   size_t error_size);
+/* Clears the text and frees it. */
+void text_file_wipe(struct text_file *file);
+
+#endif
