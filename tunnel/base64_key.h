@@ -1,4 +1,7 @@
-/* 32-byte keys as 44 characters of base64 (RFC 4648 4, padded), in constant time, exactly one spelling per key. */
+/*
+ * 32-byte keys as 44 characters of base64 (RFC 4648 4, padded), in constant time, exactly one
+ * spelling per key.
+ */
 #ifndef BASE64_KEY_H
 #define BASE64_KEY_H
 

@@ -1,6 +1,7 @@
 /*
- * The digest of END_OF_CONTENT: BLAKE2b-256 (RFC 7693, unkeyed) over the content as carried in CONTENT frames.
- * It names the content in the tunnel; the records themselves are already authenticated.
+ * The digest of END_OF_CONTENT: BLAKE2b-256 (RFC 7693, unkeyed) over the content as carried in
+ * CONTENT frames. It names the content in the tunnel; the records themselves are already
+ * authenticated.
  */
 #ifndef CONTENT_DIGEST_H
 #define CONTENT_DIGEST_H
@@ -11,8 +12,9 @@
 #include "frame.h"
 
 struct content_digest {
-	_Alignas(64) uint8_t state[384];	/* libsodium's crypto_generichash_state, which only tunnel/ sees */
-	uint64_t length;	/* bytes fed so far */
+	_Alignas(64) uint8_t
+		state[384]; /* libsodium's crypto_generichash_state, which only tunnel/ sees */
+	uint64_t length; /* bytes fed so far */
 };
 
 void content_digest_init(struct content_digest *digest);

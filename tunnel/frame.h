@@ -98,13 +98,14 @@ struct frame {
 enum frame_decode_result {
 	FRAME_OK,
 	FRAME_SKIP,		/* unknown type without the critical flag */
-	FRAME_BAD,		/* malformed, missing or doubled field, unknown critical type or field,
-				   value out of bounds */
+	FRAME_BAD,		/* malformed, missing or doubled field, value out of bounds,
+				   unknown type or field that must not be skipped */
 };
 
 /*
- * Appends the plaintext of one record (CONTENT is copied). Sets the flags itself: every type of this
- * version is critical. 0, or -1 if a value cannot be sent (a programming error) or memory is out.
+ * Appends the plaintext of one record (CONTENT is copied). Sets the flags itself: every type of
+ * this version is critical. 0, or -1 if a value cannot be sent (a programming error) or
+ * memory is out.
  */
 int frame_encode(struct buffer *out, const struct frame *frame);
 /*

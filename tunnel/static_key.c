@@ -1,6 +1,6 @@
 /*
- * A static key in memory that is neither swapped nor dumped (sodium_malloc). The secret half never leaves this file:
- * the handshake asks for a Diffie-Hellman result.
+ * A static key in memory that is neither swapped nor dumped (sodium_malloc). The secret half never
+ * leaves this file: the handshake asks for a Diffie-Hellman result.
  */
 #include "static_key.h"
 
@@ -16,7 +16,8 @@ int static_key_read(struct noise_static_key *key, const char *path, char *error,
 
 	memset(key, 0, sizeof(*key));
 	if (sodium_init() < 0 || (held = sodium_malloc(sizeof(*held))) == NULL) {
-		snprintf(error, error_size, "%s: no locked memory for the key; raise the memlock limit", path);
+		snprintf(error, error_size,
+			 "%s: no locked memory for the key; raise the memlock limit", path);
 		return -1;
 	}
 	if (keyfile_read_static(held, path, error, error_size) < 0) {

@@ -1,6 +1,6 @@
 /*
- * A static key pair held in this process: locked, guarded memory, used only through the handshake's dh callback.
- * (A key held by another process offers the same struct noise_static_key.)
+ * A static key pair held in this process: locked, guarded memory, used only through the handshake's
+ * dh callback. (A key held by another process offers the same struct noise_static_key.)
  */
 #ifndef STATIC_KEY_H
 #define STATIC_KEY_H

@@ -1,4 +1,6 @@
-/* Every size and time bound of the tunnel protocol, with its reason. doc/PROTOCOL.md quotes them. */
+/*
+ * Every size and time bound of the tunnel protocol, with its reason. doc/PROTOCOL.md quotes them.
+ */
 #ifndef TUNNEL_LIMITS_H
 #define TUNNEL_LIMITS_H
 
@@ -15,7 +17,10 @@
 #define TUNNEL_FRAME_HEADER 6
 /* Content bytes in one CONTENT frame: half a frame keeps latency and buffers small. */
 #define TUNNEL_CONTENT_MAX 32768
-/* Any other frame: the longest (STATUS with reply and host) is under 2 KiB; 8 KiB leaves room for options. */
+/*
+ * Any other frame: the longest (STATUS with reply and host) is under 2 KiB; 8 KiB leaves room for
+ * options.
+ */
 #define TUNNEL_CONTROL_FRAME_MAX 8192
 
 /* mac1 + Noise message 1 with empty payload; Noise message 2 with empty payload. */
@@ -23,15 +28,18 @@
 #define TUNNEL_INITIATION_SIZE (TUNNEL_MAC1_SIZE + 96)
 #define TUNNEL_RESPONSE_SIZE 48
 
-/* The whole handshake, both directions, after connect(2): a stranger holds a slot no longer than this. */
+/*
+ * The whole handshake, both directions, after connect(2): a stranger holds a slot no longer than
+ * this.
+ */
 #define TUNNEL_HANDSHAKE_TIMEOUT_MS 5000
 /* TCP connect to the edge. */
 #define TUNNEL_CONNECT_TIMEOUT_MS 10000
 /* A dead peer is found within this (keepalive, TCP_USER_TIMEOUT). */
 #define TUNNEL_DEAD_PEER_S 60
-/* A tunnel with no open transaction is closed by the edge after this; the transport leaves at 300 s. */
+/* The edge closes a tunnel without an open transaction after this; the transport leaves at 300 s. */
 #define TUNNEL_IDLE_TIMEOUT_MS 330000
-/* Between two frames of an open transaction: the mail host is stuck; its memory here is given back. */
+/* Between two frames of an open transaction: the mail host is stuck; its memory is given back. */
 #define TUNNEL_FRAME_TIMEOUT_MS 120000
 /* Recipients of one transaction (also SMTP_RECIPIENTS_MAX). */
 #define TUNNEL_RECIPIENTS_MAX 1000
