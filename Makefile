@@ -50,7 +50,7 @@ ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz demo install uninstall clean distclean install-deps unit-programs tool-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz demo install uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -116,6 +116,14 @@ TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wild
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS)
 tool-programs: $(TOOL_PROGRAMS)
+
+# Fuzz targets: tests/fuzz/fuzz_NAME.c, with clang's libFuzzer, in a build of their own.
+FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+fuzz-programs:
+	$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang SAN=address,undefined CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" \
+		$(addprefix build/fuzz/tests/fuzz/,$(FUZZ_NAMES))
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
+	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS)
 
 # ---- installation ----
 

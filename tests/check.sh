@@ -1,0 +1,61 @@
+#!/bin/bash
+# `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
+# POSTERN_CHECK="unit docs" runs only those stages (layers docs unit asan tsan fuzz e2e e2e-tsan).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+if [ "$(id -u)" -ne 0 ]; then
+	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
+	exit 1
+fi
+stages=${POSTERN_CHECK:-layers build docs unit asan tsan fuzz e2e e2e-tsan}
+jobs=$(nproc)
+passed=0 failed=0
+started=$SECONDS
+
+# stage NAME COMMAND...: counts from the command's closing line; a stage without one counts as one test.
+stage() {
+	local name=$1 log status line
+	shift
+	[[ " $stages " == *" $name "* ]] || return 0
+	log=$(mktemp)
+	echo "== $name"
+	"$@" 2>&1 | tee "$log"
+	status=${PIPESTATUS[0]}
+	line=$(grep -E '^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed$' "$log" | tail -1)
+	rm -f "$log"
+	if [[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
+		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+		[ "$status" -eq 0 ] || [ "${BASH_REMATCH[2]}" -gt 0 ] || failed=$((failed + 1))
+	elif [ "$status" -eq 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+	fi
+	echo "== $name: $((SECONDS - started)) s since the start"
+}
+
+unit() {
+	make --no-print-directory -s -j"$jobs" "$@" all unit-programs || return 1
+	tests/run_unit.sh "build/${san:-normal}"
+}
+fuzz() {
+	make --no-print-directory -s -j"$jobs" fuzz-programs && tests/run_fuzz.sh 5
+}
+e2e() {
+	local build=build/$1
+	shift
+	tests/lab/layers && POSTERN_BUILD=$PWD/$build tests/lab/lab run tests/e2e/run "$@"
+}
+
+stage layers tests/check_layers.sh
+stage build make --no-print-directory -s -j"$jobs" all tool-programs
+stage docs tests/check_docs.sh
+san='' stage unit unit
+san=address,undefined stage asan unit SAN=address,undefined
+san=thread stage tsan unit SAN=thread
+stage fuzz fuzz
+stage e2e e2e address,undefined
+stage e2e-tsan e2e thread tsan
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
