@@ -190,7 +190,8 @@ class Home(Host):
 
     def postconf(self, *settings):
         self.run("postconf", "-e", *settings)
-        self.run("postfix", "reload")
+        # What "postfix reload" does, without its checks, which take two seconds.
+        self.run("sh", "-c", "kill -HUP $(cat /var/spool/postfix/pid/master.pid)")
 
     def empty_queue(self):
         self.run("postsuper", "-d", "ALL")
@@ -286,6 +287,18 @@ class Lab:
     def dig(self, *query, host=None):
         """dig's output on the VPS (or another host) with the host's own resolver."""
         return (host or self.vps).run("dig", "+timeout=10", "+tries=1", *query).stdout
+
+    def dkim_verify(self, raw):
+        """Whether the DKIM signature of a message (CRLF) verifies with the key in the DNS."""
+        import dkim  # python3-dkim
+
+        def txt(name, timeout=5):
+            del timeout
+            name = name if isinstance(name, str) else name.decode()
+            answer = self.dig("+short", name, "TXT").strip()
+            return answer.replace('" "', "").strip('"').encode()
+
+        return dkim.verify(raw, dnsfunc=txt)
 
     # -- the scripted MX
 

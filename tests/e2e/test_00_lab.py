@@ -108,3 +108,47 @@ class MxHosts(Case):
             with self.assertRaises(smtplib.SMTPRecipientsRefused) as caught:
                 self.deliver("203.0.113.11", f"{recipient}@postfix.example")
             self.assertEqual(caught.exception.recipients[f"{recipient}@postfix.example"][0], code)
+
+
+class Hostile(Case):
+    """The scripted MX behaves when it says so, and records what came."""
+
+    def test_honest_scripts(self):
+        for name, extension in (("case00a_honest", None), ("case00b_honest_tls", "starttls"),
+                                ("case00c_honest_tls12", "starttls")):
+            domain = f"{name.replace('_', '-')}.hostile.example"
+            address = lab.dig("+short", f"mx.{domain}", "A").strip()
+            with self.subTest(name=name):
+                MxHosts.deliver(self, address, f"you@{domain}")
+                events = lab.hostile(name)
+                self.assertEqual([event for event in events if event["event"] == "dot"][:1][0]
+                                 ["connection"], events[0]["connection"])
+                self.assertIn(f"RCPT TO:<you@{domain}>".lower(),
+                              [event.get("text", "").lower() for event in events])
+                if extension:
+                    self.assertIn("tls", [event["event"] for event in events])
+
+    def test_next_mx_follows(self):
+        answer = lab.dig("+short", "case32-554-banner.then.hostile.example", "MX")
+        self.assertIn("20 mx.postfix.example.", answer)
+
+
+class Home(Case):
+    def test_mail_is_queued_and_signed(self):
+        message = "From: me@home.example\nTo: you@postfix.example\nSubject: signed\n\nhello\n"
+        lab.home.postconf("default_transport = hold:", "defer_transports = hold")
+        try:
+            lab.home.sendmail("me@home.example", ["you@postfix.example"], message)
+            lab.home.inject("me@home.example", ["you@postfix.example"], message)
+            lab.home.wait_log("qmgr.*queue active", count=2)
+            queue = lab.home.queue()
+            self.assertEqual(len(queue), 2)
+            for entry in queue:
+                content = lab.home.run("postcat", "-qhb", entry["queue_id"]).stdout
+                self.assertIn("DKIM-Signature:", content)
+                self.assertTrue(lab.dkim_verify(content.encode().replace(b"\n", b"\r\n")))
+                self.assertFalse(lab.dkim_verify(
+                    content.replace("hello", "hallo").encode().replace(b"\n", b"\r\n")))
+        finally:
+            lab.home.postconf("default_transport = postern:unix:private/postern-spawn",
+                              "defer_transports =")

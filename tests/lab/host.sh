@@ -16,14 +16,16 @@ host_flavours() {
 
 # Start all hosts side by side and wait for the last one.
 hosts_start() {
-	local name flavour hostname addresses4 addresses6 failed=
+	local name flavour hostname addresses failed=
 	install -d -m 755 "$LAB_ROOT/shared"
 	cp "$LAB_SRC"/zones/*.zone "$LAB_ROOT/zones/"
 	stage_postern
 	dkim_key
+	/usr/bin/python3 "$LAB_SRC/hostile_mx.py" --zone >>"$LAB_ROOT/zones/hostile.example.zone"
 	host_base
-	while read -r name flavour hostname addresses4 addresses6; do
-		net_host "$name" "$addresses4" "$addresses6"
+	while read -r name flavour hostname addresses; do
+		# shellcheck disable=SC2086 # a list of columns
+		net_host "$name" $addresses
 		host_root "$name" "$flavour" "$hostname"
 	done < <(host_lines)
 	syslog_start

@@ -32,8 +32,8 @@ net_internet() {
 	ip -6 route add $BLACKHOLE6/128 dev lo
 }
 
-# net_host NAME ADDRESSES4 ADDRESSES6: network namespace, cable, addresses
-# (separated by commas), routes.
+# net_host NAME ADDRESSES4 ADDRESSES6 [NETWORK4 NETWORK6]: network namespace,
+# cable, addresses (separated by commas), routes.
 net_host() {
 	local name=$1 gateway4 address
 	gateway4=${2%%,*}
@@ -55,10 +55,12 @@ net_host() {
 	done
 	ip -n "$name" route add default via "$gateway4" dev eth0 onlink
 	ip -n "$name" -6 route add default via fe80::1 dev eth0 onlink
+	[ -z "${4:-}" ] || net_whole_networks "$name" "$4" "$5"
 }
 
-# net_more NAME NETWORK4 NETWORK6: the host takes whole ranges of addresses too.
-net_more() {
+# Every address of the networks is local to the host; a listener on the wildcard
+# address takes them all.
+net_whole_networks() {
 	ip route add "$2" dev "$1"
 	ip -6 route add "$3" dev "$1"
 	ip -n "$1" route add local "$2" dev lo
