@@ -1,0 +1,148 @@
+/*
+ * From the client to the edge without a copy of the message: at most RECEIVED_LOOK_AHEAD bytes are held back, until the queue id is
+ * known; then every chunk goes on as it comes. dot_scanner finds the end and guarantees that nothing else in the content can be
+ * taken for one (RFC 5321 4.1.1.4); content is never unstuffed and never changed but for stray CR and LF.
+ */
+#include "content_pump.h"
+
+#include <string.h>
+
+#include "lib/log.h"
+#include "received_queue_id.h"
+
+/* Bytes scanned at a time; the scanner may add 4 it held back before. */
+#define CHUNK 16384
+
+void content_pump_init(struct content_pump *pump, const struct content_pump_params *params)
+{
+	memset(pump, 0, sizeof(*pump));
+	pump->params = *params;
+	dot_scanner_init(&pump->scanner);
+	buffer_init(&pump->held, RECEIVED_LOOK_AHEAD + CHUNK + 4);
+	buffer_init(&pump->headers, CONTENT_PUMP_HEADERS_MAX);
+}
+
+void content_pump_wipe(struct content_pump *pump)
+{
+	buffer_wipe(&pump->held);
+	buffer_wipe(&pump->headers);
+}
+
+static void give_up(struct content_pump *pump, struct enhanced_status code, const char *reason)
+{
+	struct delivery_status status;
+
+	delivery_status_set_local(&status, STAGE_TUNNEL, code, "%s", reason);
+	relay_give_up(pump->params.relay, &status);
+	pump->is_over = true;
+}
+
+/* The queue id is known or will never be: the transaction starts, and what was held back goes first. */
+static void begin(struct content_pump *pump)
+{
+	const struct content_pump_params *params = &pump->params;
+
+	pump->has_begun = true;
+	log_set_tag(params->envelope->queue_id);
+	if (relay_begin(params->relay, params->envelope, params->connect_deadline, params->deadline) < 0 ||
+	    (buffer_length(&pump->held) > 0 &&
+	     relay_content(params->relay, buffer_data(&pump->held), buffer_length(&pump->held)) < 0))
+		pump->is_over = true;
+	buffer_wipe(&pump->held);
+}
+
+static void hold_back(struct content_pump *pump, const char *bytes, size_t length, bool is_all)
+{
+	struct envelope *envelope = pump->params.envelope;
+	enum received_result result = RECEIVED_FOUND;
+
+	if (length > 0 && buffer_put(&pump->held, bytes, length) < 0) {
+		log_error("out of memory for the beginning of a message");
+		pump->is_over = true;
+		return;
+	}
+	if (envelope->queue_id[0] == '\0' && buffer_length(&pump->held) > 0)
+		result = received_queue_id_find((const char *)buffer_data(&pump->held), buffer_length(&pump->held),
+						is_all || buffer_length(&pump->held) >= RECEIVED_LOOK_AHEAD,
+						envelope->queue_id);
+	if (result != RECEIVED_MORE || is_all)
+		begin(pump);
+}
+
+/* Keeps whole lines while they are header and there is room. The pump sees chunks, so a line may be cut: it is then kept as far as it came. */
+static void keep_headers(struct content_pump *pump, const char *bytes, size_t length)
+{
+	const char *at = bytes, *end = bytes + length;
+
+	while (!pump->headers_ended && at < end) {
+		size_t kept = buffer_length(&pump->headers);
+		bool at_line_start = kept == 0 || buffer_data(&pump->headers)[kept - 1] == '\n';
+		const char *line_feed = memchr(at, '\n', (size_t)(end - at));
+		size_t piece = (size_t)((line_feed != NULL ? line_feed + 1 : end) - at);
+
+		if ((at_line_start && *at == '\r') || buffer_put(&pump->headers, at, piece) < 0)
+			pump->headers_ended = true;
+		at += piece;
+	}
+}
+
+static void pass_on(struct content_pump *pump, const char *bytes, size_t length, bool is_all)
+{
+	pump->length += length;
+	if (pump->params.keep_headers)
+		keep_headers(pump, bytes, length);
+	if (!pump->has_begun)
+		hold_back(pump, bytes, length, is_all);
+	else if (length > 0 && relay_content(pump->params.relay, bytes, length) < 0)
+		pump->is_over = true;
+}
+
+static void end(struct content_pump *pump)
+{
+	if (pump->scanner.strays > 0 && pump->params.stray_cr_lf == STRAY_CR_LF_SPACE)
+		log_warning("replaced %llu stray CR or LF by spaces", (unsigned long long)pump->scanner.strays);
+	if (!pump->is_over)
+		relay_end(pump->params.relay);
+	pump->is_over = true;
+}
+
+/* What the transport itself refuses, as soon as it is seen. */
+static void judge(struct content_pump *pump)
+{
+	if (pump->scanner.strays > 0 && pump->params.stray_cr_lf == STRAY_CR_LF_REJECT) {
+		log_warning("rejected for stray CR or LF");
+		give_up(pump, ENHANCED_STATUS(5, 6, 0), "message contains a CR or LF that is no line end");
+	} else if (pump->params.size_max > 0 && pump->length > pump->params.size_max) {
+		give_up(pump, ENHANCED_STATUS(5, 3, 4), "message is too large");
+	}
+}
+
+bool content_pump_feed(struct content_pump *pump, const void *bytes, size_t length, size_t *used_out)
+{
+	char out[CHUNK + 4];
+	bool is_end = false;
+
+	*used_out = 0;
+	while (!is_end && *used_out < length) {
+		size_t chunk = length - *used_out < CHUNK ? length - *used_out : CHUNK;
+		size_t used, made;
+
+		is_end = dot_scanner_scan(&pump->scanner, (const char *)bytes + *used_out, chunk, &used, out, &made);
+		*used_out += used;
+		if (pump->is_over)
+			continue;
+		pass_on(pump, out, made, is_end);
+		if (!pump->is_over && pump->has_begun)
+			judge(pump);
+	}
+	if (is_end)
+		end(pump);
+	return is_end;
+}
+
+void content_pump_cancel(struct content_pump *pump)
+{
+	if (pump->has_begun && !pump->is_over)
+		give_up(pump, ENHANCED_STATUS(4, 4, 2), "message ended in the middle");
+	pump->is_over = true;
+}

@@ -1,0 +1,159 @@
+/*
+ * Reads the table of edges. It opens no connection and resolves no name: that is done when mail is there.
+ * Preshared keys are wiped with the table.
+ */
+#include "edge_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/table.h"
+#include "tunnel/base64_key.h"
+#include "tunnel/keyfile.h"
+#include "tunnel/tunnel_limits.h"
+
+/* endpoint, key, and room for options. */
+#define WORDS_MAX 16
+
+static int parse_name(struct edge *edge, const char *text, char *error, size_t error_size)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	size_t length = strlen(text);
+
+	if (length == 0 || length > EDGE_NAME_MAX || strspn(text, allowed) != length) {
+		snprintf(error, error_size, "\"%.80s\" is no edge name; use 1 to %d letters, digits and -_.", text,
+			 EDGE_NAME_MAX);
+		return -1;
+	}
+	memcpy(edge->name, text, length + 1);
+	return 0;
+}
+
+static int parse_psk(struct edge *edge, const char *path, char *error, size_t error_size)
+{
+	if (path[0] != '/') {
+		snprintf(error, error_size, "psk=%.100s: the file must be named by an absolute path", path);
+		return -1;
+	}
+	return keyfile_read(edge->psk, path, error, error_size);
+}
+
+static int parse_option(struct edge *edge, const char *word, bool *has_key, char *error, size_t error_size)
+{
+	if (strncmp(word, "key=", 4) == 0) {
+		if (*has_key || base64_key_decode(edge->public_key, word + 4, strlen(word + 4)) < 0) {
+			snprintf(error, error_size, *has_key ? "second key= for edge \"%s\"; give one" :
+				 "edge \"%s\": key= is not the %d characters that `postern pubkey' prints on the edge",
+				 edge->name, BASE64_KEY_TEXT);
+			return -1;
+		}
+		*has_key = true;
+		return 0;
+	}
+	if (strncmp(word, "psk=", 4) == 0)
+		return parse_psk(edge, word + 4, error, error_size);
+	if (strcmp(word, "disabled") == 0) {
+		edge->is_disabled = true;
+		return 0;
+	}
+	snprintf(error, error_size, "unknown option \"%.80s\"; known are key=, psk=, disabled", word);
+	return -1;
+}
+
+static int parse_edge(struct edge *edge, struct table_line *line, char *error, size_t error_size)
+{
+	char *words[WORDS_MAX];
+	bool has_key = false;
+	int count;
+
+	edge->line = line->line;
+	if (parse_name(edge, line->key, error, error_size) < 0)
+		return -1;
+	count = table_split(line->value, words, WORDS_MAX);
+	if (count < 2) {
+		snprintf(error, error_size, "expected `name host:port key=...'");
+		return -1;
+	}
+	if (endpoint_parse(&edge->endpoint, words[0], TUNNEL_DEFAULT_PORT, error, error_size) < 0)
+		return -1;
+	for (int i = 1; i < count; i++)
+		if (parse_option(edge, words[i], &has_key, error, error_size) < 0)
+			return -1;
+	if (!has_key) {
+		snprintf(error, error_size, "edge \"%s\" has no key=", edge->name);
+		return -1;
+	}
+	return 0;
+}
+
+static int add_edge(struct edge_table *table, struct table_line *line, char *error, size_t error_size)
+{
+	struct edge *edge = &table->edges[table->count];
+	const struct edge *same;
+
+	if (parse_edge(edge, line, error, error_size) < 0)
+		return -1;
+	same = edge_table_find(table, edge->name);
+	if (same != NULL) {
+		snprintf(error, error_size, "edge \"%s\" is already in line %zu", edge->name, same->line);
+		return -1;
+	}
+	table->count++;
+	return 0;
+}
+
+/* Puts "PATH:LINE: " before what is in error. */
+static void locate(char *error, size_t error_size, const char *path, size_t line)
+{
+	char what[512];
+
+	snprintf(what, sizeof(what), "%s", error);
+	snprintf(error, error_size, "%s:%zu: %s", path, line, what);
+}
+
+int edge_table_read(struct edge_table *table, const char *path, char *error, size_t error_size)
+{
+	struct table lines;
+	int result = 0;
+
+	memset(table, 0, sizeof(*table));
+	if (table_read(&lines, path, &table->status, error, error_size) < 0)
+		return -1;
+	table->edges = calloc(lines.count + 1, sizeof(*table->edges));
+	if (table->edges == NULL) {
+		snprintf(error, error_size, "%s: out of memory", path);
+		result = -1;
+	}
+	for (size_t i = 0; result == 0 && i < lines.count; i++) {
+		result = add_edge(table, &lines.lines[i], error, error_size);
+		if (result < 0)
+			locate(error, error_size, path, lines.lines[i].line);
+	}
+	if (result == 0 && table->count == 0) {
+		snprintf(error, error_size, "%s: no edge in it; add a line `name host:port key=...'", path);
+		result = -1;
+	}
+	table_wipe(&lines);
+	if (result < 0)
+		edge_table_wipe(table);
+	return result;
+}
+
+void edge_table_wipe(struct edge_table *table)
+{
+	/* One more than count: a line that failed half-way has its psk there. */
+	if (table->edges != NULL)
+		explicit_bzero(table->edges, (table->count + 1) * sizeof(*table->edges));
+	free(table->edges);
+	table->edges = NULL;
+	table->count = 0;
+}
+
+const struct edge *edge_table_find(const struct edge_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (strcmp(table->edges[i].name, name) == 0)
+			return &table->edges[i];
+	return NULL;
+}
