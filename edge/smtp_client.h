@@ -38,17 +38,20 @@ enum smtp_failure {
 	SMTP_FAILURE_LOCAL,		/* memory, descriptors */
 };
 
-/* What happened at a step: a complete reply, or a failure with a sentence. Both with the stage. */
+/*
+ * What happened at a step: a complete reply, or a failure with a sentence. Both with the stage, which for a failure is that of
+ * the reply waited for. Neither names the host.
+ */
 struct smtp_event {
 	enum delivery_stage stage;
 	enum smtp_failure failure;
 	struct smtp_reply reply;		/* failure NONE: the reply that decided */
-	char detail[200];			/* failure: "Connection reset by peer", printable */
+	char detail[200];			/* failure: "Connection reset by peer", printable; may be "" */
 	bool final_dot_sent;			/* the final dot left (or may have left) and no reply was read: in doubt */
 };
 
 struct smtp_client_params {
-	const char *host;			/* MX host name, for SNI and logs; an A-label name */
+	const char *host;			/* MX host name for SNI, an A-label name; NULL or a literal: no SNI */
 	const char *address;			/* printable address */
 	int port;
 	const char *ehlo_name;
@@ -61,16 +64,18 @@ struct smtp_client_params {
 /* Opaque outside smtp_client*.c. */
 struct smtp_client {
 	struct stream stream;
-	struct smtp_client_params params;
+	struct smtp_client_params params;	/* the strings are the caller's and outlive the client */
 	struct smtp_capabilities capabilities;	/* of the last EHLO, i.e. inside TLS when there is TLS */
-	char tls_description[DELIVERY_TLS_MAX + 1];	/* "" = cleartext */
+	char tls_description[DELIVERY_TLS_MAX + 1];	/* "" = cleartext; kept after close, for the status */
 	bool is_open;
 	bool in_transaction;			/* MAIL was accepted: RSET before the next */
+	int64_t data_rate_grace_ms;		/* SMTP_MIN_DATA_RATE_GRACE_MS */
 };
 
 /*
- * Takes the connected socket, reads the greeting, says EHLO (HELO after a 5xx), STARTTLS and EHLO again as the level wants. 0: ready for
- * smtp_client_transaction(). -1: *event says why; the client is closed.
+ * Takes the connected socket, reads the greeting, says EHLO (HELO after a 5xx), STARTTLS and EHLO again as the level wants.
+ * 0: ready for smtp_client_transaction(). -1: *event says why; the client is closed. A connection lost before the
+ * first reply inside TLS counts as a failed handshake: with TLS 1.3 a server refuses ours only then.
  */
 int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_client_params *params, struct smtp_event *event);
 
@@ -78,7 +83,9 @@ int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_clien
  * One mail transaction for recipients[0..count-1] of the envelope (indices into envelope->recipients), count <=
  * SMTP_RECIPIENTS_PER_TRANSACTION. Calls `result` exactly once for every index, in any order, possibly before the final reply
  * (a refused RCPT). Returns true when the client may be used for another transaction, false when it was closed.
- * The content is written verbatim: prefix (trace field, already in wire form) then content then ".".
+ * The content is written verbatim: prefix (trace field, already in wire form) then content then ".". 8-bit content goes
+ * to a server without 8BITMIME as it is, without BODY=: converting it would break DKIM signatures, and servers that
+ * cannot take it are not found any more (Postfix with disable_mime_output_conversion does the same).
  * An index whose RCPT got no final answer because the connection broke gets an event with failure != NONE.
  * RCPT 452/552-too-many (RFC 5321 4.5.3.1.10) after at least one accepted recipient is reported with its reply: the caller may
  * retry those in a further transaction on the same client.

@@ -30,7 +30,7 @@
 struct tls_stream {
 	SSL *ssl;
 	BIO_METHOD *bio_method;
-	int read_fd, write_fd;		/* the stream's */
+	int read_fd, write_fd, cancel_fd;	/* the stream's */
 	bool is_handshaking;
 	size_t handshake_bytes;		/* received so far */
 	struct deadline deadline;	/* of the handshake */
@@ -198,6 +198,7 @@ static struct tls_stream *tls_stream_create(const struct stream *stream, const s
 		return NULL;
 	tls->read_fd = stream->read_fd;
 	tls->write_fd = stream->write_fd;
+	tls->cancel_fd = stream->cancel_fd;
 	tls->deadline = deadline;
 	tls->is_handshaking = true;
 	tls->ssl = SSL_new(tls_context_ssl_ctx(context));
@@ -214,23 +215,32 @@ static struct tls_stream *tls_stream_create(const struct stream *stream, const s
 	return tls;
 }
 
-static int wait_for(const struct tls_stream *tls, ssize_t want)
+/* NULL: try again. Otherwise why the handshake ends here. */
+static const char *wait_for(const struct tls_stream *tls, ssize_t want)
 {
-	struct pollfd fd = {
-		.fd = want == STREAM_IO_WANT_READ ? tls->read_fd : tls->write_fd,
-		.events = want == STREAM_IO_WANT_READ ? POLLIN : POLLOUT,
+	struct pollfd fds[2] = {
+		{
+			.fd = want == STREAM_IO_WANT_READ ? tls->read_fd : tls->write_fd,
+			.events = want == STREAM_IO_WANT_READ ? POLLIN : POLLOUT,
+		},
+		{ .fd = tls->cancel_fd, .events = POLLIN },
 	};
 	int ready;
 
-	do
-		ready = poll(&fd, 1, deadline_poll_ms(tls->deadline));
-	while ((ready < 0 && errno == EINTR) || (ready == 0 && !deadline_has_passed(tls->deadline)));
-	return ready > 0 ? 0 : -1;
+	do {
+		if (deadline_has_passed(tls->deadline))
+			return "handshake timed out";
+		ready = poll(fds, 2, deadline_poll_ms(tls->deadline));
+	} while (ready == 0 || (ready < 0 && errno == EINTR));
+	if (ready < 0)
+		return "poll failed";
+	return fds[1].revents != 0 ? "handshake cancelled" : NULL;
 }
 
 static int shake_hands(struct tls_stream *tls, char *error, size_t error_size)
 {
 	for (;;) {
+		const char *reason;
 		int result;
 		ssize_t want;
 
@@ -243,8 +253,9 @@ static int shake_hands(struct tls_stream *tls, char *error, size_t error_size)
 			snprintf(error, error_size, "server closed the connection");
 		if (want == STREAM_IO_EOF || want == STREAM_IO_ERROR)
 			return -1;
-		if (wait_for(tls, want) != 0 || deadline_has_passed(tls->deadline)) {
-			snprintf(error, error_size, "handshake timed out");
+		reason = wait_for(tls, want);
+		if (reason != NULL) {
+			snprintf(error, error_size, "%s", reason);
 			return -1;
 		}
 	}

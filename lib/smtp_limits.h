@@ -37,6 +37,8 @@
 #define SMTP_MAIL_TIMEOUT_MS 300000
 #define SMTP_RCPT_TIMEOUT_MS 300000
 #define SMTP_DATA_INIT_TIMEOUT_MS 120000
+/* RFC 5321 4.5.3.2.5: the longest standstill while content is written. */
+#define SMTP_DATA_BLOCK_TIMEOUT_MS 180000
 #define SMTP_DATA_DONE_TIMEOUT_MS 600000
 #define SMTP_QUIT_TIMEOUT_MS 5000
 /* While content is written: a peer that takes less than this is not receiving mail but holding a slot (Postfix smtp_min_data_rate). */
