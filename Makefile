@@ -6,6 +6,9 @@
 #   make install DESTDIR= PREFIX=/usr
 
 .DEFAULT_GOAL := all
+# One short line per step; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(or $(V),$(findstring s,$(firstword -$(MAKEFLAGS)))),,@printf '%-4s %s\n' $(1) $(patsubst $(BUILD)/%,%,$@))
 ifneq ($(filter-out clean distclean install-deps,$(or $(MAKECMDGOALS),all)),)
 -include config.mk
 endif
@@ -61,29 +64,34 @@ config.mk: config.mk.in configure.ac
 
 $(BUILD)/%.o: %.c config.mk Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $($(firstword $(subst /, ,$*))_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $($(firstword $(subst /, ,$*))_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 define archive_rule
 $($(1)_ARCHIVE): $($(1)_OBJECTS)
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$(AR) rcs $$@ $$^
+	$(Q)$(AR) rcs $$@ $$^
 endef
 $(foreach f,$(FOLDERS),$(eval $(call archive_rule,$(f))))
 
 $(BUILD)/postern-transport: $(BUILD)/transport/main.o $(transport_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
-	$(CC) $(ALL_LDFLAGS) -o $@ $< $(transport_ARCHIVE) $(transport_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(transport_ARCHIVE) $(transport_LIBS)
 $(BUILD)/postern-edge: $(BUILD)/edge/main.o $(edge_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
-	$(CC) $(ALL_LDFLAGS) -o $@ $< $(edge_ARCHIVE) $(edge_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(edge_ARCHIVE) $(edge_LIBS)
 $(BUILD)/postern: $(BUILD)/ctl/main.o $(ctl_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
-	$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(ctl_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(ctl_LIBS)
 
 # Unit tests: one program per tests/unit/test_NAME.c, linked with whatever archives it needs.
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES))
 tests_CFLAGS = $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS) $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(CONFIG_CFLAGS)
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
-	$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(CMOCKA_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(CMOCKA_LIBS)
 unit-programs: $(UNIT_PROGRAMS)
 .SECONDARY:
 
@@ -114,7 +122,8 @@ check-fuzz:
 # Small programs that tests talk to: tests/tools/NAME.c.
 TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
-	$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS)
 tool-programs: $(TOOL_PROGRAMS)
 
 # Fuzz targets: tests/fuzz/fuzz_NAME.c, with clang's libFuzzer, in a build of their own.
@@ -123,7 +132,8 @@ fuzz-programs:
 	$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang SAN=address,undefined CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" \
 		$(addprefix build/fuzz/tests/fuzz/,$(FUZZ_NAMES))
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
-	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS)
 
 # ---- installation ----
 
