@@ -179,7 +179,8 @@ static void test_question(void **state)
 
 	(void)state;
 	dns_lookup(resolver, "bogus.example", DNS_TYPE_MX, deadline_in_ms(5000), &answer);
-	assert_string_equal(dns->log, "bogus.example MX rd ad edns=1232 do\nbogus.example MX rd ad edns=1232 do cd\n");
+	assert_true(fake_dns_was_asked(dns, "bogus.example MX rd ad edns=1232 do\nbogus.example MX rd ad edns=1232 do cd\n"));
+	assert_int_equal(fake_dns_asked_count(dns), 2);
 	dns_lookup(resolver, "big.example", DNS_TYPE_A, deadline_in_ms(5000), &answer);
 	assert_true(fake_dns_was_asked(dns, "big.example A rd ad edns=1232 do tcp\n"));
 	dns_answer_wipe(&answer);
