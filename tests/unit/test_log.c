@@ -95,10 +95,10 @@ static void nobody_can_forge_a_line(void **state)
 	(void)state;
 	capture_begin(&capture);
 	log_set_tag("id\nforged");
-	log_info("reply\r\npostern/edge: forged\x1b[2J");
+	log_info("reply\r\npostern/edge: forged\x1b[2J\x7f");
 	log_set_tag("");
 	capture_end(&capture, text, sizeof(text));
-	assert_string_equal(text, "postern/edge: id?forged: reply??postern/edge: forged?[2J\n");
+	assert_string_equal(text, "postern/edge: id?forged: reply??postern/edge: forged?[2J?\n");
 }
 
 static void a_long_message_is_cut_and_says_so(void **state)

@@ -198,7 +198,7 @@ static void a_line_longer_than_the_input_buffer(void **state)
 	pair_close(&pair);
 }
 
-/* Case: one byte at a time must not stretch the deadline (slowloris). */
+/* One byte at a time must not stretch the deadline (slowloris). */
 static void a_dripping_peer_meets_the_deadline(void **state)
 {
 	struct slow_peer peer;
@@ -489,16 +489,14 @@ static void watching_a_silent_peer_meets_the_deadline(void **state)
 
 struct fake_tls {
 	int fd;
-	const char *script;	/* 'r' WANT_READ, 'w' WANT_WRITE, '.' do it, 'E' error, '0' EOF; then as '.' for ever */
+	const char *script;	/* 'r' WANT_READ, 'w' WANT_WRITE, 'E' error, '.' do it, as after the end */
 	size_t most;
 	int closed;
 	const void *write_again;	/* as OpenSSL: a write that was not finished is to be repeated with the same bytes */
-	size_t retries;
 };
 
-static ssize_t fake_outcome(struct fake_tls *tls, ssize_t result, ssize_t want)
+static ssize_t fake_outcome(ssize_t result, ssize_t want)
 {
-	(void)tls;
 	return result >= 0 ? result : errno == EAGAIN ? want : STREAM_IO_ERROR;
 }
 
@@ -508,7 +506,6 @@ static ssize_t fake_next(struct fake_tls *tls, char *error, size_t error_size)
 
 	if (step == 'E')
 		snprintf(error, error_size, "bad record\nmac %s", "\x80!");
-	tls->retries += step != '.';
 	return step == 'r' ? STREAM_IO_WANT_READ : step == 'w' ? STREAM_IO_WANT_WRITE : step == 'E' ? STREAM_IO_ERROR : 1;
 }
 
@@ -519,7 +516,7 @@ static ssize_t fake_read(void *context, void *bytes, size_t length, char *error,
 
 	if (next < 0)
 		return next;
-	return fake_outcome(tls, recv(tls->fd, bytes, length < tls->most ? length : tls->most, 0), STREAM_IO_WANT_READ);
+	return fake_outcome(recv(tls->fd, bytes, length < tls->most ? length : tls->most, 0), STREAM_IO_WANT_READ);
 }
 
 static ssize_t fake_write(void *context, const void *bytes, size_t length, char *error, size_t error_size)
@@ -529,10 +526,10 @@ static ssize_t fake_write(void *context, const void *bytes, size_t length, char 
 
 	if (tls->write_again != NULL)
 		assert_ptr_equal(bytes, tls->write_again);
-	tls->write_again = next < 0 ? bytes : NULL;
+	tls->write_again = next < STREAM_IO_ERROR ? bytes : NULL;
 	if (next < 0)
 		return next;
-	return fake_outcome(tls, send(tls->fd, bytes, length < tls->most ? length : tls->most, MSG_NOSIGNAL),
+	return fake_outcome(send(tls->fd, bytes, length < tls->most ? length : tls->most, MSG_NOSIGNAL),
 			    STREAM_IO_WANT_WRITE);
 }
 
@@ -567,6 +564,74 @@ static void vtable_wants_are_obeyed(void **state)
 		pair_close(&pair);
 		assert_int_equal(tls.closed, 1);
 	}
+}
+
+/* Never blocks, never ends, moves one byte in a millisecond: no poll(2) ever looks at the clock for it. */
+static ssize_t endless_read(void *context, void *bytes, size_t length, char *error, size_t error_size)
+{
+	(void)context, (void)length, (void)error, (void)error_size;
+	nap_ms(1);
+	memset(bytes, 'x', 1);
+	return 1;
+}
+
+static ssize_t endless_write(void *context, const void *bytes, size_t length, char *error, size_t error_size)
+{
+	(void)context, (void)bytes, (void)length, (void)error, (void)error_size;
+	nap_ms(1);
+	return 1;
+}
+
+static ssize_t nothing_to_read(void *context, void *bytes, size_t length, char *error, size_t error_size)
+{
+	(void)context, (void)bytes, (void)length, (void)error, (void)error_size;
+	return STREAM_IO_WANT_READ;
+}
+
+static void steady_progress_does_not_stretch_the_deadline(void **state)
+{
+	static const struct stream_ops endless_ops = { endless_read, endless_write, NULL };
+	static const struct stream_ops listening_ops = { nothing_to_read, endless_write, NULL };
+	static char bytes[4000];
+	struct pair pair;
+	size_t done;
+
+	(void)state;
+	pair_open(&pair);
+	assert_int_equal(stream_set_ops(&pair.stream, &endless_ops, NULL), 0);
+	assert_int_equal(stream_read_line(&pair.stream, bytes, sizeof(bytes), NULL, deadline_in_ms(20)), STREAM_TIMEOUT);
+	assert_int_equal(stream_read_full(&pair.stream, bytes, sizeof(bytes), deadline_in_ms(20)), STREAM_TIMEOUT);
+	assert_int_equal(stream_write_full(&pair.stream, bytes, sizeof(bytes), deadline_in_ms(20)), STREAM_TIMEOUT);
+	pair_close(&pair);
+	pair_open(&pair);
+	assert_int_equal(stream_set_ops(&pair.stream, &listening_ops, NULL), 0);
+	assert_int_equal(stream_write_watching(&pair.stream, bytes, sizeof(bytes), &done, deadline_in_ms(20)),
+			 STREAM_TIMEOUT);
+	assert_in_range(done, 1, sizeof(bytes) - 1);
+	pair_close(&pair);
+}
+
+/* The peer's words arrive between our look and our write: the write fails, and they are still heard. */
+static void words_that_cross_a_failing_write_are_heard(void **state)
+{
+	struct fake_tls tls = { .script = "rE.", .most = 1024 };
+	struct pair pair;
+	char line[32];
+	size_t written;
+
+	(void)state;
+	pair_open(&pair);
+	tls.fd = pair.stream.read_fd;
+	assert_int_equal(stream_set_ops(&pair.stream, &fake_ops, &tls), 0);
+	peer_sends(pair.peer, "554 no\r\n");
+	assert_int_equal(stream_write_watching(&pair.stream, "DATA", 4, &written, SOON), STREAM_INPUT);
+	assert_int_equal(written, 0);
+	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON), STREAM_OK);
+	assert_string_equal(line, "554 no");
+	tls.script = "rErrr";	/* and without words it is the write's error */
+	assert_int_equal(stream_write_watching(&pair.stream, "DATA", 4, &written, SOON), STREAM_ERROR);
+	assert_string_equal(stream_error(&pair.stream), "bad record?mac ?!");
+	pair_close(&pair);
 }
 
 /* WANT_READ in a write (key update) waits for input, and does not spin. */
@@ -712,6 +777,8 @@ int main(void)
 		cmocka_unit_test(input_while_blocked_stops_the_writing),
 		cmocka_unit_test(watching_a_silent_peer_meets_the_deadline),
 		cmocka_unit_test(vtable_wants_are_obeyed),
+		cmocka_unit_test(steady_progress_does_not_stretch_the_deadline),
+		cmocka_unit_test(words_that_cross_a_failing_write_are_heard),
 		cmocka_unit_test(a_write_that_wants_to_read),
 		cmocka_unit_test(protocol_data_is_not_input),
 		cmocka_unit_test(vtable_errors_are_printable_and_stay),
