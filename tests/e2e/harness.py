@@ -312,6 +312,54 @@ class Lab:
 
     started = 0.0
 
+    # -- the tunnel's way
+
+    @contextlib.contextmanager
+    def tunnel_proxy(self, *options):
+        """Lead the tunnel through tests/lab/delay_proxy.py, here with its options.
+
+        with lab.tunnel_proxy("--delay", "0.1", "--cut-up", "5000") as proxy:
+            proxy.control("cut-now")
+        """
+        table = self.home.read("/etc/postern/edges")
+        proxy = TunnelProxy(self.vps, options)
+        try:
+            self.home.write("/etc/postern/edges", table.replace(":7843", ":7844"))
+            yield proxy
+        finally:
+            self.home.write("/etc/postern/edges", table)
+            proxy.end()
+
+
+class TunnelProxy:
+    FIFO = "/run/delay_proxy"
+
+    def __init__(self, host, options):
+        self.host = host
+        host.run("rm", "-f", self.FIFO)
+        self.process = host.popen(
+            "/opt/lab/delay_proxy.py", "198.51.100.20:7844", "198.51.100.20:7843",
+            "--control", self.FIFO, *options, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n"
+
+    def control(self, line):
+        """Change options ("delay=0.2 cuts=1") or "cut-now"; in force on return."""
+        self.host.run("sh", "-c", f"echo '{line}' >{self.FIFO}")
+        self.log_until(f"control: {line}")
+
+    def log_until(self, text):
+        """Read the proxy's output up to a line that contains text."""
+        for line in self.process.stdout:
+            if text in line:
+                return line
+        raise AssertionError(f"the proxy ended without saying {text!r}")
+
+    def end(self):
+        # nsenter waits for the proxy, which is not its own process group: name it by its port.
+        self.host.run("sh", "-c", "kill $(ss -Hltnp 'sport = :7844' | sed 's/.*pid=//;s/,.*//')")
+        self.process.wait(timeout=10)
+        self.process.stdout.close()
+
 
 lab = Lab()
 

@@ -1,6 +1,7 @@
 """The lab itself: its network, its DNS, its MX hosts."""
 import hashlib
 import smtplib
+import subprocess
 import time
 
 from harness import Case, MX_HOSTS, lab
@@ -152,3 +153,25 @@ class Home(Case):
         finally:
             lab.home.postconf("default_transport = postern:unix:private/postern-spawn",
                               "defer_transports =")
+
+
+class Proxy(Case):
+    def test_delay(self):
+        """A stand-in listens where the edge would, if there is none."""
+        if lab.edge.is_installed:
+            self.skipTest("the edge is there; the tunnel's own cases use the proxy")
+        lab.home.write("/etc/postern/edges", "vps 198.51.100.20:7843 key=none\n")
+        echo = lab.vps.popen("python3", "-c", "import socket; s = socket.create_server(('', 7843));"
+                             "c = s.accept()[0]; c.sendall(c.recv(9)); c.recv(9)", stderr=subprocess.DEVNULL)
+        with lab.tunnel_proxy("--delay", "0.2") as proxy:
+            self.assertIn(":7844", lab.home.read("/etc/postern/edges"))
+            with lab.home.connect("198.51.100.20", 7844) as sock:
+                began = time.monotonic()
+                sock.sendall(b"x")
+                self.assertEqual(sock.recv(1), b"x")
+                self.assertGreater(time.monotonic() - began, 0.39)
+                proxy.control("cut=rst")
+                proxy.control("cut-now")
+                with self.assertRaises(ConnectionResetError):
+                    sock.recv(1)
+        echo.wait(timeout=5)

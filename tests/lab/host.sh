@@ -186,10 +186,13 @@ dkim_key() {
 	} >>"$LAB_ROOT/zones/home.example.zone"
 }
 
-# Install the built programs once; home and vps copy them.
+# Install the built programs once; home and vps copy them.  Without a complete
+# build the lab has the hosts, but no postern.
 stage_postern() {
-	local stage=$LAB_ROOT/shared/stage arguments
-	[ -x "$POSTERN_BUILD/postern-edge" ] || return 0
+	local stage=$LAB_ROOT/shared/stage program arguments
+	for program in postern postern-edge postern-transport; do
+		[ -x "$POSTERN_BUILD/$program" ] || return 0
+	done
 	mkdir -p "$stage"
 	read -r -a arguments <<<"${POSTERN_MAKE_ARGS:-}"
 	(
