@@ -80,8 +80,7 @@ static void dispatch_group(struct dispatch *dispatch)
 		size_t current = dispatch->order[i];
 
 		if (last != NO_RECIPIENT &&
-		    mailbox_is_same(&recipients[last].forward_path, &recipients[current].forward_path))
-{
+		    mailbox_is_same(&recipients[last].forward_path, &recipients[current].forward_path)) {
 			dispatch->same_as_next[last] = current;
 			last = current;
 			continue;
@@ -161,7 +160,7 @@ void delivery_run(const struct delivery *delivery)
 	};
 
 	if (dispatch_allocate(&dispatch, delivery->envelope->recipient_count) < 0) {
-		struct delivery_status status;
+		struct delivery_status status = { 0 };
 
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1), "out of memory");
 		for (size_t i = 0; i < delivery->envelope->recipient_count; i++)

@@ -38,7 +38,7 @@ static void refuse(struct transaction *transaction, const struct delivery_status
 void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id, const struct frame_envelope *frame)
 {
 	const struct edge_conf *conf;
-	struct delivery_status status;
+	struct delivery_status status = { 0 };
 	int64_t budget_ms;
 
 	transaction->id = id;
@@ -61,7 +61,7 @@ void transaction_begin(struct transaction *transaction, struct edge *edge, uint3
 
 bool transaction_add_recipient(struct transaction *transaction, uint32_t index, const struct recipient *recipient)
 {
-	struct delivery_status status;
+	struct delivery_status status = { 0 };
 
 	if (transaction->state == TRANSACTION_ANSWERED)
 		return true;
@@ -80,7 +80,7 @@ bool transaction_add_recipient(struct transaction *transaction, uint32_t index, 
 
 static void refuse_for_memory(struct transaction *transaction, enum content_result result)
 {
-	struct delivery_status status;
+	struct delivery_status status = { 0 };
 
 	delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1), result == CONTENT_POOL_FULL ?
 				  "this edge's memory for mail (content_memory) is full" :
@@ -91,7 +91,7 @@ static void refuse_for_memory(struct transaction *transaction, enum content_resu
 bool transaction_add_content(struct transaction *transaction, const void *bytes, size_t length)
 {
 	int64_t limit = transaction->setup->conf.message_size_limit;
-	struct delivery_status status;
+	struct delivery_status status = { 0 };
 	enum content_result result;
 
 	if (transaction->state != TRANSACTION_RECEIVING)
@@ -117,9 +117,9 @@ static void check_loop(struct transaction *transaction)
 {
 	const struct edge_conf *conf = &transaction->setup->conf;
 	struct received_count count = received_count(&transaction->content, conf->ehlo_name);
-	struct delivery_status status;
+	struct delivery_status status = { 0 };
 
-	if (count.hops <= (size_t)conf->hop_count_limit && count.own <= RECEIVED_OWN_MAX)
+	if (count.hops <= (size_t)conf->hop_count_limit && count.own < RECEIVED_OWN_MAX)
 		return;
 	delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 4, 6),
 				  "mail loop: %zu Received fields, %zu of them from this edge", count.hops, count.own);
@@ -129,7 +129,7 @@ static void check_loop(struct transaction *transaction)
 bool transaction_complete(struct transaction *transaction, const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length)
 {
 	uint8_t computed[CONTENT_DIGEST_SIZE];
-	struct delivery_status status;
+	struct delivery_status status = { 0 };
 
 	if (transaction->state != TRANSACTION_RECEIVING)
 		return true;
