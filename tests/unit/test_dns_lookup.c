@@ -81,6 +81,7 @@ static const char replay[] =
 	"query alias-reversed.example A\n" "answer c.example. 300 IN A 192.0.2.3\n" "answer @ 300 IN CNAME c.example.\n"
 	"query alias-away.example A\n" "ad\n" "answer @ 300 IN CNAME secure.example.\n"
 	"query alias-mixed.example A\n" "ad\n" "answer @ 300 IN CNAME a.example.\n"
+	"query alias-unsigned.example A\n" "answer @ 300 IN CNAME secure.example.\n"
 	"query alias-nothing.example MX\n" "answer @ 300 IN CNAME b.example.\n"
 	"authority example. 300 IN SOA ns.example. h.example. 1 2 3 4 5\n"
 	"query alias-gone.example MX\n" "rcode NXDOMAIN\n" "answer @ 300 IN CNAME b.example.\n"
@@ -123,6 +124,7 @@ static const struct row rows[] = {
 	{ "CNAME that leaves the answer", "alias-away.example", DNS_TYPE_A, DNS_FOUND, DNS_SECURE, "192.0.2.1", 1,
 	  "secure.example", NULL },
 	{ "as secure as its weakest part", "alias-mixed.example", DNS_TYPE_A, DNS_FOUND, DNS_INSECURE, "192.0.2.1", 2, NULL, NULL },
+	{ "the same the other way round", "alias-unsigned.example", DNS_TYPE_A, DNS_FOUND, DNS_INSECURE, "192.0.2.1", 1, NULL, NULL },
 	{ "CNAME to NODATA", "alias-nothing.example", DNS_TYPE_MX, DNS_NODATA, DNS_INSECURE, NULL, 0, "b.example", NULL },
 	{ "CNAME to NXDOMAIN", "alias-gone.example", DNS_TYPE_MX, DNS_NXDOMAIN, DNS_INSECURE, NULL, 0, "b.example", NULL },
 	{ "case 40: loop in one answer", "loop.example", DNS_TYPE_A, DNS_ERROR, DNS_FAILED, NULL, 0, NULL, "CNAME loop" },
