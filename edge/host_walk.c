@@ -149,6 +149,16 @@ static void decide_batch(struct walk *walk, enum tls_level level)
 	}
 }
 
+static size_t count_open_here(const struct walk *walk)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < walk->count; i++)
+		if (walk->pending[i].state == PENDING_OPEN)
+			count++;
+	return count;
+}
+
 /* Fills indices with recipients that may be offered to this host. */
 static size_t next_batch(const struct walk *walk, size_t *indices)
 {
@@ -160,7 +170,17 @@ static size_t next_batch(const struct walk *walk, size_t *indices)
 	return count;
 }
 
-/* As many transactions as it takes; ends when no recipient is open here or a transaction moved none forward. */
+/* The connection is gone before everybody had a turn: no verdict of this host, but a reason why there is none. */
+static void lose_open(struct walk *walk, enum tls_level level)
+{
+	struct smtp_event event = { .stage = STAGE_MAIL, .failure = SMTP_FAILURE_LOST };
+	struct delivery_decision decision;
+
+	delivery_policy_decide(&event, level, 0, &decision);
+	apply_to_open(walk, &decision);
+}
+
+/* As many transactions as it takes; ends when no recipient is open here or a transaction gave none a verdict. */
 static void run_transactions(struct walk *walk, enum tls_level level)
 {
 	const struct delivery *delivery = walk->params->delivery;
@@ -169,7 +189,7 @@ static void run_transactions(struct walk *walk, enum tls_level level)
 	bool usable = true;
 
 	while (usable && (count = next_batch(walk, indices)) > 0) {
-		open_before = walk->open_count;
+		open_before = count_open_here(walk);
 		usable = smtp_client_transaction(&walk->client, &(struct smtp_transaction){
 			.envelope = delivery->envelope,
 			.indices = indices,
@@ -181,13 +201,15 @@ static void run_transactions(struct walk *walk, enum tls_level level)
 			.context = walk,
 		});
 		decide_batch(walk, level);
-		if (walk->open_count == open_before)
+		if (count_open_here(walk) == open_before)
 			break;
 	}
 	if (usable)
 		smtp_client_quit(&walk->client);
 	else
 		smtp_client_close(&walk->client);
+	if (!usable && !deadline_has_passed(delivery->deadline) && !is_cancelled(walk))
+		lose_open(walk, level);
 }
 
 /* One connection. Returns what is to be done next with this address: CLEARTEXT or nothing more. */
@@ -201,7 +223,9 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 
 	memset(&walk->client, 0, sizeof(walk->client));
 	fd = tcp_connect(address, deadline_earlier(delivery->deadline, deadline_in_ms(SMTP_CONNECT_TIMEOUT_MS)),
-			 event.detail, sizeof(event.detail));
+			 delivery->end->cancel_fd, event.detail, sizeof(event.detail));
+	if (fd < 0 && is_cancelled(walk))
+		event.failure = SMTP_FAILURE_CANCELLED;
 	if (fd >= 0 && smtp_client_open(&walk->client, fd, &(struct smtp_client_params){
 			.host = is_literal ? NULL : walk->host->exchange,
 			.address = walk->address,
@@ -254,10 +278,9 @@ static void try_address(struct walk *walk, const struct mx_list *list, size_t i)
 /* No host is left (or no time): what was kept stands, made temporary if a host could not even be looked up. */
 static void finish_open(struct walk *walk, const struct mx_list *list)
 {
-	struct delivery_status status;
-
 	for (size_t i = 0; i < walk->count; i++) {
 		struct pending *pending = &walk->pending[i];
+		struct delivery_status status = { 0 };
 
 		if (pending->state == PENDING_DONE)
 			continue;
@@ -268,8 +291,10 @@ static void finish_open(struct walk *walk, const struct mx_list *list)
 						  "no time left for this delivery attempt");
 		else
 			status = pending->status;
-		if (status.action == DELIVERY_FAILED && list->has_failed_host)
+		if (status.action == DELIVERY_FAILED && list->has_failed_host) {
+			memset(&status, 0, sizeof(status));
 			delivery_status_set_local(&status, STAGE_DNS, ENHANCED_STATUS(4, 4, 3), "%s", list->failed_host);
+		}
 		finish(walk, pending, &status);
 	}
 }
@@ -302,7 +327,7 @@ static void report_all(const struct host_walk_params *params, const struct deliv
 void host_walk_run(const struct host_walk_params *params)
 {
 	const struct delivery *delivery = params->delivery;
-	struct delivery_status status;
+	struct delivery_status status = { 0 };
 	struct mx_list *list = calloc(1, sizeof(*list));
 	struct walk *walk = walk_create(params);
 

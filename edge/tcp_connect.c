@@ -9,23 +9,27 @@
 #include <string.h>
 #include <unistd.h>
 
-static int wait_connected(int fd, struct deadline deadline)
+/* 0, or why not as an errno value. */
+static int wait_connected(int fd, struct deadline deadline, int cancel_fd)
 {
-	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
+	struct pollfd fds[] = { { .fd = fd, .events = POLLOUT }, { .fd = cancel_fd, .events = POLLIN } };
 	int ready, error = 0;
 	socklen_t size = sizeof(error);
 
 	do {
-		ready = poll(&poll_fd, 1, deadline_poll_ms(deadline));
+		ready = poll(fds, 2, deadline_poll_ms(deadline));
 	} while (ready < 0 && errno == EINTR);
 	if (ready == 0)
 		return ETIMEDOUT;
+	if (ready > 0 && fds[1].revents != 0)
+		return ECANCELED;
 	if (ready < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
 		return errno;
 	return error;
 }
 
-int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, char *reason, size_t reason_size)
+int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, int cancel_fd, char *reason,
+		size_t reason_size)
 {
 	socklen_t length = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -34,7 +38,7 @@ int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline
 	if (fd < 0 || (connect(fd, (const struct sockaddr *)address, length) < 0 && errno != EINPROGRESS))
 		error = errno;
 	else
-		error = wait_connected(fd, deadline);
+		error = wait_connected(fd, deadline, cancel_fd);
 	if (error != 0) {
 		snprintf(reason, reason_size, "%s", strerror(error));
 		if (fd >= 0)

@@ -7,7 +7,11 @@
 
 #include "lib/deadline.h"
 
-/* A connected, non-blocking, close-on-exec socket, or -1 with "Connection refused" or the like in reason. */
-int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, char *reason, size_t reason_size);
+/*
+ * A connected, non-blocking, close-on-exec socket, or -1 with "Connection refused" or the like in reason. cancel_fd: -1, or a
+ * descriptor (not read) that ends the wait as soon as it is readable.
+ */
+int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, int cancel_fd, char *reason,
+		size_t reason_size);
 
 #endif
