@@ -17,13 +17,16 @@ bool smtp_reply_is(const struct smtp_reply *reply, enum reply_severity severity)
 	return smtp_reply_severity(reply) == severity;
 }
 
-/* A status that came with a later line is not in the text and has to be put back in front of it. */
+/*
+ * A status that came with a later line is not in the text and has to be put back in front of it; what stands there may look
+ * like one, but of another class.
+ */
 static bool lacks_status(const struct smtp_reply *reply)
 {
-	struct enhanced_status in_text;
+	struct enhanced_status in_text = ENHANCED_STATUS_NONE;
 
-	return enhanced_status_is_given(reply->status) &&
-	       enhanced_status_parse(&in_text, reply->text, strlen(reply->text)) == 0;
+	enhanced_status_parse(&in_text, reply->text, strlen(reply->text));
+	return in_text.class != reply->status.class && enhanced_status_is_given(reply->status);
 }
 
 char *smtp_reply_print(const struct smtp_reply *reply, char *out, size_t size)

@@ -17,6 +17,7 @@ static void test_print(void **state)
 		{ { 250, { 0, 0, 0 }, "" }, "250" },
 		{ { 550, { 5, 1, 1 }, "no such user" }, "550 5.1.1 no such user" },	/* status came with a later line */
 		{ { 550, { 5, 1, 1 }, "" }, "550 5.1.1" },
+		{ { 550, { 5, 1, 1 }, "4.1.1 no such user" }, "550 5.1.1 4.1.1 no such user" },
 	};
 
 	(void)state;
