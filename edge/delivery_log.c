@@ -9,10 +9,31 @@
 
 #include "lib/log.h"
 
-/* Does this byte belong to a local part that stands in running text? Quotes and brackets end it. */
+/* Does this byte belong to an unquoted local part in running text? White space, brackets and punctuation end it; "'" does not. */
 static int is_local_part_byte(char byte)
 {
-	return byte != '\0' && strchr(" \t<>()[]\"',;:", byte) == NULL;
+	return byte != '\0' && strchr(" \t<>()[]\",;:", byte) == NULL;
+}
+
+/* Where the quoted string begins that ends at `end`, or NULL if there is no other quote. */
+static char *quoted_start(char *text, char *end)
+{
+	for (char *at = end - 1; at > text; at--)
+		if (at[-1] == '"' && (at - 1 == text || at[-2] != '\\'))
+			return at - 1;
+	return NULL;
+}
+
+/* Where the local part begins that ends at the "@". */
+static char *local_part_start(char *text, char *at)
+{
+	char *start = at > text && at[-1] == '"' ? quoted_start(text, at) : at;
+
+	if (start == NULL)
+		return text;	/* a quote that was never opened: nobody knows where it begins */
+	while (start > text && is_local_part_byte(start[-1]))
+		start--;
+	return start;
 }
 
 void delivery_log_hide_addresses(char *text)
@@ -20,10 +41,8 @@ void delivery_log_hide_addresses(char *text)
 	char *at = text;
 
 	while ((at = strchr(at, '@')) != NULL) {
-		char *start = at;
+		char *start = local_part_start(text, at);
 
-		while (start > text && is_local_part_byte(start[-1]))
-			start--;
 		if (start < at) {
 			*start = '*';
 			memmove(start + 1, at, strlen(at) + 1);
