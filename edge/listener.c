@@ -18,7 +18,7 @@
 #include "stranger_table.h"
 #include "tunnel/tunnel.h"
 
-/* How often files and PTR records are looked at while nothing happens. */
+/* How often the allow-list is looked at while nothing happens. */
 #define HOUSEKEEPING_MS 1000
 #define EVENTS_AT_ONCE 64
 
@@ -86,7 +86,7 @@ static void watch_listening(struct loop *loop, bool is_wanted)
 
 static void accept_stranger(struct loop *loop, int listening)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { 0 };
 	socklen_t length = sizeof(address);
 	int low_water = TUNNEL_INITIATION_SIZE;
 	int fd = accept4(listening, (struct sockaddr *)&address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -122,8 +122,6 @@ static void look_at_stranger(struct loop *loop, uint32_t row)
 	char peer[SOCKADDR_TEXT_MAX];
 	int low_water = 1, fd;
 
-	if (row >= loop->strangers.capacity || loop->strangers.rows[row].fd < 0)
-		return;		/* made room for another one in this very round */
 	endpoint_print_address((const struct sockaddr *)&loop->strangers.rows[row].address, peer, sizeof(peer));
 	fd = stranger_table_take(&loop->strangers, row);
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
@@ -149,11 +147,16 @@ static void on_signal(struct loop *loop)
 	}
 }
 
-static void dispatch(struct loop *loop, uint64_t data)
+static enum event_kind kind_of(const struct epoll_event *event)
 {
-	uint32_t index = (uint32_t)data;
+	return (enum event_kind)(event->data.u64 >> 32);
+}
 
-	switch ((enum event_kind)(data >> 32)) {
+static void dispatch(struct loop *loop, const struct epoll_event *event)
+{
+	uint32_t index = (uint32_t)event->data.u64;
+
+	switch (kind_of(event)) {
 	case EVENT_LISTEN:
 		accept_stranger(loop, loop->listener->sockets[index]);
 		break;
@@ -164,6 +167,17 @@ static void dispatch(struct loop *loop, uint64_t data)
 		look_at_stranger(loop, index);
 		break;
 	}
+}
+
+/* Strangers first: accepting makes room by closing the oldest, and an event of that one would then be taken for its row's next. */
+static void dispatch_all(struct loop *loop, const struct epoll_event *events, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (kind_of(&events[i]) == EVENT_STRANGER)
+			dispatch(loop, &events[i]);
+	for (int i = 0; i < count && !loop->is_stopping; i++)
+		if (kind_of(&events[i]) != EVENT_STRANGER)
+			dispatch(loop, &events[i]);
 }
 
 static void keep_house(struct loop *loop)
@@ -186,8 +200,7 @@ static void loop_until_stopped(struct loop *loop)
 
 		if (ready < 0 && errno != EINTR)
 			log_panic("epoll_wait: %s", strerror(errno));
-		for (int i = 0; i < ready && !loop->is_stopping; i++)
-			dispatch(loop, events[i].data.u64);
+		dispatch_all(loop, events, ready);
 		keep_house(loop);
 	}
 }
