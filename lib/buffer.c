@@ -1,9 +1,10 @@
 /*
  * A growable byte buffer with a maximum from birth.
  *
- * The maximum bounds the unread bytes. Memory grows by doubling and never past the maximum (plus one
- * byte for the NUL that vsnprintf insists on). Growing moves to a new block and clears the old one:
- * realloc(3) could leave a copy of a secret behind. It does not shrink; buffer_wipe() gives all back.
+ * The maximum bounds the unread bytes. Memory grows by doubling and never past the maximum (plus
+ * one byte for the NUL that vsnprintf insists on). Growing moves to a new block and clears the old
+ * one: realloc(3) could leave a copy of a secret behind. It does not shrink; buffer_wipe() gives
+ * all back.
  *
  * Integers are big-endian ("network order"), as everything postern puts on a wire.
  */

@@ -1,7 +1,8 @@
 /*
  * A growable byte buffer with a maximum from birth, a read cursor, and big-endian integers. Every
  * function returns 0, or -1 when the maximum would be passed, memory is out or input is short; the
- * buffer is then unchanged. Wipe frees; buffers that held secrets are freed with their bytes cleared.
+ * buffer is then unchanged. Wipe frees; buffers that held secrets are freed with their bytes
+ * cleared.
  */
 #ifndef BUFFER_H
 #define BUFFER_H
@@ -32,8 +33,11 @@ int buffer_put_u8(struct buffer *buffer, uint8_t value);
 int buffer_put_u16(struct buffer *buffer, uint16_t value);
 int buffer_put_u32(struct buffer *buffer, uint32_t value);
 int buffer_put_u64(struct buffer *buffer, uint64_t value);
-int buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Room for `length` bytes at the write cursor, to be followed by buffer_commit(). NULL on failure. */
+int buffer_printf(struct buffer *buffer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/*
+ * Room for `length` bytes at the write cursor, to be followed by buffer_commit(). NULL on failure.
+ */
 uint8_t *buffer_reserve(struct buffer *buffer, size_t length);
 void buffer_commit(struct buffer *buffer, size_t length);
 

@@ -1,9 +1,10 @@
 /*
  * Reads a libconfig file against a table of settings.
  *
- * Three steps, and only the last one touches the caller's struct: conf_file.c looks the text through,
- * libconfig parses it, every setting is converted (conf_value.c) into a value of our own; then all
- * values move in at once. A setting that is absent from the file keeps what the struct holds.
+ * Three steps, and only the last one touches the caller's struct: conf_file.c looks the text
+ * through, libconfig parses it, every setting is converted (conf_value.c) into a value of our own;
+ * then all values move in at once. A setting that is absent from the file keeps what the struct
+ * holds.
  *
  * Works with libconfig 1.5 (Debian 12) and later; uses nothing newer.
  */
@@ -64,7 +65,10 @@ static size_t edit_distance(const char *a, const char *b)
 	return row[length];
 }
 
-/* The setting somebody may have meant: at most two changes, or one in three characters of a long name. */
+/*
+ * The setting somebody may have meant: at most two changes, or one in three characters of a long
+ * name.
+ */
 static const char *near_miss(const char *name, const struct conf_setting *settings)
 {
 	size_t length = strlen(name), least = length / 3 > 2 ? length / 3 : 2;
@@ -86,14 +90,16 @@ static const char *near_miss(const char *name, const struct conf_setting *settin
 	return best;
 }
 
-static int unknown_setting(const char *name, const struct conf_setting *settings, char *reason, size_t size)
+static int unknown_setting(const char *name, const struct conf_setting *settings, char *reason,
+			   size_t size)
 {
 	const char *meant = near_miss(name, settings);
 	char printable[NAME_MAX_PRINTED + 1];
 
 	log_printable(printable, sizeof(printable), name, strlen(name));
 	if (meant != NULL)
-		snprintf(reason, size, "unknown setting \"%s\"; did you mean \"%s\"?", printable, meant);
+		snprintf(reason, size, "unknown setting \"%s\"; did you mean \"%s\"?", printable,
+			 meant);
 	else
 		snprintf(reason, size, "unknown setting \"%s\"", printable);
 	return -1;
@@ -111,7 +117,10 @@ static const char *other_kind(const config_setting_t *found)
 	}
 }
 
-/* The texts of ["a", "b"] or ("a", "b"), borrowed; NULL if there is anything else in it. Free the array itself. */
+/*
+ * The texts of ["a", "b"] or ("a", "b"), borrowed; NULL if there is anything else in it. Free the
+ * array itself.
+ */
 static const char **list_strings(const config_setting_t *found, size_t *count_out)
 {
 	size_t count = (size_t)config_setting_length(found);
@@ -128,8 +137,8 @@ static const char **list_strings(const config_setting_t *found, size_t *count_ou
 	return strings;
 }
 
-static int convert(union conf_value *value, const struct conf_setting *setting, const config_setting_t *found,
-		   char *reason, size_t size)
+static int convert(union conf_value *value, const struct conf_setting *setting,
+		   const config_setting_t *found, char *reason, size_t size)
 {
 	struct conf_literal literal = { .kind = CONF_LITERAL_OTHER, .string = other_kind(found) };
 	const char **strings = NULL;
@@ -162,8 +171,8 @@ static int convert(union conf_value *value, const struct conf_setting *setting, 
 	return result;
 }
 
-static int take_setting(struct pending *pending, const struct conf_setting *settings, const config_setting_t *found,
-			char *reason, size_t size)
+static int take_setting(struct pending *pending, const struct conf_setting *settings,
+			const config_setting_t *found, char *reason, size_t size)
 {
 	const char *name = config_setting_name(found);
 	int used;
@@ -174,7 +183,8 @@ static int take_setting(struct pending *pending, const struct conf_setting *sett
 		used = snprintf(reason, size, "%s: ", name);
 		if (used < 0 || (size_t)used >= size)
 			used = 0;
-		if (convert(&pending[i].value, &settings[i], found, reason + used, size - (size_t)used) != 0)
+		if (convert(&pending[i].value, &settings[i], found, reason + used,
+			    size - (size_t)used) != 0)
 			return -1;
 		pending[i].is_set = true;
 		return 0;
@@ -182,8 +192,8 @@ static int take_setting(struct pending *pending, const struct conf_setting *sett
 	return unknown_setting(name, settings, reason, size);
 }
 
-static int take_all(struct pending *pending, const struct conf_setting *settings, const config_t *config,
-		    const char *path, char *error, size_t error_size)
+static int take_all(struct pending *pending, const struct conf_setting *settings,
+		    const config_t *config, const char *path, char *error, size_t error_size)
 {
 	const config_setting_t *root = config_root_setting(config);
 	int count = config_setting_length(root);
@@ -193,15 +203,16 @@ static int take_all(struct pending *pending, const struct conf_setting *settings
 		const config_setting_t *found = config_setting_get_elem(root, (unsigned int)i);
 
 		if (take_setting(pending, settings, found, reason, sizeof(reason)) != 0) {
-			snprintf(error, error_size, "%s:%d: %s", path, (int)config_setting_source_line(found), reason);
+			snprintf(error, error_size, "%s:%d: %s", path,
+				 (int)config_setting_source_line(found), reason);
 			return -1;
 		}
 	}
 	return 0;
 }
 
-static int parse(struct pending *pending, const struct conf_setting *settings, const char *path, char *error,
-		 size_t error_size)
+static int parse(struct pending *pending, const struct conf_setting *settings, const char *path,
+		 char *error, size_t error_size)
 {
 	struct text_file file;
 	config_t config;
@@ -213,14 +224,15 @@ static int parse(struct pending *pending, const struct conf_setting *settings, c
 	if (config_read_string(&config, file.text) == CONFIG_TRUE)
 		result = take_all(pending, settings, &config, path, error, error_size);
 	else
-		snprintf(error, error_size, "%s:%d: %s; settings look like this: name = \"value\";", path,
-			 config_error_line(&config), config_error_text(&config));
+		snprintf(error, error_size, "%s:%d: %s; settings look like this: name = \"value\";",
+			 path, config_error_line(&config), config_error_text(&config));
 	config_destroy(&config);
 	text_file_wipe(&file);
 	return result;
 }
 
-static void put_member(void *conf, const struct conf_setting *setting, const union conf_value *value)
+static void put_member(void *conf, const struct conf_setting *setting,
+		       const union conf_value *value)
 {
 	memcpy(member(conf, setting), value, conf_value_size(setting->type));
 }
@@ -234,7 +246,8 @@ static void wipe_member(void *conf, const struct conf_setting *setting)
 	put_member(conf, setting, &value);
 }
 
-int conf_read(void *conf, const struct conf_setting *settings, const char *path, char *error, size_t error_size)
+int conf_read(void *conf, const struct conf_setting *settings, const char *path, char *error,
+	      size_t error_size)
 {
 	size_t count = count_settings(settings);
 	struct pending *pending = calloc(count + 1, sizeof(*pending));

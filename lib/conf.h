@@ -1,7 +1,7 @@
 /*
- * Reads a libconfig file against a table of settings. Unknown, doubled, out-of-range and wrong-type keys are
- * errors with file:line and, for a near miss, a hint (unknown setting "ehlo_nam"; did you mean "ehlo_name"?).
- * Nothing is changed unless the whole file is good.
+ * Reads a libconfig file against a table of settings. Unknown, doubled, out-of-range and wrong-type
+ * keys are errors with file:line and, for a near miss, a hint (unknown setting "ehlo_nam"; did you
+ * mean "ehlo_name"?). Nothing is changed unless the whole file is good.
  *
  * There is no @include and there are no groups: one program, one flat file of at most 1 MiB.
  */
@@ -17,8 +17,9 @@ enum conf_type {
 	CONF_BOOLEAN,		/* bool: true, false, "yes", "no" */
 	CONF_CHOICE,		/* int: index into choices */
 	CONF_STRING_LIST,	/* struct conf_list: ["a", "b"] or a single "a"; no empty items */
-	CONF_SIZE,		/* int64_t bytes: integer, or string with suffix "25M", "64k", "1G" (powers of 1024) */
-	CONF_DURATION,		/* int64_t milliseconds: integer seconds, or "200ms", "30s", "15m", "1h", "5d", "1w" */
+	CONF_SIZE,		/* int64_t bytes: integer, or "64k", "25M", "1G" (powers of 1024) */
+	CONF_DURATION,		/* int64_t milliseconds: integer seconds, or "200ms", "30s", "15m",
+				   "1h", "5d", "1w" */
 };
 
 struct conf_list {
@@ -26,7 +27,10 @@ struct conf_list {
 	size_t count;
 };
 
-/* A check of one value after its type and range: 0, or -1 with a reason in `error`. `value` points at the member. */
+/*
+ * A check of one value after its type and range: 0, or -1 with a reason in `error`. `value` points
+ * at the member.
+ */
 typedef int conf_check_fn(const void *value, char *error, size_t error_size);
 
 struct conf_setting {
@@ -34,13 +38,14 @@ struct conf_setting {
 	enum conf_type type;
 	size_t offset;			/* offsetof(struct my_conf, member) */
 	/*
-	 * As written in a file, without quotes (30s, yes, 25M; of a list its only item). NULL: no default, that is
-	 * NULL, an empty list, 0, false or the first choice.
+	 * As written in a file, without quotes (30s, yes, 25M; of a list its only item). NULL: no
+	 * default, that is NULL, an empty list, 0, false or the first choice.
 	 */
 	const char *default_text;
 	/*
-	 * Of CONF_INTEGER, CONF_SIZE (bytes) and CONF_DURATION (milliseconds); both 0: any number from 0 up. Of a
-	 * string: minimum 1 = may not be empty, maximum > 0 = its longest length. Of a list: minimum 1 = not empty.
+	 * Of CONF_INTEGER, CONF_SIZE (bytes) and CONF_DURATION (milliseconds); both 0: any number
+	 * from 0 up. Of a string: minimum 1 = may not be empty, maximum > 0 = its longest length.
+	 * Of a list: minimum 1 = not empty.
 	 */
 	int64_t minimum, maximum;
 	const char *const *choices;	/* CONF_CHOICE, NULL-terminated */
@@ -51,15 +56,16 @@ struct conf_setting {
 /*
  * The table ends with a row whose name is NULL.
  *
- * Fills *conf, whose content is taken for garbage, with the defaults. -1 is a programming error in the table
- * (message in error); *conf is then safe to wipe.
+ * Fills *conf, whose content is taken for garbage, with the defaults. -1 is a programming error in
+ * the table (message in error); *conf is then safe to wipe.
  */
 int conf_defaults(void *conf, const struct conf_setting *settings, char *error, size_t error_size);
 /*
- * Reads `path`. 0: *conf (which must hold defaults) is filled in. -1: *conf is unchanged, `error` says
- * "PATH:LINE: what; what to do". A missing file is an error too.
+ * Reads `path`. 0: *conf (which must hold defaults) is filled in. -1: *conf is unchanged, `error`
+ * says "PATH:LINE: what; what to do". A missing file is an error too.
  */
-int conf_read(void *conf, const struct conf_setting *settings, const char *path, char *error, size_t error_size);
+int conf_read(void *conf, const struct conf_setting *settings, const char *path, char *error,
+	      size_t error_size);
 /* Frees strings and lists, and clears every member of the table. */
 void conf_wipe(void *conf, const struct conf_setting *settings);
 

@@ -9,9 +9,10 @@
  *	integer = [ "+" / "-" ] 1*DIGIT [ "L" [ "L" ] ] / "0x" 1*HEXDIG [ "L" [ "L" ] ]
  *	string  = DQUOTE *( char / "\" char ) DQUOTE	; here: on one line
  *
- * and copied, integers with the suffix "L" that makes libconfig keep 64 bits. What libconfig would take
- * in silence (an open comment, a NUL hidden in "\x00") or without a helpful word (a doubled name, text
- * without quotes) is an error here. @include is refused: one program, one file, no loops, no /dev/zero.
+ * and copied, integers with the suffix "L" that makes libconfig keep 64 bits. What libconfig would
+ * take in silence (an open comment, a NUL hidden in "\x00") or without a helpful word (a doubled
+ * name, text without quotes) is an error here. @include is refused: one program, one file, no
+ * loops, no /dev/zero.
  */
 #include "conf_file.h"
 
@@ -35,7 +36,7 @@ struct scan {
 	const char *at;			/* next character to look at */
 	int line;
 	int depth;			/* of { ( [ */
-	char before;			/* the last token's first character: after '=' comes a value */
+	char before;			/* how the last token began: after '=' comes a value */
 	char *out;			/* there is always room: two characters for each one read */
 	struct name *names;		/* those at depth 0 */
 	size_t name_count;
@@ -43,12 +44,14 @@ struct scan {
 	size_t error_size;
 };
 
-static int fail(struct scan *scan, const char *what, const char *token, size_t length, const char *advice)
+static int fail(struct scan *scan, const char *what, const char *token, size_t length,
+		const char *advice)
 {
 	char quoted[64];
 
 	log_printable(quoted, sizeof(quoted), token, length);
-	snprintf(scan->error, scan->error_size, "%s:%d: %s%s%s", scan->path, scan->line, what, quoted, advice);
+	snprintf(scan->error, scan->error_size, "%s:%d: %s%s%s", scan->path, scan->line, what,
+		 quoted, advice);
 	return -1;
 }
 
@@ -89,7 +92,9 @@ static int copy_string(struct scan *scan)
 			return fail(scan, "the closing quote is missing: ", scan->at, length, "");
 		if (strncmp(scan->at + length, "\\x00", 4) == 0)
 			return fail(scan, "a NUL byte in a text: ", scan->at, length + 4, "");
-		length += scan->at[length] == '\\' && scan->at[length + 1] != '\n' && scan->at[length + 1] != '\0' ? 2 : 1;
+		if (scan->at[length] == '\\' && strchr("\n", scan->at[length + 1]) == NULL)
+			length++;	/* (strchr finds the final NUL, too) */
+		length++;
 	}
 	scan->before = '"';
 	copy(scan, length + 1);
@@ -99,10 +104,12 @@ static int copy_string(struct scan *scan)
 static int remember_name(struct scan *scan, const char *text, size_t length)
 {
 	for (size_t i = 0; i < scan->name_count; i++)
-		if (scan->names[i].length == length && memcmp(scan->names[i].text, text, length) == 0) {
+		if (scan->names[i].length == length &&
+		    memcmp(scan->names[i].text, text, length) == 0) {
 			char advice[64];
 
-			snprintf(advice, sizeof(advice), "\" (already set in line %d)", scan->names[i].line);
+			snprintf(advice, sizeof(advice), "\" (already set in line %d)",
+				 scan->names[i].line);
 			return fail(scan, "doubled setting \"", text, length, advice);
 		}
 	if (scan->name_count == CONF_FILE_SETTINGS_MAX)
@@ -120,7 +127,8 @@ static int copy_word(struct scan *scan)
 {
 	size_t length = 0;
 
-	while (isalnum((unsigned char)scan->at[length]) || (scan->at[length] != '\0' && strchr("-_*", scan->at[length])))
+	while (isalnum((unsigned char)scan->at[length]) ||
+	       (scan->at[length] != '\0' && strchr("-_*", scan->at[length])))
 		length++;
 	if (!is_value_place(scan)) {
 		if (scan->depth == 0 && remember_name(scan, scan->at, length) != 0)
@@ -134,7 +142,10 @@ static int copy_word(struct scan *scan)
 	return 0;
 }
 
-/* How many of the characters are a number as libconfig 1.5 writes them; *integer_out: without point and exponent. */
+/*
+ * How many of the characters are a number as libconfig 1.5 writes them; *integer_out: without point
+ * and exponent.
+ */
 static size_t number_length(const char *text, bool *integer_out, bool *suffixed_out)
 {
 	size_t sign = text[0] == '+' || text[0] == '-';
@@ -182,7 +193,8 @@ static int copy_number(struct scan *scan)
 		return fail(scan, "not a number: ", scan->at, whole, " (text needs quotes)");
 	if (integer) {
 		errno = 0;
-		strtoll(scan->at, NULL, scan->at[0] == '0' && toupper((unsigned char)scan->at[1]) == 'X' ? 16 : 10);
+		strtoll(scan->at, NULL,
+			scan->at[0] == '0' && toupper((unsigned char)scan->at[1]) == 'X' ? 16 : 10);
 		if (errno == ERANGE)
 			return fail(scan, "the number ", scan->at, length, " is out of range");
 	}
@@ -198,9 +210,11 @@ static int copy_punctuation(struct scan *scan)
 	char byte = *scan->at;
 
 	if (strncmp(scan->at, "@include", 8) == 0)
-		return fail(scan, "@include is not supported: put all settings into one file", "", 0, "");
+		return fail(scan, "@include is not supported: put all settings into one file", "",
+			    0, "");
 	if (strchr("=:;,{}()[] \t\r\n\f", byte) == NULL)
-		return fail(scan, "not expected here: ", scan->at, strcspn(scan->at, " \t\r\n;"), " (text needs quotes)");
+		return fail(scan, "not expected here: ", scan->at, strcspn(scan->at, " \t\r\n;"),
+			    " (text needs quotes)");
 	if (byte == '\n')
 		scan->line++;
 	if (strchr("{([", byte) != NULL)

@@ -24,10 +24,21 @@ struct unit {
 
 /* Ascending: ranges are printed with the last one that divides. */
 static const struct unit size_units[] = {
-	{ "", 1 }, { "k", 1 << 10 }, { "K", 1 << 10 }, { "M", 1 << 20 }, { "G", 1 << 30 }, { NULL, 0 },
+	{ "", 1 },
+	{ "k", 1 << 10 },
+	{ "K", 1 << 10 },
+	{ "M", 1 << 20 },
+	{ "G", 1 << 30 },
+	{ NULL, 0 },
 };
 static const struct unit duration_units[] = {
-	{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { "w", 604800000 }, { NULL, 0 },
+	{ "ms", 1 },
+	{ "s", 1000 },
+	{ "m", 60000 },
+	{ "h", 3600000 },
+	{ "d", 86400000 },
+	{ "w", 604800000 },
+	{ NULL, 0 },
 };
 static const struct unit plain_units[] = { { "", 1 }, { NULL, 0 } };
 
@@ -43,9 +54,11 @@ static const struct type_row types[] = {
 	[CONF_INTEGER] = { sizeof(int64_t), "a whole number, as 25", plain_units, 1 },
 	[CONF_BOOLEAN] = { sizeof(bool), "true or false", NULL, 0 },
 	[CONF_CHOICE] = { sizeof(int), "one of ", NULL, 0 },
-	[CONF_STRING_LIST] = { sizeof(struct conf_list), "a list of texts, as [\"one\", \"two\"]", NULL, 0 },
+	[CONF_STRING_LIST] = { sizeof(struct conf_list), "a list of texts, as [\"one\", \"two\"]",
+			       NULL, 0 },
 	[CONF_SIZE] = { sizeof(int64_t), "a size, as \"25M\" or 65536", size_units, 1 },
-	[CONF_DURATION] = { sizeof(int64_t), "a duration, as \"30s\", \"15m\" or 30 (seconds)", duration_units, 1000 },
+	[CONF_DURATION] = { sizeof(int64_t), "a duration, as \"30s\", \"15m\" or 30 (seconds)",
+			    duration_units, 1000 },
 };
 
 size_t conf_value_size(enum conf_type type)
@@ -77,17 +90,19 @@ static void print_literal(char *out, size_t size, const struct conf_literal *lit
 	}
 }
 
-static int unexpected(const struct conf_setting *setting, const struct conf_literal *literal, char *error,
-		      size_t error_size)
+static int unexpected(const struct conf_setting *setting, const struct conf_literal *literal,
+		      char *error, size_t error_size)
 {
 	char found[80], choices[256] = "";
 	size_t used = 0;
 
 	print_literal(found, sizeof(found), literal);
-	for (size_t i = 0; setting->type == CONF_CHOICE && setting->choices[i] != NULL && used < sizeof(choices); i++)
-		used += (size_t)snprintf(choices + used, sizeof(choices) - used, "%s\"%s\"", i > 0 ? ", " : "",
-					 setting->choices[i]);
-	snprintf(error, error_size, "%s where %s%s is expected", found, types[setting->type].expected, choices);
+	if (setting->type == CONF_CHOICE)
+		for (size_t i = 0; setting->choices[i] != NULL && used < sizeof(choices); i++)
+			used += (size_t)snprintf(choices + used, sizeof(choices) - used, "%s\"%s\"",
+						 i > 0 ? ", " : "", setting->choices[i]);
+	snprintf(error, error_size, "%s where %s%s is expected", found,
+		 types[setting->type].expected, choices);
 	return -1;
 }
 
@@ -101,8 +116,8 @@ static void print_number(char *out, size_t size, const struct unit *units, int64
 	snprintf(out, size, "%" PRId64 "%s", number / best->factor, best->suffix);
 }
 
-static int out_of_range(const struct conf_setting *setting, const struct conf_literal *literal, int64_t minimum,
-			int64_t maximum, char *error, size_t error_size)
+static int out_of_range(const struct conf_setting *setting, const struct conf_literal *literal,
+			int64_t minimum, int64_t maximum, char *error, size_t error_size)
 {
 	const struct unit *units = types[setting->type].units;
 	char found[80], low[32], high[32];
@@ -112,6 +127,12 @@ static int out_of_range(const struct conf_setting *setting, const struct conf_li
 	print_number(high, sizeof(high), units, maximum);
 	snprintf(error, error_size, "%s is out of range %s..%s", found, low, high);
 	return -1;
+}
+
+/* 0, or -2 when the product does not fit 64 bits. */
+static int multiply(int64_t count, int64_t factor, int64_t *product_out)
+{
+	return __builtin_mul_overflow(count, factor, product_out) ? -2 : 0;
 }
 
 /* "25M" with its unit. 0, -1 for other text, -2 when it does not fit 64 bits. */
@@ -128,7 +149,7 @@ static int parse_number(const char *text, const struct unit *units, int64_t *num
 		return -1;
 	errno = 0;
 	count = strtoll(text, NULL, 10);
-	return errno == ERANGE || __builtin_mul_overflow(count, units->factor, number_out) ? -2 : 0;
+	return errno == ERANGE ? -2 : multiply(count, units->factor, number_out);
 }
 
 static int convert_number(union conf_value *value, const struct conf_setting *setting,
@@ -140,7 +161,7 @@ static int convert_number(union conf_value *value, const struct conf_setting *se
 	int result = -1;
 
 	if (literal->kind == CONF_LITERAL_INTEGER)
-		result = __builtin_mul_overflow(literal->integer, type->integer_factor, &value->number) ? -2 : 0;
+		result = multiply(literal->integer, type->integer_factor, &value->number);
 	else if (literal->kind == CONF_LITERAL_STRING && setting->type != CONF_INTEGER)
 		result = parse_number(literal->string, type->units, &value->number);
 	if (result == -1)
@@ -198,10 +219,11 @@ static int convert_string(union conf_value *value, const struct conf_setting *se
 	return value->string != NULL ? 0 : no_memory(error, error_size);
 }
 
-static int convert_list(union conf_value *value, const struct conf_setting *setting, const struct conf_literal *literal,
-			char *error, size_t error_size)
+static int convert_list(union conf_value *value, const struct conf_setting *setting,
+			const struct conf_literal *literal, char *error, size_t error_size)
 {
-	const char *const *strings = literal->kind == CONF_LITERAL_STRING ? &literal->string : literal->strings;
+	const char *const *strings =
+		literal->kind == CONF_LITERAL_STRING ? &literal->string : literal->strings;
 	size_t count = literal->kind == CONF_LITERAL_STRING ? 1 : literal->count;
 
 	if (literal->kind != CONF_LITERAL_STRING && literal->kind != CONF_LITERAL_STRINGS)
@@ -219,7 +241,8 @@ static int convert_list(union conf_value *value, const struct conf_setting *sett
 
 		if (item == NULL) {
 			conf_value_wipe(value, CONF_STRING_LIST);
-			snprintf(error, error_size, "%s", string[0] == '\0' ? "an item may not be empty" : strerror(ENOMEM));
+			snprintf(error, error_size, "%s",
+				 string[0] == '\0' ? "an item may not be empty" : strerror(ENOMEM));
 			return -1;
 		}
 		value->list.items[value->list.count] = item;
@@ -227,8 +250,8 @@ static int convert_list(union conf_value *value, const struct conf_setting *sett
 	return 0;
 }
 
-static int convert(union conf_value *value, const struct conf_setting *setting, const struct conf_literal *literal,
-		   char *error, size_t error_size)
+static int convert(union conf_value *value, const struct conf_setting *setting,
+		   const struct conf_literal *literal, char *error, size_t error_size)
 {
 	switch (setting->type) {
 	case CONF_STRING:
@@ -247,8 +270,8 @@ static int convert(union conf_value *value, const struct conf_setting *setting, 
 	return -1;
 }
 
-int conf_value_convert(union conf_value *value, const struct conf_setting *setting, const struct conf_literal *literal,
-		       char *error, size_t error_size)
+int conf_value_convert(union conf_value *value, const struct conf_setting *setting,
+		       const struct conf_literal *literal, char *error, size_t error_size)
 {
 	*value = (union conf_value){ .list = { NULL, 0 } };
 	if (convert(value, setting, literal, error, error_size) != 0)
@@ -262,7 +285,8 @@ int conf_value_convert(union conf_value *value, const struct conf_setting *setti
 
 struct conf_literal conf_value_default(const struct conf_setting *setting)
 {
-	struct conf_literal literal = { .kind = CONF_LITERAL_STRING, .string = setting->default_text };
+	struct conf_literal literal = { .kind = CONF_LITERAL_STRING,
+					.string = setting->default_text };
 	char *end;
 
 	if (setting->type == CONF_INTEGER || setting->type == CONF_DURATION) {

@@ -1,5 +1,6 @@
 /*
- * One value of a configuration: what was found in the file, what the table wants, and the conversion between them.
+ * One value of a configuration: what was found in the file, what the table wants, and the
+ * conversion between them.
  */
 #ifndef CONF_VALUE_H
 #define CONF_VALUE_H
@@ -21,7 +22,7 @@ enum conf_literal_kind {
 
 struct conf_literal {
 	enum conf_literal_kind kind;
-	const char *string;		/* CONF_LITERAL_STRING; what it is, for CONF_LITERAL_OTHER ("a group") */
+	const char *string;		/* the text; of CONF_LITERAL_OTHER what it is ("a group") */
 	int64_t integer;
 	bool boolean;
 	const char *const *strings;
@@ -41,10 +42,12 @@ union conf_value {
 size_t conf_value_size(enum conf_type type);
 
 /* 0, or -1 with a reason in `error` (without file, line and name) and nothing to free. */
-int conf_value_convert(union conf_value *value, const struct conf_setting *setting, const struct conf_literal *literal,
-		       char *error, size_t error_size);
+int conf_value_convert(union conf_value *value, const struct conf_setting *setting,
+		       const struct conf_literal *literal, char *error, size_t error_size);
 
-/* The literal that conf_setting.default_text stands for; `setting` has one. Borrows from *setting. */
+/*
+ * The literal that conf_setting.default_text stands for; `setting` has one. Borrows from *setting.
+ */
 struct conf_literal conf_value_default(const struct conf_setting *setting);
 
 /* Frees what a value of this type holds, and clears it. */

@@ -1,14 +1,14 @@
 /*
  * Where to connect or listen.
  *
- *	endpoint = [ "inet:" ] host ":" port / [ "inet:" ] "[" IPv6 "]" ":" port / "unix:" path / ":" port
+ *	endpoint = [ "inet:" ] ( host ":" port / "[" IPv6 "]" ":" port / ":" port ) / "unix:" path
  *
- * Strict where getaddrinfo(3) is generous: "10.1" and "0x7f000001" are addresses to inet_aton(3) and a
- * typing mistake to everybody else; ports are numbers; an IPv6 address wears brackets, so that nobody
- * has to guess where its port begins.
+ * Strict where getaddrinfo(3) is generous: "10.1" and "0x7f000001" are addresses to inet_aton(3)
+ * and a typing mistake to everybody else; ports are numbers; an IPv6 address wears brackets, so
+ * that nobody has to guess where its port begins.
  *
- * Connecting is non-blocking with poll(2). It refuses nothing: which addresses may be connected to is
- * for the caller to say.
+ * Connecting is non-blocking with poll(2). It refuses nothing: which addresses may be connected to
+ * is for the caller to say.
  */
 #include "endpoint.h"
 
@@ -49,7 +49,9 @@ static bool is_port(const char *text)
 	return port >= 1 && port <= 65535;
 }
 
-/* Letters, digits, '-', '_', '.'; if the last label is a number the whole must be an IPv4 address. */
+/*
+ * Letters, digits, '-', '_', '.'; if the last label is a number the whole must be an IPv4 address.
+ */
 static bool is_host(const char *host)
 {
 	struct in_addr ignored;
@@ -63,7 +65,8 @@ static bool is_host(const char *host)
 		return false;
 	last_label = strrchr(host, '.');
 	last_label = last_label != NULL ? last_label + 1 : host;
-	if ((isdigit((unsigned char)last_label[0]) && last_label[strspn(last_label, "0123456789")] == '\0') ||
+	if ((isdigit((unsigned char)last_label[0]) &&
+	     last_label[strspn(last_label, "0123456789")] == '\0') ||
 	    strncasecmp(last_label, "0x", 2) == 0)
 		return inet_pton(AF_INET, host, &ignored) == 1;
 	return true;
@@ -86,7 +89,8 @@ static int parse_unix(struct endpoint *endpoint, const char *text, const char *p
 		      size_t error_size)
 {
 	if (path[0] != '/')
-		return fail(error, error_size, text, "the path after \"unix:\" must begin with \"/\"");
+		return fail(error, error_size, text,
+			    "the path after \"unix:\" must begin with \"/\"");
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		return fail(error, error_size, text, "a unix socket path has at most 107 bytes");
 	endpoint->is_unix = 1;
@@ -110,8 +114,8 @@ static const char *parse_host(struct endpoint *endpoint, const char *address)
 	return begin + length + bracketed;
 }
 
-int endpoint_parse(struct endpoint *endpoint, const char *text, const char *default_port, char *error,
-		   size_t error_size)
+int endpoint_parse(struct endpoint *endpoint, const char *text, const char *default_port,
+		   char *error, size_t error_size)
 {
 	struct endpoint parsed = { 0 };
 	const char *address = text, *rest;
@@ -126,14 +130,17 @@ int endpoint_parse(struct endpoint *endpoint, const char *text, const char *defa
 	if (strncmp(text, "inet:", 5) == 0)
 		address += 5;
 	if (inet_pton(AF_INET6, address, &ignored) == 1)
-		return fail(error, error_size, text, "an IPv6 address is written in brackets, as [2001:db8::1]:port");
+		return fail(error, error_size, text,
+			    "an IPv6 address is written in brackets, as [2001:db8::1]:port");
 	rest = parse_host(&parsed, address);
 	if (rest == NULL || (rest == address && rest[0] == '\0'))
-		return fail(error, error_size, text, "expected host:port, [IPv6 address]:port or unix:/path");
+		return fail(error, error_size, text,
+			    "expected host:port, [IPv6 address]:port or unix:/path");
 	if (rest[0] == '\0' && default_port == NULL)
 		return fail(error, error_size, text, "the port is missing, as in host:port");
 	if (rest[0] != '\0' && rest[0] != ':')
-		return fail(error, error_size, text, "expected host:port, [IPv6 address]:port or unix:/path");
+		return fail(error, error_size, text,
+			    "expected host:port, [IPv6 address]:port or unix:/path");
 	rest = rest[0] == ':' ? rest + 1 : default_port;
 	if (!is_port(rest))
 		return fail(error, error_size, text, "the port must be a number, 1..65535");
@@ -186,10 +193,11 @@ void endpoint_set_keepalive(int fd, int seconds)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
 }
 
-static int look_up(const struct endpoint *endpoint, int flags, struct addrinfo **list_out, char *error,
-		   size_t error_size)
+static int look_up(const struct endpoint *endpoint, int flags, struct addrinfo **list_out,
+		   char *error, size_t error_size)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV };
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+					.ai_flags = flags | AI_NUMERICSERV };
 	const char *host = endpoint->host[0] != '\0' ? endpoint->host : NULL;
 	int result = getaddrinfo(host, endpoint->port, &hints, list_out);
 
@@ -227,7 +235,8 @@ static int connect_inet(const struct addrinfo *address, struct deadline deadline
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, address->ai_addr, address->ai_addrlen) != 0)
-		result = errno == EINPROGRESS || errno == EINTR ? wait_connected(fd, deadline) : errno;
+		result = errno == EINPROGRESS || errno == EINTR ? wait_connected(fd, deadline)
+								: errno;
 	if (result != 0) {
 		close(fd);
 		return -result;
@@ -245,8 +254,8 @@ static struct sockaddr_un unix_address(const char *path)
 }
 
 /*
- * A non-blocking connect to a unix socket whose backlog is full fails at once; a blocking one waits, as
- * long as SO_SNDTIMEO says (socket(7)).
+ * A non-blocking connect to a unix socket whose backlog is full fails at once; a blocking one
+ * waits, as long as SO_SNDTIMEO says (socket(7)).
  */
 static int connect_unix(const char *path, struct deadline deadline)
 {
@@ -284,7 +293,8 @@ static struct deadline fair_share(const struct addrinfo *remaining, struct deadl
 	return deadline_in_ms(left_ms / count);
 }
 
-int endpoint_connect(const struct endpoint *endpoint, struct deadline deadline, char *error, size_t error_size)
+int endpoint_connect(const struct endpoint *endpoint, struct deadline deadline, char *error,
+		     size_t error_size)
 {
 	char text[ENDPOINT_TEXT_MAX], address_text[SOCKADDR_TEXT_MAX];
 	struct addrinfo *list, *address;
@@ -294,7 +304,8 @@ int endpoint_connect(const struct endpoint *endpoint, struct deadline deadline, 
 	if (endpoint->is_unix) {
 		fd = connect_unix(endpoint->host, deadline);
 		if (fd < 0)
-			snprintf(error, error_size, "cannot connect to %s: %s", text, strerror(-fd));
+			snprintf(error, error_size, "cannot connect to %s: %s", text,
+				 strerror(-fd));
 		return fd < 0 ? -1 : fd;
 	}
 	if (look_up(endpoint, 0, &list, error, error_size) != 0)
@@ -304,7 +315,8 @@ int endpoint_connect(const struct endpoint *endpoint, struct deadline deadline, 
 		if (fd >= 0)
 			break;
 		endpoint_print_address(address->ai_addr, address_text, sizeof(address_text));
-		snprintf(error, error_size, "cannot connect to %s [%s]: %s", text, address_text, strerror(-fd));
+		snprintf(error, error_size, "cannot connect to %s [%s]: %s", text, address_text,
+			 strerror(-fd));
 		if (deadline_has_passed(deadline))
 			break;
 	}
@@ -332,7 +344,10 @@ static int listen_at(int family, const struct sockaddr *address, socklen_t size)
 	return -result;
 }
 
-/* A socket file whose owner died: connecting to it is refused. (So it is with a plain file: look first.) */
+/*
+ * A socket file whose owner died: connecting to it is refused. (So it is with a plain file: look
+ * first.)
+ */
 static bool is_stale_socket(const struct sockaddr_un *address)
 {
 	struct stat status;
@@ -386,7 +401,8 @@ static int listen_inet(const struct addrinfo *address, int *fds, int max)
 	return count > 0 ? count : absent;
 }
 
-int endpoint_listen(const struct endpoint *endpoint, int *fds, int max, char *error, size_t error_size)
+int endpoint_listen(const struct endpoint *endpoint, int *fds, int max, char *error,
+		    size_t error_size)
 {
 	char text[ENDPOINT_TEXT_MAX];
 	struct addrinfo *list;
@@ -403,7 +419,7 @@ int endpoint_listen(const struct endpoint *endpoint, int *fds, int max, char *er
 	}
 	if (count > 0)
 		return count;
-	snprintf(error, error_size, "cannot listen on %s: %s", endpoint_print(endpoint, text, sizeof(text)),
-		 strerror(-count));
+	snprintf(error, error_size, "cannot listen on %s: %s",
+		 endpoint_print(endpoint, text, sizeof(text)), strerror(-count));
 	return -1;
 }

@@ -44,16 +44,21 @@ static int stderr_is_journal;
 
 static _Thread_local char thread_tag[LOG_TAG_MAX];
 
-/* systemd.exec(5): JOURNAL_STREAM is "device:inode" of the journal's end of stderr; a redirected stderr differs. */
+/*
+ * systemd.exec(5): JOURNAL_STREAM is "device:inode" of the journal's end of stderr; a redirected
+ * stderr differs.
+ */
 static int is_journal(int fd)
 {
 	const char *text = getenv("JOURNAL_STREAM");
 	unsigned long long device, inode;
 	struct stat status;
 
-	if (text == NULL || sscanf(text, "%llu:%llu", &device, &inode) != 2 || fstat(fd, &status) != 0)
+	if (text == NULL || sscanf(text, "%llu:%llu", &device, &inode) != 2 ||
+	    fstat(fd, &status) != 0)
 		return 0;
-	return device == (unsigned long long)status.st_dev && inode == (unsigned long long)status.st_ino;
+	return device == (unsigned long long)status.st_dev &&
+	       inode == (unsigned long long)status.st_ino;
 }
 
 void log_open(const char *ident, enum log_target target, enum log_level max_level)
@@ -91,13 +96,17 @@ static size_t print_prefix(char *line, size_t size, const struct level_names *le
 	if (stderr_is_journal)
 		length = snprintf(line, size, "<%d>", level->priority);
 	else
-		length = snprintf(line, size, "%s%s", log_ident ? log_ident : "", log_ident ? ": " : "");
+		length = snprintf(line, size, "%s%s", log_ident ? log_ident : "",
+				  log_ident ? ": " : "");
 	return length < 0 ? 0 : (size_t)length < size ? (size_t)length : size - 1;
 }
 
-/* Prints into text[size], always leaving a terminated string without control bytes; returns its length. */
-static size_t print_message(char *text, size_t size, const struct level_names *level, const char *format,
-			    va_list arguments)
+/*
+ * Prints into text[size], always leaving a terminated string without control bytes; returns its
+ * length.
+ */
+static size_t print_message(char *text, size_t size, const struct level_names *level,
+			    const char *format, va_list arguments)
 {
 	const char *colon = thread_tag[0] != '\0' ? ": " : "";
 	int head, length;
@@ -129,7 +138,8 @@ static void emit(const struct level_names *level, const char *format, va_list ar
 		syslog(LOG_MAIL | level->priority, "%s", line);
 	} else {
 		prefix = print_prefix(line, LOG_LINE_MAX / 2, level);
-		length = prefix + print_message(line + prefix, sizeof(line) - prefix, level, format, arguments);
+		length = prefix + print_message(line + prefix, sizeof(line) - prefix, level, format,
+						arguments);
 		line[length] = '\n';	/* where the NUL was */
 		write_line(line, length + 1);
 	}

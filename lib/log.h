@@ -10,12 +10,16 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG };
 
-/* Chooses the target; `ident` ("postern/edge") must live as long as the program. Before the call lines go to stderr. */
+/*
+ * Chooses the target; `ident` ("postern/edge") must live as long as the program. Before the call
+ * lines go to stderr.
+ */
 void log_open(const char *ident, enum log_target target, enum log_level max_level);
 
 /*
  * Sets this thread's session tag, printed as "TAG: " before the message; the queue id, so that
- * `grep QUEUEID` tells the whole story. NULL or "" removes it. Copied (cut to 63 bytes, made printable).
+ * `grep QUEUEID` tells the whole story. NULL or "" removes it. Copied (cut to 63 bytes, made
+ * printable).
  */
 void log_set_tag(const char *tag);
 const char *log_tag(void);
@@ -29,8 +33,8 @@ void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /*
- * Copies peer text into `out` (always NUL-terminated, at most out_size - 1 bytes): control and 8-bit
- * bytes become '?', over-long text is cut. Input may contain NUL. Returns out.
+ * Copies peer text into `out` (always NUL-terminated, at most out_size - 1 bytes): control and
+ * 8-bit bytes become '?', over-long text is cut. Input may contain NUL. Returns out.
  */
 char *log_printable(char *out, size_t out_size, const char *peer_text, size_t length);
 

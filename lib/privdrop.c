@@ -19,11 +19,13 @@
 
 static int fail(char *error, size_t error_size, const char *what, const char *user)
 {
-	snprintf(error, error_size, "cannot become user \"%s\": %s: %s", user, what, strerror(errno));
+	snprintf(error, error_size, "cannot become user \"%s\": %s: %s", user, what,
+		 strerror(errno));
 	return -1;
 }
 
-static int find_user(const char *user, uid_t *uid_out, gid_t *gid_out, char *error, size_t error_size)
+static int find_user(const char *user, uid_t *uid_out, gid_t *gid_out, char *error,
+		     size_t error_size)
 {
 	char text[PASSWD_TEXT_MAX];
 	struct passwd entry, *found = NULL;
@@ -35,7 +37,8 @@ static int find_user(const char *user, uid_t *uid_out, gid_t *gid_out, char *err
 		return -1;
 	}
 	if (entry.pw_uid == 0 || entry.pw_gid == 0) {
-		snprintf(error, error_size, "cannot become user \"%s\": its user or group id is 0 (root)", user);
+		snprintf(error, error_size,
+			 "cannot become user \"%s\": its user or group id is 0 (root)", user);
 		return -1;
 	}
 	*uid_out = entry.pw_uid;
@@ -48,15 +51,17 @@ static int has_become(uid_t uid, gid_t gid)
 	uid_t real_uid, effective_uid, saved_uid;
 	gid_t real_gid, effective_gid, saved_gid;
 
-	if (getresuid(&real_uid, &effective_uid, &saved_uid) != 0 || getresgid(&real_gid, &effective_gid, &saved_gid) != 0)
+	if (getresuid(&real_uid, &effective_uid, &saved_uid) != 0 ||
+	    getresgid(&real_gid, &effective_gid, &saved_gid) != 0)
 		return 0;
-	return real_uid == uid && effective_uid == uid && saved_uid == uid && real_gid == gid && effective_gid == gid &&
-	       saved_gid == gid;
+	return real_uid == uid && effective_uid == uid && saved_uid == uid && real_gid == gid &&
+	       effective_gid == gid && saved_gid == gid;
 }
 
 static int can_go_back(void)
 {
-	return setuid(0) == 0 || seteuid(0) == 0 || setgid(0) == 0 || setegid(0) == 0 || setgroups(0, NULL) == 0;
+	return setuid(0) == 0 || seteuid(0) == 0 || setgid(0) == 0 || setegid(0) == 0 ||
+	       setgroups(0, NULL) == 0;
 }
 
 static int become(const char *user, char *error, size_t error_size)
@@ -82,7 +87,8 @@ int privdrop(const char *user, char *error, size_t error_size)
 {
 	if (getuid() == 0 || geteuid() == 0) {
 		if (user == NULL || user[0] == '\0') {
-			snprintf(error, error_size, "started as root, but no user is set to become");
+			snprintf(error, error_size,
+				 "started as root, but no user is set to become");
 			return -1;
 		}
 		if (become(user, error, error_size) != 0)

@@ -1,9 +1,9 @@
 /*
  * The life of a daemon.
  *
- * Signals become readable events, so that nothing ever runs inside a signal handler. The sd_notify(3)
- * protocol is one datagram to a unix socket; it is spoken by hand to spare a library. A leading "@"
- * in NOTIFY_SOCKET means the abstract name space (unix(7)).
+ * Signals become readable events, so that nothing ever runs inside a signal handler. The
+ * sd_notify(3) protocol is one datagram to a unix socket; it is spoken by hand to spare a library.
+ * A leading "@" in NOTIFY_SOCKET means the abstract name space (unix(7)).
  */
 #include "service.h"
 
@@ -76,7 +76,8 @@ static int notify_send(const struct sockaddr_un *address, socklen_t size, const 
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	do
-		sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)address, size);
+		sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+			      (const struct sockaddr *)address, size);
 	while (sent < 0 && errno == EINTR);
 	close(fd);
 	return sent < 0 ? -1 : 0;

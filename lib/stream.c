@@ -1,15 +1,15 @@
 /*
  * A byte stream with an input buffer and absolute deadlines.
  *
- * Every operation is a loop of three steps: one attempt that never blocks (read_once, write_once), the
- * deadline, one poll(2) for what the attempt was waiting for. The deadline is looked at after every
- * attempt that did not finish the job, so a peer that always has one more byte cannot stretch it.
- * TLS may want to write in order to read and the other way round, which is why an attempt says what
- * it waits for and why a read is always attempted before the descriptor is polled: decrypted bytes
- * may be waiting above it.
+ * Every operation is a loop of three steps: one attempt that never blocks (read_once, write_once),
+ * the deadline, one poll(2) for what the attempt was waiting for. The deadline is looked at after
+ * every attempt that did not finish the job, so a peer that always has one more byte cannot stretch
+ * it. TLS may want to write in order to read and the other way round, which is why an attempt says
+ * what it waits for and why a read is always attempted before the descriptor is polled: decrypted
+ * bytes may be waiting above it.
  *
- * The end of input is remembered. A connection reset is reported by the kernel once only, and the one
- * who learns of it (stream_has_input) is often not the one who must act on it (the next read).
+ * The end of input is remembered. A connection reset is reported by the kernel once only, and the
+ * one who learns of it (stream_has_input) is often not the one who must act on it (the next read).
  *
  * It knows nothing of protocols, and has no time-outs of its own.
  */
@@ -37,7 +37,8 @@ static void set_error(struct stream *stream, int error_number)
 {
 	char text[sizeof(stream->error)];
 
-	snprintf(stream->error, sizeof(stream->error), "%s", strerror_r(error_number, text, sizeof(text)));
+	snprintf(stream->error, sizeof(stream->error), "%s",
+		 strerror_r(error_number, text, sizeof(text)));
 }
 
 static void make_nonblocking(int fd)
@@ -53,7 +54,9 @@ void stream_init(struct stream *stream, int read_fd, int write_fd)
 	int type;
 	socklen_t size = sizeof(type);
 
-	*stream = (struct stream){ .read_fd = read_fd, .write_fd = write_fd, .cancel_fd = -1, .input_end = STREAM_OK };
+	*stream = (struct stream){
+		.read_fd = read_fd, .write_fd = write_fd, .cancel_fd = -1, .input_end = STREAM_OK,
+	};
 	buffer_init(&stream->input, INPUT_MAX);
 	stream->write_is_socket = getsockopt(write_fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 	make_nonblocking(read_fd);
@@ -164,7 +167,8 @@ static ssize_t read_once(struct stream *stream, void *bytes, size_t length)
 	if (stream->input_end != STREAM_OK)
 		return stream->input_end == STREAM_EOF ? STREAM_IO_EOF : STREAM_IO_ERROR;
 	if (stream->ops != NULL)
-		got = stream->ops->read(stream->context, bytes, length, stream->error, sizeof(stream->error));
+		got = stream->ops->read(stream->context, bytes, length, stream->error,
+					sizeof(stream->error));
 	else
 		got = read_descriptor(stream, bytes, length);
 	if (got == STREAM_IO_EOF) {
@@ -181,7 +185,8 @@ static ssize_t write_once(struct stream *stream, const void *bytes, size_t lengt
 	ssize_t put;
 
 	if (stream->ops != NULL)
-		put = stream->ops->write(stream->context, bytes, length, stream->error, sizeof(stream->error));
+		put = stream->ops->write(stream->context, bytes, length, stream->error,
+					 sizeof(stream->error));
 	else
 		put = write_descriptor(stream, bytes, length);
 	if (put > 0) {
@@ -213,11 +218,16 @@ static ssize_t fill(struct stream *stream)
 	return got;
 }
 
-/* Waits for what `want` (STREAM_IO_WANT_*) says and, when watching, for input too. STREAM_OK: try again. */
-static enum stream_result wait_for(struct stream *stream, ssize_t want, bool watching, struct deadline deadline)
+/*
+ * Waits for what `want` (STREAM_IO_WANT_*) says and, when watching, for input too. STREAM_OK: try
+ * again.
+ */
+static enum stream_result wait_for(struct stream *stream, ssize_t want, bool watching,
+				   struct deadline deadline)
 {
 	struct pollfd fds[3] = {
-		{ .fd = want == STREAM_IO_WANT_READ || watching ? stream->read_fd : -1, .events = POLLIN },
+		{ .fd = want == STREAM_IO_WANT_READ || watching ? stream->read_fd : -1,
+		  .events = POLLIN },
 		{ .fd = want == STREAM_IO_WANT_WRITE ? stream->write_fd : -1, .events = POLLOUT },
 		{ .fd = stream->cancel_fd, .events = POLLIN },
 	};
@@ -235,7 +245,8 @@ static enum stream_result wait_for(struct stream *stream, ssize_t want, bool wat
 }
 
 /* What to do after an attempt that did not finish the job: STREAM_OK means another one. */
-static enum stream_result after_attempt(struct stream *stream, ssize_t outcome, struct deadline deadline)
+static enum stream_result after_attempt(struct stream *stream, ssize_t outcome,
+					struct deadline deadline)
 {
 	if (outcome > 0)
 		return deadline_has_passed(deadline) ? STREAM_TIMEOUT : STREAM_OK;
@@ -255,8 +266,8 @@ static size_t take_buffered(struct stream *stream, void *bytes, size_t length)
 	return taken;
 }
 
-enum stream_result stream_read_some(struct stream *stream, void *bytes, size_t length, size_t *got_out,
-				    struct deadline deadline)
+enum stream_result stream_read_some(struct stream *stream, void *bytes, size_t length,
+				    size_t *got_out, struct deadline deadline)
 {
 	enum stream_result result;
 	ssize_t got;
@@ -278,16 +289,18 @@ enum stream_result stream_read_some(struct stream *stream, void *bytes, size_t l
 	}
 }
 
-enum stream_result stream_read_full(struct stream *stream, void *bytes, size_t length, struct deadline deadline)
+enum stream_result stream_read_full(struct stream *stream, void *bytes, size_t length,
+				    struct deadline deadline)
 {
 	enum stream_result result;
 	size_t done = 0, got;
 
 	while (done < length) {
-		result = stream_read_some(stream, (uint8_t *)bytes + done, length - done, &got, deadline);
+		result = stream_read_some(stream, (uint8_t *)bytes + done, length - done, &got,
+					  deadline);
 		if (result == STREAM_EOF && done > 0) {
-			snprintf(stream->error, sizeof(stream->error), "connection closed by peer after %zu of %zu bytes",
-				 done, length);
+			snprintf(stream->error, sizeof(stream->error),
+				 "connection closed by peer after %zu of %zu bytes", done, length);
 			return STREAM_ERROR;
 		}
 		if (result != STREAM_OK)
@@ -300,8 +313,8 @@ enum stream_result stream_read_full(struct stream *stream, void *bytes, size_t l
 }
 
 /* Takes the line whose LF is at `line_feed` out of the buffer. */
-static enum stream_result take_line(struct stream *stream, size_t line_feed, char *line, size_t size,
-				    size_t *length_out)
+static enum stream_result take_line(struct stream *stream, size_t line_feed, char *line,
+				    size_t size, size_t *length_out)
 {
 	const uint8_t *bytes = buffer_data(&stream->input);
 	size_t length = line_feed;
@@ -318,10 +331,11 @@ static enum stream_result take_line(struct stream *stream, size_t line_feed, cha
 	return STREAM_OK;
 }
 
-enum stream_result stream_read_line(struct stream *stream, char *line, size_t size, size_t *length_out,
-				    struct deadline deadline)
+enum stream_result stream_read_line(struct stream *stream, char *line, size_t size,
+				    size_t *length_out, struct deadline deadline)
 {
-	const size_t bound = size + 2 < INPUT_MAX ? size + 2 : INPUT_MAX;	/* size - 1 bytes, CR, CR, LF */
+	/* size - 1 bytes, CR, CR, LF */
+	const size_t bound = size + 2 < INPUT_MAX ? size + 2 : INPUT_MAX;
 	enum stream_result result;
 	size_t scanned = 0;
 	ssize_t got = 0;
@@ -334,7 +348,8 @@ enum stream_result stream_read_line(struct stream *stream, char *line, size_t si
 		if (available > scanned)
 			line_feed = memchr(bytes + scanned, '\n', available - scanned);
 		if (line_feed != NULL)
-			return take_line(stream, (size_t)(line_feed - bytes), line, size, length_out);
+			return take_line(stream, (size_t)(line_feed - bytes), line, size,
+					 length_out);
 		if (available >= bound)
 			return STREAM_TOO_LONG;
 		if (got > 0 && deadline_has_passed(deadline))
@@ -369,7 +384,10 @@ enum stream_result stream_write_full(struct stream *stream, const void *bytes, s
 	return STREAM_OK;
 }
 
-/* A write failed: perhaps because the peer said why and closed. If words of it are there, they matter more. */
+/*
+ * A write failed: perhaps because the peer said why and closed. If words of it are there, they
+ * matter more.
+ */
 static enum stream_result last_words(struct stream *stream)
 {
 	char error[sizeof(stream->error)];
@@ -391,7 +409,8 @@ enum stream_result stream_write_watching(struct stream *stream, const void *byte
 
 		if (stream_has_input(stream))
 			return STREAM_INPUT;
-		put = write_once(stream, (const uint8_t *)bytes + *written_out, length - *written_out);
+		put = write_once(stream, (const uint8_t *)bytes + *written_out,
+				 length - *written_out);
 		if (put == STREAM_IO_ERROR)
 			return last_words(stream);
 		if (put > 0) {

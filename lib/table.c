@@ -1,8 +1,8 @@
 /*
  * postmap-style text tables, with the line rules of Postfix (postmap(1), DATABASE_README):
  *
- *	- empty lines, lines of white space, and lines whose first other character is "#" are ignored,
- *	  also in the middle of a continued line;
+ *	- empty lines, lines of white space, and lines whose first other character is "#" are
+ *	  ignored, also in the middle of a continued line;
  *	- a line that starts with white space continues the one before it;
  *	- the first white space ends the key.
  *
@@ -102,10 +102,12 @@ static int take_physical(struct table_reader *reader, char *text, size_t length)
 		reader->table->lines[reader->table->count++].line = reader->line;
 		reader->logical = reader->end = text;
 	} else if (reader->logical == NULL) {
-		return fail(reader, reader->line, "starts with white space, but there is no line that it could continue");
+		return fail(reader, reader->line,
+			    "starts with white space, but there is no line that it could continue");
 	}
 	if ((size_t)(reader->end - reader->logical) + length > TABLE_LINE_MAX)
-		return fail(reader, reader->table->lines[reader->table->count - 1].line, "the line is too long");
+		return fail(reader, reader->table->lines[reader->table->count - 1].line,
+			    "the line is too long");
 	memmove(reader->end, text, length);
 	reader->end += length;
 	return 0;
@@ -120,7 +122,9 @@ static int take_text(struct table_reader *reader, struct text_file *file)
 		size_t length = (size_t)((line_feed != NULL ? line_feed : end) - text);
 
 		reader->line++;
-		if (take_physical(reader, text, length > 0 && text[length - 1] == '\r' ? length - 1 : length) != 0)
+		if (take_physical(reader, text,
+				  length > 0 && text[length - 1] == '\r' ? length - 1 : length) !=
+		    0)
 			return -1;
 		text += length + 1;
 	}
@@ -128,9 +132,12 @@ static int take_text(struct table_reader *reader, struct text_file *file)
 	return 0;
 }
 
-int table_read(struct table *table, const char *path, struct stat *status, char *error, size_t error_size)
+int table_read(struct table *table, const char *path, struct stat *status, char *error,
+	       size_t error_size)
 {
-	struct table_reader reader = { .table = table, .path = path, .error = error, .error_size = error_size };
+	struct table_reader reader = {
+		.table = table, .path = path, .error = error, .error_size = error_size
+	};
 	struct text_file file;
 
 	*table = (struct table){ 0 };
@@ -161,8 +168,9 @@ bool table_has_changed(const char *path, const struct stat *status)
 
 	if (stat(path, &now) != 0)
 		now = (struct stat){ 0 };
-	return now.st_dev != status->st_dev || now.st_ino != status->st_ino || now.st_size != status->st_size ||
-	       !is_same_time(now.st_mtim, status->st_mtim) || !is_same_time(now.st_ctim, status->st_ctim);
+	return now.st_dev != status->st_dev || now.st_ino != status->st_ino ||
+	       now.st_size != status->st_size || !is_same_time(now.st_mtim, status->st_mtim) ||
+	       !is_same_time(now.st_ctim, status->st_ctim);
 }
 
 /* Unquotes one word in place; returns what follows it, or NULL for an open quote. */

@@ -67,7 +67,8 @@ static int line_number(const char *text, const char *place)
 	return line;
 }
 
-static int check_text(const struct text_file *file, const char *path, char *error, size_t error_size)
+static int check_text(const struct text_file *file, const char *path, char *error,
+		      size_t error_size)
 {
 	const char *nul = memchr(file->text, '\0', file->length);
 
@@ -77,7 +78,8 @@ static int check_text(const struct text_file *file, const char *path, char *erro
 		return -1;
 	}
 	if (strncmp(file->text, "\xef\xbb\xbf", 3) == 0) {
-		snprintf(error, error_size, "%s:1: a byte-order mark; save the file as UTF-8 without BOM", path);
+		snprintf(error, error_size,
+			 "%s:1: a byte-order mark; save the file as UTF-8 without BOM", path);
 		return -1;
 	}
 	return 0;
@@ -103,8 +105,8 @@ static int open_regular(const char *path, struct stat *status, char *error, size
 	return -1;
 }
 
-int text_file_read(struct text_file *file, const char *path, size_t maximum, struct stat *status, char *error,
-		   size_t error_size)
+int text_file_read(struct text_file *file, const char *path, size_t maximum, struct stat *status,
+		   char *error, size_t error_size)
 {
 	struct stat ignored;
 	const char *reason;

@@ -1,7 +1,7 @@
 /*
- * A whole text file in memory, read with a bound, for the two kinds of file an operator writes: tables and
- * configuration. Refuses what is not a regular file (a FIFO or /dev/zero would never end), NUL bytes and a
- * byte-order mark, each with a reason.
+ * A whole text file in memory, read with a bound, for the two kinds of file an operator writes:
+ * tables and configuration. Refuses what is not a regular file (a FIFO or /dev/zero would never
+ * end), NUL bytes and a byte-order mark, each with a reason.
  */
 #ifndef TEXT_FILE_H
 #define TEXT_FILE_H
@@ -15,11 +15,12 @@ struct text_file {
 };
 
 /*
- * Reads at most `maximum` bytes. 0, or -1 with "PATH: reason" or "PATH:LINE: reason" in error and nothing to free.
- * `status` (or NULL) receives what stat(2) says of the file, also after an error; all zero if it does not exist.
+ * Reads at most `maximum` bytes. 0, or -1 with "PATH: reason" or "PATH:LINE: reason" in error and
+ * nothing to free. `status` (or NULL) receives what stat(2) says of the file, also after an error;
+ * all zero if it does not exist.
  */
-int text_file_read(struct text_file *file, const char *path, size_t maximum, struct stat *status, char *error,
-		   size_t error_size);
+int text_file_read(struct text_file *file, const char *path, size_t maximum, struct stat *status,
+		   char *error, size_t error_size);
 /* Clears the text and frees it. */
 void text_file_wipe(struct text_file *file);
 

@@ -13,7 +13,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 const char *__lsan_default_suppressions(void);
 
-/* libconfig 1.5 forgets the text it has just read when the next token is a syntax error. Not ours to mend. */
+/*
+ * libconfig 1.5 forgets the text it has just read when the next token is a syntax error. Not ours
+ * to mend.
+ */
 const char *__lsan_default_suppressions(void)
 {
 	return "leak:libconfig.so";
@@ -34,11 +37,15 @@ static const char *const flavours[] = { "may", "encrypt", NULL };
 static const struct conf_setting settings[] = {
 	{ "note", CONF_STRING, offsetof(struct sample, note), "hello", 1, 100, NULL, NULL, "" },
 	{ "port", CONF_INTEGER, offsetof(struct sample, port), "25", 1, 65535, NULL, NULL, "" },
-	{ "starttls", CONF_BOOLEAN, offsetof(struct sample, starttls), "yes", 0, 0, NULL, NULL, "" },
-	{ "flavour", CONF_CHOICE, offsetof(struct sample, flavour), "may", 0, 0, flavours, NULL, "" },
+	{ "starttls", CONF_BOOLEAN, offsetof(struct sample, starttls), "yes", 0, 0, NULL, NULL,
+	  "" },
+	{ "flavour", CONF_CHOICE, offsetof(struct sample, flavour), "may", 0, 0, flavours, NULL,
+	  "" },
 	{ "hosts", CONF_STRING_LIST, offsetof(struct sample, hosts), "a", 1, 0, NULL, NULL, "" },
-	{ "size", CONF_SIZE, offsetof(struct sample, size), "25M", 1, INT64_C(1) << 40, NULL, NULL, "" },
-	{ "patience", CONF_DURATION, offsetof(struct sample, patience), "30s", 1, 1000000, NULL, NULL, "" },
+	{ "size", CONF_SIZE, offsetof(struct sample, size), "25M", 1, INT64_C(1) << 40, NULL, NULL,
+	  "" },
+	{ "patience", CONF_DURATION, offsetof(struct sample, patience), "30s", 1, 1000000, NULL,
+	  NULL, "" },
 	{ 0 },
 };
 
@@ -72,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	require(conf_defaults(&sample, settings, error, sizeof(error)) == 0);
 	before = sample;
 	if (conf_read(&sample, settings, path, error, sizeof(error)) != 0)
-		require(memcmp(&sample, &before, sizeof(sample)) == 0 && strncmp(error, path, strlen(path)) == 0);
+		require(memcmp(&sample, &before, sizeof(sample)) == 0 &&
+			strncmp(error, path, strlen(path)) == 0);
 	check_bounds(&sample);
 	conf_wipe(&sample, settings);
 	close(fd);

@@ -44,7 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	require(fd >= 0 && write(fd, bytes, length) == (ssize_t)length);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (table_read(&table, path, &status, error, sizeof(error)) != 0)
-		require(table.count == 0 && table.lines == NULL && strncmp(error, path, strlen(path)) == 0);
+		require(table.count == 0 && table.lines == NULL &&
+			strncmp(error, path, strlen(path)) == 0);
 	require(!table_has_changed(path, &status));
 	for (size_t i = 0; i < table.count; i++) {
 		require(table.lines[i].line > line);

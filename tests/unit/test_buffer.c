@@ -108,7 +108,8 @@ static void empty_operations_are_allowed(void **state)
 	assert_non_null(buffer_reserve(&buffer, 0));
 	buffer_wipe(&buffer);
 	buffer_wipe(&buffer);
-	assert_int_equal(buffer_put(&buffer, "ok", 2), 0);	/* usable again, with the same maximum */
+	/* usable again, with the same maximum */
+	assert_int_equal(buffer_put(&buffer, "ok", 2), 0);
 	assert_int_equal(buffer_put(&buffer, "xyz", 3), -1);
 	buffer_wipe(&buffer);
 }

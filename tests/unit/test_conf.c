@@ -1,4 +1,7 @@
-/* conf.c, conf_file.c, conf_value.c: what is read, and what an operator is told. CATALOGUE cases 151-153. */
+/*
+ * conf.c, conf_file.c, conf_value.c: what is read, and what an operator is told. CATALOGUE cases
+ * 151-153.
+ */
 #include "lib/conf.h"
 
 #include <errno.h>
@@ -42,15 +45,22 @@ static int no_shouting(const void *value, char *error, size_t error_size)
 static const char *const flavours[] = { "may", "encrypt", NULL };
 
 static const struct conf_setting settings[] = {
-	{ "ehlo_name", CONF_STRING, offsetof(struct sample, ehlo_name), NULL, 1, 20, NULL, NULL, "" },
-	{ "note", CONF_STRING, offsetof(struct sample, note), "hello", 0, 0, NULL, no_shouting, "" },
+	{ "ehlo_name", CONF_STRING, offsetof(struct sample, ehlo_name), NULL, 1, 20, NULL, NULL,
+	  "" },
+	{ "note", CONF_STRING, offsetof(struct sample, note), "hello", 0, 0, NULL, no_shouting,
+	  "" },
 	{ "port", CONF_INTEGER, offsetof(struct sample, port), "7425", 1, 65535, NULL, NULL, "" },
 	{ "limit", CONF_INTEGER, offsetof(struct sample, limit), NULL, 0, 0, NULL, NULL, "" },
-	{ "starttls", CONF_BOOLEAN, offsetof(struct sample, starttls), "yes", 0, 0, NULL, NULL, "" },
-	{ "flavour", CONF_CHOICE, offsetof(struct sample, flavour), "may", 0, 0, flavours, NULL, "" },
-	{ "hosts", CONF_STRING_LIST, offsetof(struct sample, hosts), "localhost", 1, 0, NULL, NULL, "" },
-	{ "size", CONF_SIZE, offsetof(struct sample, size), "25M", 1, INT64_C(2) << 30, NULL, NULL, "" },
-	{ "patience", CONF_DURATION, offsetof(struct sample, patience), "30", 100, 432000000, NULL, NULL, "" },
+	{ "starttls", CONF_BOOLEAN, offsetof(struct sample, starttls), "yes", 0, 0, NULL, NULL,
+	  "" },
+	{ "flavour", CONF_CHOICE, offsetof(struct sample, flavour), "may", 0, 0, flavours, NULL,
+	  "" },
+	{ "hosts", CONF_STRING_LIST, offsetof(struct sample, hosts), "localhost", 1, 0, NULL, NULL,
+	  "" },
+	{ "size", CONF_SIZE, offsetof(struct sample, size), "25M", 1, INT64_C(2) << 30, NULL, NULL,
+	  "" },
+	{ "patience", CONF_DURATION, offsetof(struct sample, patience), "30", 100, 432000000, NULL,
+	  NULL, "" },
 	{ 0 },
 };
 
@@ -129,13 +139,15 @@ static void every_type_is_read(void **state)
 
 	(void)state;
 	sample_init(&sample);
-	assert_int_equal(read_text(&sample, "ehlo_name = \"mail.example\";\n"
-					    "note = \"a # no comment, \\\"quoted\\\" // \" \"joined\";\n"
-					    "port : 0x19; limit = 99999999999\n"
-					    "starttls = False;\n"
-					    "flavour = \"encrypt\";\n"
-					    "hosts = [\"a.example\", # why\n \"b.example\"];\n"
-					    "size = \"64k\"; patience = \"15m\";"), 0);
+	assert_int_equal(read_text(&sample,
+				   "ehlo_name = \"mail.example\";\n"
+				   "note = \"a # no comment, \\\"quoted\\\" // \" \"joined\";\n"
+				   "port : 0x19; limit = 99999999999\n"
+				   "starttls = False;\n"
+				   "flavour = \"encrypt\";\n"
+				   "hosts = [\"a.example\", # why\n \"b.example\"];\n"
+				   "size = \"64k\"; patience = \"15m\";"),
+			 0);
 	assert_string_equal(sample.ehlo_name, "mail.example");
 	assert_string_equal(sample.note, "a # no comment, \"quoted\" // joined");
 	assert_int_equal(sample.port, 25);
@@ -147,7 +159,8 @@ static void every_type_is_read(void **state)
 	assert_int_equal(sample.size, 65536);
 	assert_int_equal(sample.patience, 900000);
 	/* a second file replaces, and what it does not mention stays */
-	assert_int_equal(read_text(&sample, "hosts = \"c.example\"; note = \"\"; starttls = \"yes\""), 0);
+	assert_int_equal(
+		read_text(&sample, "hosts = \"c.example\"; note = \"\"; starttls = \"yes\""), 0);
 	assert_int_equal(sample.hosts.count, 1);
 	assert_string_equal(sample.hosts.items[0], "c.example");
 	assert_string_equal(sample.note, "");
@@ -215,24 +228,27 @@ static const struct error_row error_rows[] = {
 	{ "port = -9223372036854775809;", "1: the number -9223372036854775809 is out of range" },
 	{ "limit = -1;", "1: limit: -1 is out of range 0..9223372036854775807" },
 	{ "port = \"25\";", "1: port: \"25\" where a whole number, as 25 is expected" },
-	{ "port = 25.0;", "1: port: a number with a point where a whole number, as 25 is expected" },
+	{ "port = 25.0;",
+	  "1: port: a number with a point where a whole number, as 25 is expected" },
 	{ "port = 1e3;", "1: port: a number with a point where a whole number, as 25 is expected" },
 	{ "port = true;", "1: port: true where a whole number, as 25 is expected" },
 	{ "port = { a = 1; };", "1: port: a group { } where a whole number, as 25 is expected" },
 	{ "note = 5;", "1: note: 5 where a text in quotes, as \"example\" is expected" },
-	{ "note = [\"a\"];", "1: note: a list of 1 texts where a text in quotes, as \"example\" is expected" },
+	{ "note = [\"a\"];",
+	  "1: note: a list of 1 texts where a text in quotes, as \"example\" is expected" },
 	{ "note = \"hey!\";", "1: note: \"hey!\" shouts" },
 	{ "ehlo_name = \"\";", "1: ehlo_name: may not be empty" },
 	{ "ehlo_name = \"123456789012345678901\";", "1: ehlo_name: is longer than 20 bytes" },
 	{ "starttls = 1;", "1: starttls: 1 where true or false is expected" },
 	{ "starttls = \"maybe\";", "1: starttls: \"maybe\" where true or false is expected" },
 	{ "starttls = yes;", "1: text needs quotes: yes" },
-	{ "flavour = \"none\";", "1: flavour: \"none\" where one of \"may\", \"encrypt\" is expected" },
+	{ "flavour = \"none\";",
+	  "1: flavour: \"none\" where one of \"may\", \"encrypt\" is expected" },
 	{ "flavour = 1;", "1: flavour: 1 where one of \"may\", \"encrypt\" is expected" },
 	{ "hosts = [];", "1: hosts: may not be empty" },
 	{ "hosts = [\"a\", \"\"];", "1: hosts: an item may not be empty" },
-	{ "hosts = [1, 2];",
-	  "1: hosts: a list of other things than texts where a list of texts, as [\"one\", \"two\"] is expected" },
+	{ "hosts = [1, 2];", "1: hosts: a list of other things than texts where a list of texts, "
+			     "as [\"one\", \"two\"] is expected" },
 	{ "size = \"3G\";", "1: size: \"3G\" is out of range 1..2G" },
 	{ "size = \"9999999999999G\";", "1: size: \"9999999999999G\" is out of range 1..2G" },
 	{ "size = \"25MB\";", "1: size: \"25MB\" where a size, as \"25M\" or 65536 is expected" },
@@ -243,7 +259,8 @@ static const struct error_row error_rows[] = {
 	{ "patience = \"30\";",
 	  "1: patience: \"30\" where a duration, as \"30s\", \"15m\" or 30 (seconds) is expected" },
 	{ "patience = \"99ms\";", "1: patience: \"99ms\" is out of range 100ms..5d" },
-	{ "patience = 9223372036854775807;", "1: patience: 9223372036854775807 is out of range 100ms..5d" },
+	{ "patience = 9223372036854775807;",
+	  "1: patience: 9223372036854775807 is out of range 100ms..5d" },
 	{ "ehlo_name = mail.example;", "1: text needs quotes: mail" },
 	{ "ehlo_name = /etc;", "1: not expected here: /etc (text needs quotes)" },
 	{ "port = 25 junk;", "1: syntax error; settings look like this: name = \"value\";" },
@@ -255,7 +272,8 @@ static const struct error_row error_rows[] = {
 	{ "note = \"a\\x00b\";", "1: a NUL byte in a text: \"a\\x00" },
 	{ "\xef\xbb\xbfport = 1;", "1: a byte-order mark; save the file as UTF-8 without BOM" },
 	/* case 152 */
-	{ "port = 1;\n@include \"/dev/zero\"", "2: @include is not supported: put all settings into one file" },
+	{ "port = 1;\n@include \"/dev/zero\"",
+	  "2: @include is not supported: put all settings into one file" },
 	{ "  @include \"other\"", "1: @include is not supported: put all settings into one file" },
 };
 
@@ -272,8 +290,9 @@ static void mistakes_are_named_and_change_nothing(void **state)
 		assert_string_equal(error, expected);
 		/* case 153: good settings around a bad one are not taken either */
 		snprintf(text, sizeof(text), "size = 4711; hosts = \"z\";\n%s",
-			 strstr(error_rows[i].text, "size") || strstr(error_rows[i].text, "hosts") ? "x = 1"
-												    : error_rows[i].text);
+			 strstr(error_rows[i].text, "size") || strstr(error_rows[i].text, "hosts")
+				 ? "x = 1"
+				 : error_rows[i].text);
 		assert_int_equal(read_text(&sample, text), -1);
 		assert_is_default(&sample);
 	}
@@ -335,7 +354,9 @@ static void only_regular_files_are_read(void **state)
 
 	(void)state;
 	sample_init(&sample);
-	assert_int_equal(conf_read(&sample, settings, "/nonexistent/postern.conf", error, sizeof(error)), -1);
+	assert_int_equal(
+		conf_read(&sample, settings, "/nonexistent/postern.conf", error, sizeof(error)),
+		-1);
 	assert_string_equal(error, "/nonexistent/postern.conf: No such file or directory");
 	assert_int_equal(conf_read(&sample, settings, "/tmp", error, sizeof(error)), -1);
 	assert_string_equal(error, "/tmp: is a directory, not a file");
@@ -356,8 +377,10 @@ static void only_regular_files_are_read(void **state)
 static void a_wrong_table_is_reported(void **state)
 {
 	static const struct conf_setting wrong[] = {
-		{ "note", CONF_STRING, offsetof(struct sample, note), "fine", 0, 0, NULL, NULL, "" },
-		{ "port", CONF_INTEGER, offsetof(struct sample, port), "70000", 1, 65535, NULL, NULL, "" },
+		{ "note", CONF_STRING, offsetof(struct sample, note), "fine", 0, 0, NULL, NULL,
+		  "" },
+		{ "port", CONF_INTEGER, offsetof(struct sample, port), "70000", 1, 65535, NULL,
+		  NULL, "" },
 		{ 0 },
 	};
 	struct sample sample;

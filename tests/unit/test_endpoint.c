@@ -45,7 +45,9 @@ static void reads_what_the_grammar_allows(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		assert_int_equal(endpoint_parse(&endpoint, rows[i].text, rows[i].default_port, error, sizeof(error)), 0);
+		assert_int_equal(endpoint_parse(&endpoint, rows[i].text, rows[i].default_port,
+						error, sizeof(error)),
+				 0);
 		assert_string_equal(endpoint_print(&endpoint, out, sizeof(out)), rows[i].printed);
 	}
 }
@@ -93,7 +95,8 @@ static void refuses_the_rest_and_quotes_it(void **state)
 	(void)state;
 	memset(&endpoint, 'Z', sizeof(endpoint));
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		assert_int_equal(endpoint_parse(&endpoint, rows[i].text, NULL, error, sizeof(error)), -1);
+		assert_int_equal(
+			endpoint_parse(&endpoint, rows[i].text, NULL, error, sizeof(error)), -1);
 		assert_non_null(strstr(error, rows[i].part_of_error));
 		snprintf(quoted, sizeof(quoted), "\"%.4s", rows[i].text);
 		if (rows[i].text[0] != '\0' && rows[i].text[1] > 0)
@@ -130,12 +133,16 @@ static void addresses_print_bare(void **state)
 
 	(void)state;
 	inet_pton(AF_INET, "192.0.2.1", &v4.sin_addr);
-	assert_string_equal(endpoint_print_address((struct sockaddr *)&v4, out, sizeof(out)), "192.0.2.1");
+	assert_string_equal(endpoint_print_address((struct sockaddr *)&v4, out, sizeof(out)),
+			    "192.0.2.1");
 	inet_pton(AF_INET6, "2001:db8::1", &v6.sin6_addr);
-	assert_string_equal(endpoint_print_address((struct sockaddr *)&v6, out, sizeof(out)), "2001:db8::1");
+	assert_string_equal(endpoint_print_address((struct sockaddr *)&v6, out, sizeof(out)),
+			    "2001:db8::1");
 	inet_pton(AF_INET6, "::ffff:192.0.2.7", &v6.sin6_addr);
-	assert_string_equal(endpoint_print_address((struct sockaddr *)&v6, out, sizeof(out)), "192.0.2.7");
-	assert_string_equal(endpoint_print_address((struct sockaddr *)&local, out, sizeof(out)), "local");
+	assert_string_equal(endpoint_print_address((struct sockaddr *)&v6, out, sizeof(out)),
+			    "192.0.2.7");
+	assert_string_equal(endpoint_print_address((struct sockaddr *)&local, out, sizeof(out)),
+			    "local");
 }
 
 /* Listens on a port of the kernel's choice and writes that port into the endpoint. */
@@ -151,8 +158,9 @@ static int listen_anywhere(struct endpoint *endpoint, const char *host)
 	if (endpoint_listen(endpoint, &fd, 1, error, sizeof(error)) != 1)
 		return -1;
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	/* the port has the same place in sockaddr_in6 */
 	snprintf(endpoint->port, sizeof(endpoint->port), "%u",
-		 ntohs(((struct sockaddr_in *)(void *)&address)->sin_port));	/* same place in sockaddr_in6 */
+		 ntohs(((struct sockaddr_in *)(void *)&address)->sin_port));
 	return fd;
 }
 
@@ -199,7 +207,8 @@ static void a_refused_connection_names_address_and_reason(void **state)
 	(void)state;
 	close(listener);
 	assert_int_equal(endpoint_connect(&endpoint, SOON, error, sizeof(error)), -1);
-	snprintf(expected, sizeof(expected), "cannot connect to 127.0.0.1:%s [127.0.0.1]: Connection refused", endpoint.port);
+	snprintf(expected, sizeof(expected),
+		 "cannot connect to 127.0.0.1:%s [127.0.0.1]: Connection refused", endpoint.port);
 	assert_string_equal(error, expected);
 }
 
@@ -242,7 +251,8 @@ static void a_busy_port_is_an_error_and_leaves_nothing_open(void **state)
 {
 	struct endpoint endpoint;
 	char error[256];
-	int listener = listen_anywhere(&endpoint, "127.0.0.1"), fds[4] = { -1, -1, -1, -1 }, before, after;
+	int listener = listen_anywhere(&endpoint, "127.0.0.1"), fds[4] = { -1, -1, -1, -1 }, before,
+	    after;
 
 	(void)state;
 	before = dup(listener);
@@ -276,7 +286,8 @@ static void not_our_address_is_an_error(void **state)
 
 	(void)state;
 	assert_int_equal(endpoint_listen(&endpoint, &fd, 1, error, sizeof(error)), -1);
-	assert_string_equal(error, "cannot listen on 192.0.2.1:7425: Cannot assign requested address");
+	assert_string_equal(error,
+			    "cannot listen on 192.0.2.1:7425: Cannot assign requested address");
 }
 
 static void unix_sockets(void **state)
@@ -346,7 +357,9 @@ struct keepalive_row {
 
 static void keepalive_finds_a_dead_peer_in_time(void **state)
 {
-	static const struct keepalive_row rows[] = { { 60, 60 }, { 90, 90 }, { 7, 7 }, { 4, 4 }, { 1, 4 } };
+	static const struct keepalive_row rows[] = {
+		{ 60, 60 }, { 90, 90 }, { 7, 7 }, { 4, 4 }, { 1, 4 }
+	};
 	struct endpoint endpoint;
 	char error[256];
 	int listener = listen_anywhere(&endpoint, "127.0.0.1");

@@ -78,13 +78,16 @@ static void lines_for_the_journal(void **state)
 	log_warning("two");
 	log_info("three");
 	log_debug("four");
-	setenv("JOURNAL_STREAM", "1:1", 1);	/* stderr is something else by now: sh -c 'program 2>file' */
+	/* stderr is something else by now: sh -c 'program 2>file' */
+	setenv("JOURNAL_STREAM", "1:1", 1);
 	log_open("postern/edge", LOG_TARGET_STDERR, LOG_LEVEL_INFO);
 	log_info("five");
 	unsetenv("JOURNAL_STREAM");
 	log_open("postern/edge", LOG_TARGET_STDERR, LOG_LEVEL_INFO);
 	capture_end(&capture, text, sizeof(text));
-	assert_string_equal(text, "<3>error: one\n<4>warning: two\n<6>three\n<7>debug: four\npostern/edge: five\n");
+	assert_string_equal(
+		text,
+		"<3>error: one\n<4>warning: two\n<6>three\n<7>debug: four\npostern/edge: five\n");
 }
 
 static void nobody_can_forge_a_line(void **state)
@@ -167,7 +170,9 @@ static void peer_text_is_made_printable(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		memset(out, 'Z', sizeof(out));
-		assert_ptr_equal(log_printable(out, rows[i].out_size, rows[i].peer_text, rows[i].length), out);
+		assert_ptr_equal(
+			log_printable(out, rows[i].out_size, rows[i].peer_text, rows[i].length),
+			out);
 		assert_string_equal(out, rows[i].expected);
 	}
 	out[0] = 'Z';
@@ -209,7 +214,9 @@ static void threads_keep_their_lines_and_tags(void **state)
 	while ((line = strsep(&rest, "\n")) != NULL && line[0] != '\0') {
 		int a, b, c, number, end = 0;
 
-		assert_int_equal(sscanf(line, "postern/edge: T%d: T%d says line %d of T%d%n", &a, &b, &number, &c, &end), 4);
+		assert_int_equal(sscanf(line, "postern/edge: T%d: T%d says line %d of T%d%n", &a,
+					&b, &number, &c, &end),
+				 4);
 		assert_int_equal(line[end], '\0');
 		assert_true(a == b && b == c);
 		lines++;

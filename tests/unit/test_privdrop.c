@@ -99,8 +99,8 @@ static int refuse(void)
 	char error[256];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (privdrop(rows[i].user, error, sizeof(error)) != -1 || strcmp(error, rows[i].expected) != 0 ||
-		    geteuid() != 0)
+		if (privdrop(rows[i].user, error, sizeof(error)) != -1 ||
+		    strcmp(error, rows[i].expected) != 0 || geteuid() != 0)
 			return (int)i + 1;
 	return 0;
 }

@@ -56,7 +56,8 @@ static int manager_open(const char *name)
 	if (name[0] == '@')
 		address.sun_path[0] = '\0';
 	assert_int_equal(bind(fd, (struct sockaddr *)&address,
-			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))), 0);
+			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
+			 0);
 	setenv("NOTIFY_SOCKET", name, 1);
 	return fd;
 }

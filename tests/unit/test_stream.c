@@ -35,7 +35,8 @@ static void pair_open(struct pair *pair)
 /* A real TCP connection, for what only TCP does. */
 static void pair_open_tcp(struct pair *pair)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(address);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -114,7 +115,10 @@ struct line_row {
 	size_t length;
 };
 
-#define ROW(sent, size, result, line) { sent, sizeof(sent) - 1, size, result, line, sizeof(line) - 1 }
+#define ROW(sent, size, result, line)                                                              \
+	{                                                                                          \
+		sent, sizeof(sent) - 1, size, result, line, sizeof(line) - 1                       \
+	}
 
 static const struct line_row line_rows[] = {
 	ROW("220 hello\n", 64, STREAM_OK, "220 hello"),
@@ -149,7 +153,8 @@ static void check_line_row(const struct line_row *row, bool byte_by_byte)
 	else
 		assert_int_equal(write(pair.peer, row->sent, row->sent_length), row->sent_length);
 	shutdown(pair.peer, SHUT_WR);
-	assert_int_equal(stream_read_line(&pair.stream, line, row->size, &length, SOON), row->result);
+	assert_int_equal(stream_read_line(&pair.stream, line, row->size, &length, SOON),
+			 row->result);
 	if (row->result == STREAM_OK) {
 		assert_int_equal(length, row->length);
 		assert_memory_equal(line, row->line, row->length + 1);
@@ -178,7 +183,9 @@ static void pipelined_lines_come_one_by_one(void **state)
 	assert_string_equal(line, "one");
 	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON), STREAM_OK);
 	assert_string_equal(line, "two");
-	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, deadline_in_ms(20)), STREAM_TIMEOUT);
+	assert_int_equal(
+		stream_read_line(&pair.stream, line, sizeof(line), NULL, deadline_in_ms(20)),
+		STREAM_TIMEOUT);
 	peer_sends(pair.peer, "\r\n");
 	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON), STREAM_OK);
 	assert_string_equal(line, "three");	/* the time-out took nothing */
@@ -194,7 +201,8 @@ static void a_line_longer_than_the_input_buffer(void **state)
 	pair_open(&pair);
 	memset(text, 'x', sizeof(text));
 	assert_int_equal(write(pair.peer, text, sizeof(text)), sizeof(text));
-	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON), STREAM_TOO_LONG);
+	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON),
+			 STREAM_TOO_LONG);
 	pair_close(&pair);
 }
 
@@ -208,8 +216,11 @@ static void a_dripping_peer_meets_the_deadline(void **state)
 
 	(void)state;
 	pair_open(&pair);
-	slow_peer_start(&peer, pair.peer, "250-an endless line, one byte every few milliseconds ............", 5);
-	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, deadline_in_ms(60)), STREAM_TIMEOUT);
+	slow_peer_start(&peer, pair.peer,
+			"250-an endless line, one byte every few milliseconds ............", 5);
+	assert_int_equal(
+		stream_read_line(&pair.stream, line, sizeof(line), NULL, deadline_in_ms(60)),
+		STREAM_TIMEOUT);
 	assert_in_range(deadline_now_ms() - begin_ms, 55, 5000);
 	stream_shutdown(&pair.stream);
 	pthread_join(peer.thread, NULL);
@@ -263,10 +274,12 @@ static void read_full_takes_exactly_what_it_asks_for(void **state)
 	peer_sends(pair.peer, "abcdefgh");
 	assert_int_equal(stream_read_full(&pair.stream, bytes, 3, SOON), STREAM_OK);
 	assert_memory_equal(bytes, "abc", 3);
-	assert_int_equal(stream_read_some(&pair.stream, bytes, sizeof(bytes), &got, SOON), STREAM_OK);
+	assert_int_equal(stream_read_some(&pair.stream, bytes, sizeof(bytes), &got, SOON),
+			 STREAM_OK);
 	assert_int_equal(got, 5);
 	assert_memory_equal(bytes, "defgh", 5);
-	assert_int_equal(stream_read_full(&pair.stream, bytes, 1, deadline_in_ms(20)), STREAM_TIMEOUT);
+	assert_int_equal(stream_read_full(&pair.stream, bytes, 1, deadline_in_ms(20)),
+			 STREAM_TIMEOUT);
 	assert_int_equal(stream_read_full(&pair.stream, bytes, 0, deadline_in_ms(0)), STREAM_OK);
 	pair_close(&pair);
 }
@@ -281,7 +294,8 @@ static void an_end_before_and_in_the_middle(void **state)
 	peer_sends(pair.peer, "abc");
 	shutdown(pair.peer, SHUT_WR);
 	assert_int_equal(stream_read_full(&pair.stream, bytes, 4, SOON), STREAM_ERROR);
-	assert_string_equal(stream_error(&pair.stream), "connection closed by peer after 3 of 4 bytes");
+	assert_string_equal(stream_error(&pair.stream),
+			    "connection closed by peer after 3 of 4 bytes");
 	assert_int_equal(stream_read_full(&pair.stream, bytes, 4, SOON), STREAM_EOF);
 	assert_int_equal(stream_wait_input(&pair.stream, SOON), STREAM_EOF);
 	assert_true(stream_has_input(&pair.stream));
@@ -297,8 +311,12 @@ static void ready_input_beats_a_passed_deadline(void **state)
 	(void)state;
 	pair_open(&pair);
 	peer_sends(pair.peer, "250 ok\r\n");
-	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, deadline_in_ms(0)), STREAM_OK);
-	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, deadline_in_ms(0)), STREAM_TIMEOUT);
+	assert_int_equal(
+		stream_read_line(&pair.stream, line, sizeof(line), NULL, deadline_in_ms(0)),
+		STREAM_OK);
+	assert_int_equal(
+		stream_read_line(&pair.stream, line, sizeof(line), NULL, deadline_in_ms(0)),
+		STREAM_TIMEOUT);
 	pair_close(&pair);
 }
 
@@ -314,7 +332,8 @@ static void *read_pattern(void *argument)
 	size_t done = 0, got, wrong = 0;
 
 	stream_init(&stream, *(int *)argument, *(int *)argument);
-	while (done < BIG && stream_read_some(&stream, bytes, done % 3 ? 5 : sizeof(bytes), &got, SOON) == STREAM_OK)
+	while (done < BIG && stream_read_some(&stream, bytes, done % 3 ? 5 : sizeof(bytes), &got,
+					      SOON) == STREAM_OK)
 		for (size_t i = 0; i < got; i++)
 			wrong += bytes[i] != pattern(done++);
 	stream_wipe(&stream);
@@ -349,7 +368,8 @@ static void a_peer_that_does_not_read_meets_the_deadline(void **state)
 
 	(void)state;
 	pair_open(&pair);
-	assert_int_equal(stream_write_full(&pair.stream, bytes, BIG, deadline_in_ms(50)), STREAM_TIMEOUT);
+	assert_int_equal(stream_write_full(&pair.stream, bytes, BIG, deadline_in_ms(50)),
+			 STREAM_TIMEOUT);
 	assert_in_range(pair.stream.total_written, 1, BIG - 1);
 	pair_close(&pair);
 	free(bytes);
@@ -446,7 +466,8 @@ static void input_before_the_first_byte_stops_the_writing(void **state)
 	assert_int_equal(written, 1);
 	hang_up(&pair);
 	assert_int_equal(stream_write_watching(&pair.stream, "x", 1, &written, SOON), STREAM_INPUT);
-	assert_int_equal(stream_wait_input(&pair.stream, SOON), STREAM_ERROR);	/* unix: unread byte, reset */
+	/* the peer left our byte unread: that is a reset */
+	assert_int_equal(stream_wait_input(&pair.stream, SOON), STREAM_ERROR);
 	pair_close(&pair);
 }
 
@@ -461,7 +482,8 @@ static void input_while_blocked_stops_the_writing(void **state)
 	(void)state;
 	pair_open(&pair);
 	slow_peer_start(&peer, pair.peer, "552 5.3.4 too big\r\n", 20);
-	assert_int_equal(stream_write_watching(&pair.stream, bytes, BIG, &written, SOON), STREAM_INPUT);
+	assert_int_equal(stream_write_watching(&pair.stream, bytes, BIG, &written, SOON),
+			 STREAM_INPUT);
 	assert_in_range(written, 1, BIG - 1);
 	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON), STREAM_OK);
 	assert_string_equal(line, "552 5.3.4 too big");
@@ -478,7 +500,9 @@ static void watching_a_silent_peer_meets_the_deadline(void **state)
 
 	(void)state;
 	pair_open(&pair);
-	assert_int_equal(stream_write_watching(&pair.stream, bytes, BIG, &written, deadline_in_ms(40)), STREAM_TIMEOUT);
+	assert_int_equal(
+		stream_write_watching(&pair.stream, bytes, BIG, &written, deadline_in_ms(40)),
+		STREAM_TIMEOUT);
 	assert_int_equal(written, pair.stream.total_written);
 	assert_in_range(written, 1, BIG - 1);
 	pair_close(&pair);
@@ -489,10 +513,12 @@ static void watching_a_silent_peer_meets_the_deadline(void **state)
 
 struct fake_tls {
 	int fd;
-	const char *script;	/* 'r' WANT_READ, 'w' WANT_WRITE, 'E' error, '.' do it, as after the end */
+	/* 'r' WANT_READ, 'w' WANT_WRITE, 'E' error, '.' do it, as after the end */
+	const char *script;
 	size_t most;
 	int closed;
-	const void *write_again;	/* as OpenSSL: a write that was not finished is to be repeated with the same bytes */
+	/* as OpenSSL: a write that was not finished is to be repeated with the same bytes */
+	const void *write_again;
 };
 
 static ssize_t fake_outcome(ssize_t result, ssize_t want)
@@ -506,7 +532,10 @@ static ssize_t fake_next(struct fake_tls *tls, char *error, size_t error_size)
 
 	if (step == 'E')
 		snprintf(error, error_size, "bad record\nmac %s", "\x80!");
-	return step == 'r' ? STREAM_IO_WANT_READ : step == 'w' ? STREAM_IO_WANT_WRITE : step == 'E' ? STREAM_IO_ERROR : 1;
+	return step == 'r'   ? STREAM_IO_WANT_READ
+	       : step == 'w' ? STREAM_IO_WANT_WRITE
+	       : step == 'E' ? STREAM_IO_ERROR
+			     : 1;
 }
 
 static ssize_t fake_read(void *context, void *bytes, size_t length, char *error, size_t error_size)
@@ -516,10 +545,12 @@ static ssize_t fake_read(void *context, void *bytes, size_t length, char *error,
 
 	if (next < 0)
 		return next;
-	return fake_outcome(recv(tls->fd, bytes, length < tls->most ? length : tls->most, 0), STREAM_IO_WANT_READ);
+	return fake_outcome(recv(tls->fd, bytes, length < tls->most ? length : tls->most, 0),
+			    STREAM_IO_WANT_READ);
 }
 
-static ssize_t fake_write(void *context, const void *bytes, size_t length, char *error, size_t error_size)
+static ssize_t fake_write(void *context, const void *bytes, size_t length, char *error,
+			  size_t error_size)
 {
 	struct fake_tls *tls = context;
 	ssize_t next = fake_next(tls, error, error_size);
@@ -529,8 +560,9 @@ static ssize_t fake_write(void *context, const void *bytes, size_t length, char 
 	tls->write_again = next < STREAM_IO_ERROR ? bytes : NULL;
 	if (next < 0)
 		return next;
-	return fake_outcome(send(tls->fd, bytes, length < tls->most ? length : tls->most, MSG_NOSIGNAL),
-			    STREAM_IO_WANT_WRITE);
+	return fake_outcome(
+		send(tls->fd, bytes, length < tls->most ? length : tls->most, MSG_NOSIGNAL),
+		STREAM_IO_WANT_WRITE);
 }
 
 static void fake_close(void *context)
@@ -553,21 +585,27 @@ static void vtable_wants_are_obeyed(void **state)
 		pair_open(&pair);
 		tls.fd = pair.stream.read_fd;
 		assert_int_equal(stream_set_ops(&pair.stream, &fake_ops, &tls), 0);
-		assert_int_equal(stream_write_full(&pair.stream, "MAIL FROM:<>\r\n", 14, SOON), STREAM_OK);
+		assert_int_equal(stream_write_full(&pair.stream, "MAIL FROM:<>\r\n", 14, SOON),
+				 STREAM_OK);
 		assert_int_equal(pair.stream.total_written, 14);
 		assert_int_equal(read(pair.peer, echo, sizeof(echo)), 14);
 		assert_memory_equal(echo, "MAIL FROM:<>\r\n", 14);
 		peer_sends(pair.peer, "250 2.1.0 ok\r\n");
 		tls.script = scripts[i];
-		assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON), STREAM_OK);
+		assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON),
+				 STREAM_OK);
 		assert_string_equal(line, "250 2.1.0 ok");
 		pair_close(&pair);
 		assert_int_equal(tls.closed, 1);
 	}
 }
 
-/* Never blocks, never ends, moves one byte in a millisecond: no poll(2) ever looks at the clock for it. */
-static ssize_t endless_read(void *context, void *bytes, size_t length, char *error, size_t error_size)
+/*
+ * Never blocks, never ends, moves one byte in a millisecond: no poll(2) ever looks at the clock for
+ * it.
+ */
+static ssize_t endless_read(void *context, void *bytes, size_t length, char *error,
+			    size_t error_size)
 {
 	(void)context, (void)length, (void)error, (void)error_size;
 	nap_ms(1);
@@ -575,14 +613,16 @@ static ssize_t endless_read(void *context, void *bytes, size_t length, char *err
 	return 1;
 }
 
-static ssize_t endless_write(void *context, const void *bytes, size_t length, char *error, size_t error_size)
+static ssize_t endless_write(void *context, const void *bytes, size_t length, char *error,
+			     size_t error_size)
 {
 	(void)context, (void)bytes, (void)length, (void)error, (void)error_size;
 	nap_ms(1);
 	return 1;
 }
 
-static ssize_t nothing_to_read(void *context, void *bytes, size_t length, char *error, size_t error_size)
+static ssize_t nothing_to_read(void *context, void *bytes, size_t length, char *error,
+			       size_t error_size)
 {
 	(void)context, (void)bytes, (void)length, (void)error, (void)error_size;
 	return STREAM_IO_WANT_READ;
@@ -599,19 +639,27 @@ static void steady_progress_does_not_stretch_the_deadline(void **state)
 	(void)state;
 	pair_open(&pair);
 	assert_int_equal(stream_set_ops(&pair.stream, &endless_ops, NULL), 0);
-	assert_int_equal(stream_read_line(&pair.stream, bytes, sizeof(bytes), NULL, deadline_in_ms(20)), STREAM_TIMEOUT);
-	assert_int_equal(stream_read_full(&pair.stream, bytes, sizeof(bytes), deadline_in_ms(20)), STREAM_TIMEOUT);
-	assert_int_equal(stream_write_full(&pair.stream, bytes, sizeof(bytes), deadline_in_ms(20)), STREAM_TIMEOUT);
+	assert_int_equal(
+		stream_read_line(&pair.stream, bytes, sizeof(bytes), NULL, deadline_in_ms(20)),
+		STREAM_TIMEOUT);
+	assert_int_equal(stream_read_full(&pair.stream, bytes, sizeof(bytes), deadline_in_ms(20)),
+			 STREAM_TIMEOUT);
+	assert_int_equal(stream_write_full(&pair.stream, bytes, sizeof(bytes), deadline_in_ms(20)),
+			 STREAM_TIMEOUT);
 	pair_close(&pair);
 	pair_open(&pair);
 	assert_int_equal(stream_set_ops(&pair.stream, &listening_ops, NULL), 0);
-	assert_int_equal(stream_write_watching(&pair.stream, bytes, sizeof(bytes), &done, deadline_in_ms(20)),
+	assert_int_equal(stream_write_watching(&pair.stream, bytes, sizeof(bytes), &done,
+					       deadline_in_ms(20)),
 			 STREAM_TIMEOUT);
 	assert_in_range(done, 1, sizeof(bytes) - 1);
 	pair_close(&pair);
 }
 
-/* The peer's words arrive between our look and our write: the write fails, and they are still heard. */
+/*
+ * The peer's words arrive between our look and our write: the write fails, and they are still
+ * heard.
+ */
 static void words_that_cross_a_failing_write_are_heard(void **state)
 {
 	struct fake_tls tls = { .script = "rE.", .most = 1024 };
@@ -624,12 +672,14 @@ static void words_that_cross_a_failing_write_are_heard(void **state)
 	tls.fd = pair.stream.read_fd;
 	assert_int_equal(stream_set_ops(&pair.stream, &fake_ops, &tls), 0);
 	peer_sends(pair.peer, "554 no\r\n");
-	assert_int_equal(stream_write_watching(&pair.stream, "DATA", 4, &written, SOON), STREAM_INPUT);
+	assert_int_equal(stream_write_watching(&pair.stream, "DATA", 4, &written, SOON),
+			 STREAM_INPUT);
 	assert_int_equal(written, 0);
 	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON), STREAM_OK);
 	assert_string_equal(line, "554 no");
 	tls.script = "rErrr";	/* and without words it is the write's error */
-	assert_int_equal(stream_write_watching(&pair.stream, "DATA", 4, &written, SOON), STREAM_ERROR);
+	assert_int_equal(stream_write_watching(&pair.stream, "DATA", 4, &written, SOON),
+			 STREAM_ERROR);
 	assert_string_equal(stream_error(&pair.stream), "bad record?mac ?!");
 	pair_close(&pair);
 }
@@ -645,7 +695,8 @@ static void a_write_that_wants_to_read(void **state)
 	pair_open(&pair);
 	tls.fd = pair.stream.read_fd;
 	assert_int_equal(stream_set_ops(&pair.stream, &fake_ops, &tls), 0);
-	assert_int_equal(stream_write_full(&pair.stream, "x", 1, deadline_in_ms(20)), STREAM_TIMEOUT);
+	assert_int_equal(stream_write_full(&pair.stream, "x", 1, deadline_in_ms(20)),
+			 STREAM_TIMEOUT);
 	tls.script = "r";
 	slow_peer_start(&peer, pair.peer, "t", 0);
 	assert_int_equal(stream_write_full(&pair.stream, "x", 1, SOON), STREAM_OK);
@@ -665,7 +716,9 @@ static void protocol_data_is_not_input(void **state)
 	tls.fd = pair.stream.read_fd;
 	assert_int_equal(stream_set_ops(&pair.stream, &fake_ops, &tls), 0);
 	assert_false(stream_has_input(&pair.stream));
-	assert_int_equal(stream_write_watching(&pair.stream, "DATA", 4, &written, deadline_in_ms(0)), STREAM_TIMEOUT);
+	assert_int_equal(
+		stream_write_watching(&pair.stream, "DATA", 4, &written, deadline_in_ms(0)),
+		STREAM_TIMEOUT);
 	tls.script = "r";
 	tls.write_again = NULL;
 	assert_int_equal(stream_write_watching(&pair.stream, "DATA", 4, &written, SOON), STREAM_OK);
@@ -690,7 +743,10 @@ static void vtable_errors_are_printable_and_stay(void **state)
 	pair_close(&pair);
 }
 
-/* CVE-2011-0411: what came in the clear after the 220 must not be read as if it had come inside TLS. */
+/*
+ * CVE-2011-0411: what came in the clear after the 220 must not be read as if it had come inside
+ * TLS.
+ */
 static void ops_are_refused_over_unread_input(void **state)
 {
 	struct fake_tls tls = { .script = "", .most = 1024 };
@@ -707,7 +763,10 @@ static void ops_are_refused_over_unread_input(void **state)
 	assert_int_equal(tls.closed, 0);
 }
 
-/* Words, then a reset, as a server does that refuses the rest of the content. The words are delivered, and the reset is not forgotten. */
+/*
+ * Words, then a reset, as a server does that refuses the rest of the content. The words are
+ * delivered, and the reset is not forgotten.
+ */
 static void last_words_before_a_reset_are_heard(void **state)
 {
 	const struct linger reset = { 1, 0 };
@@ -717,16 +776,20 @@ static void last_words_before_a_reset_are_heard(void **state)
 
 	(void)state;
 	pair_open_tcp(&pair);
-	assert_int_equal(stream_write_watching(&pair.stream, "unread", 6, &written, SOON), STREAM_OK);
+	assert_int_equal(stream_write_watching(&pair.stream, "unread", 6, &written, SOON),
+			 STREAM_OK);
 	peer_sends(pair.peer, "554 go away\r\n");
 	setsockopt(pair.peer, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	hang_up(&pair);
-	assert_int_equal(stream_write_watching(&pair.stream, "more", 4, &written, SOON), STREAM_INPUT);
+	assert_int_equal(stream_write_watching(&pair.stream, "more", 4, &written, SOON),
+			 STREAM_INPUT);
 	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON), STREAM_OK);
 	assert_string_equal(line, "554 go away");
-	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON), STREAM_ERROR);
+	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON),
+			 STREAM_ERROR);
 	assert_string_equal(stream_error(&pair.stream), "Connection reset by peer");
-	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON), STREAM_ERROR);
+	assert_int_equal(stream_read_line(&pair.stream, line, sizeof(line), NULL, SOON),
+			 STREAM_ERROR);
 	pair_close(&pair);
 }
 

@@ -76,8 +76,9 @@ static void print_table(char *out, size_t size, const struct table *table)
 
 	out[0] = '\0';
 	for (size_t i = 0; i < table->count; i++)
-		used += (size_t)snprintf(out + used, size - used, "%zu %s|%s;", table->lines[i].line,
-					 table->lines[i].key, table->lines[i].value);
+		used += (size_t)snprintf(out + used, size - used, "%zu %s|%s;",
+					 table->lines[i].line, table->lines[i].key,
+					 table->lines[i].value);
 }
 
 static void lines_follow_postfix(void **state)
@@ -107,10 +108,13 @@ struct error_row {
 static void bad_files_name_the_line(void **state)
 {
 	static const struct error_row rows[] = {
-		ROW("\n continued\n", ":2: starts with white space, but there is no line that it could continue"),
+		ROW("\n continued\n",
+		    ":2: starts with white space, but there is no line that it could continue"),
 		ROW("a 1\nb \0 2\n", ":2: a NUL byte: this is not a text file"),
 		ROW("\0", ":1: a NUL byte: this is not a text file"),
-		ROW("\xef\xbb\xbf" "a 1\n", ":1: a byte-order mark; save the file as UTF-8 without BOM"),
+		ROW("\xef\xbb\xbf"
+		    "a 1\n",
+		    ":1: a byte-order mark; save the file as UTF-8 without BOM"),
 	};
 	struct table table;
 	char expected[256];
