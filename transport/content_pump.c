@@ -30,7 +30,7 @@ void content_pump_wipe(struct content_pump *pump)
 
 static void give_up(struct content_pump *pump, struct enhanced_status code, const char *reason)
 {
-	struct delivery_status status;
+	struct delivery_status status = { 0 };
 
 	delivery_status_set_local(&status, STAGE_TUNNEL, code, "%s", reason);
 	relay_give_up(pump->params.relay, &status);

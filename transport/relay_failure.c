@@ -8,6 +8,7 @@
 #include "relay_failure.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static struct enhanced_status code_while_connecting(enum tunnel_failure failure)
 {
@@ -59,6 +60,7 @@ static void set_unknown(struct delivery_status *status, const char *sentence)
 void relay_failure_status(struct delivery_status *status, enum relay_stage stage, enum tunnel_failure failure,
 			  const char *sentence)
 {
+	memset(status, 0, sizeof(*status));
 	switch (stage) {
 	case RELAY_CONNECTING:
 		delivery_status_set_local(status, STAGE_TUNNEL, code_while_connecting(failure), "%s", sentence);
@@ -111,6 +113,7 @@ void relay_failure_closed(struct delivery_status *status, enum relay_stage stage
 	const char *separator = close->text[0] != '\0' ? ": " : "";
 	char sentence[SMTP_REPLY_TEXT_MAX + 1];
 
+	memset(status, 0, sizeof(*status));
 	snprintf(sentence, sizeof(sentence), "%s%s%.400s", words_of_reason(close->reason), separator, close->text);
 	if (stage == RELAY_AFTER_END)
 		set_unknown(status, sentence);
