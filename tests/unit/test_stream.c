@@ -2,6 +2,7 @@
 #include "lib/stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -445,6 +447,43 @@ static void shutdown_from_another_thread_wakes_the_owner(void **state)
 	pair_close(&pair);
 }
 
+static void *cancel_later(void *argument)
+{
+	const uint64_t one = 1;
+
+	nap_ms(30);
+	if (write(*(int *)argument, &one, sizeof(one)) != sizeof(one))
+		abort();
+	return NULL;
+}
+
+static void a_wait_can_be_cancelled(void **state)
+{
+	uint8_t *bytes = calloc(1, BIG);
+	struct pair pair;
+	pthread_t thread;
+	size_t written;
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	(void)state;
+	pair_open(&pair);
+	pair.stream.cancel_fd = fd;
+	assert_int_equal(pthread_create(&thread, NULL, cancel_later, &fd), 0);
+	assert_int_equal(stream_wait_input(&pair.stream, SOON), STREAM_CANCELLED);
+	pthread_join(thread, NULL);
+	/* it stays so, for every kind of wait, but does not take away what is there */
+	assert_int_equal(stream_write_full(&pair.stream, bytes, BIG, SOON), STREAM_CANCELLED);
+	assert_int_equal(stream_write_watching(&pair.stream, bytes, BIG, &written, SOON),
+			 STREAM_CANCELLED);
+	peer_sends(pair.peer, "abc");
+	assert_int_equal(stream_read_full(&pair.stream, bytes, 3, SOON), STREAM_OK);
+	assert_int_equal(stream_read_full(&pair.stream, bytes, 1, SOON), STREAM_CANCELLED);
+	pair_close(&pair);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);	/* not closed by us */
+	close(fd);
+	free(bytes);
+}
+
 /* Watching */
 
 static void input_before_the_first_byte_stops_the_writing(void **state)
@@ -836,6 +875,7 @@ int main(void)
 		cmocka_unit_test(writing_to_a_closed_peer_is_an_error_and_no_signal),
 		cmocka_unit_test(works_over_two_pipes),
 		cmocka_unit_test(shutdown_from_another_thread_wakes_the_owner),
+		cmocka_unit_test(a_wait_can_be_cancelled),
 		cmocka_unit_test(input_before_the_first_byte_stops_the_writing),
 		cmocka_unit_test(input_while_blocked_stops_the_writing),
 		cmocka_unit_test(watching_a_silent_peer_meets_the_deadline),
