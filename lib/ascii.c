@@ -1,6 +1,7 @@
 /*
- * Character classes and case of ASCII. <ctype.h> and strcasecmp(3) follow the locale and are undefined for negative
- * chars; keywords of mail protocols are ASCII wherever the program runs (RFC 5321 2.4).
+ * Character classes and case of ASCII. <ctype.h> and strcasecmp(3) follow the locale and are
+ * undefined for negative chars; keywords of mail protocols are ASCII wherever the program runs (RFC
+ * 5321 2.4).
  */
 #include "ascii.h"
 

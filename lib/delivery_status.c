@@ -1,9 +1,9 @@
 /*
- * The outcome of one attempt for one recipient (terms of RFC 3464 2.3), made from our own words or a server's reply, and
- * printed as Postfix prints its own: people and log analysers know those sentences. What a failure means is
- * decided elsewhere; here it is only made sure that action, status class and reply code never contradict each other, as
- * the LMTP client decides by code alone (RFC 2033 4.2), and that no text from a peer gets out unprintable or
- * in more than one line.
+ * The outcome of one attempt for one recipient (terms of RFC 3464 2.3), made from our own words or
+ * a server's reply, and printed as Postfix prints its own: people and log analysers know those
+ * sentences. What a failure means is decided elsewhere; here it is only made sure that action,
+ * status class and reply code never contradict each other, as the LMTP client decides by code alone
+ * (RFC 2033 4.2), and that no text from a peer gets out unprintable or in more than one line.
  */
 #include "delivery_status.h"
 
@@ -33,8 +33,8 @@ static int class_of_action(enum delivery_action action)
 	return 4;
 }
 
-void delivery_status_set_local(struct delivery_status *status, enum delivery_stage stage, struct enhanced_status code,
-			       const char *format, ...)
+void delivery_status_set_local(struct delivery_status *status, enum delivery_stage stage,
+			       struct enhanced_status code, const char *format, ...)
 {
 	char reason[sizeof(status->reason)];
 	va_list arguments;
@@ -51,15 +51,18 @@ void delivery_status_set_local(struct delivery_status *status, enum delivery_sta
 	memset(&status->reply, 0, sizeof(status->reply));
 }
 
-void delivery_status_set_reply(struct delivery_status *status, enum delivery_stage stage, const struct smtp_reply *reply)
+void delivery_status_set_reply(struct delivery_status *status, enum delivery_stage stage,
+			       const struct smtp_reply *reply)
 {
 	struct smtp_reply said = { .code = reply->code };
 
 	if (reply->code < 200 || reply->code > 599) {
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 5, 0), "the server gave no valid reply");
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 5, 0),
+					  "the server gave no valid reply");
 		return;
 	}
-	log_printable(said.text, sizeof(said.text), reply->text, strnlen(reply->text, SMTP_REPLY_TEXT_MAX));
+	log_printable(said.text, sizeof(said.text), reply->text,
+		      strnlen(reply->text, SMTP_REPLY_TEXT_MAX));
 	if (reply->status.class == reply->code / 100)
 		said.status = reply->status;
 	status->action = action_of_class(said.code / 100);
@@ -117,10 +120,14 @@ const char *delivery_stage_words(enum delivery_stage stage)
 	return "at an unknown stage";
 }
 
-/* "mx[addr]" as Postfix names a host; without a name the address stands in for it. "" when no host was reached. */
+/*
+ * "mx[addr]" as Postfix names a host; without a name the address stands in for it. "" when no host
+ * was reached.
+ */
 static void print_host(const struct delivery_status *status, char *out, size_t size)
 {
-	const char *name = status->remote_mta[0] != '\0' ? status->remote_mta : status->remote_address;
+	const char *name =
+		status->remote_mta[0] != '\0' ? status->remote_mta : status->remote_address;
 
 	if (status->remote_address[0] != '\0')
 		snprintf(out, size, "%s[%s]", name, status->remote_address);
@@ -146,7 +153,8 @@ char *delivery_status_relay(const struct delivery_status *status, char *out, siz
 	char host[HOST_TEXT_MAX];
 
 	print_host_port(status, host, sizeof(host));
-	return log_printable(out, size, host[0] != '\0' ? host : "none", host[0] != '\0' ? strlen(host) : strlen("none"));
+	return log_printable(out, size, host[0] != '\0' ? host : "none",
+			     host[0] != '\0' ? strlen(host) : strlen("none"));
 }
 
 /* Why, in our own words: "connect to mx[addr]:25: Connection timed out". */
@@ -168,7 +176,9 @@ static void print_reason(const struct delivery_status *status, char *out, size_t
 		snprintf(out, size, "host %s: %s", host, status->reason);
 }
 
-/* What the server said: "host mx[addr] said: 550 5.1.1 no such user (in reply to RCPT TO command)". */
+/*
+ * What the server said: "host mx[addr] said: 550 5.1.1 no such user (in reply to RCPT TO command)".
+ */
 static void print_reply(const struct delivery_status *status, char *out, size_t size)
 {
 	char host[HOST_TEXT_MAX], reply[SMTP_REPLY_TEXT_MAX + 32];
@@ -176,17 +186,22 @@ static void print_reply(const struct delivery_status *status, char *out, size_t 
 	smtp_reply_print(&status->reply, reply, sizeof(reply));
 	if (status->action == DELIVERY_RELAYED) {
 		print_host_port(status, host, sizeof(host));
-		snprintf(out, size, "%s%s%s said: %s", host, status->tls[0] != '\0' ? " " : "", status->tls, reply);
+		snprintf(out, size, "%s%s%s said: %s", host, status->tls[0] != '\0' ? " " : "",
+			 status->tls, reply);
 		return;
 	}
 	print_host(status, host, sizeof(host));
 	if (status->stage == STAGE_GREETING || status->stage == STAGE_EHLO)
 		snprintf(out, size, "host %s refused to talk to me: %s", host, reply);
 	else
-		snprintf(out, size, "host %s said: %s (%s)", host, reply, delivery_stage_words(status->stage));
+		snprintf(out, size, "host %s said: %s (%s)", host, reply,
+			 delivery_stage_words(status->stage));
 }
 
-/* The note is what people must not miss, so when there is no room it is the text before it that is cut. */
+/*
+ * The note is what people must not miss, so when there is no room it is the text before it that is
+ * cut.
+ */
 static void add_note(char *text, size_t size, const char *note)
 {
 	size_t used = strlen(text), length = strlen(note);
@@ -198,7 +213,8 @@ static void add_note(char *text, size_t size, const char *note)
 	memcpy(text + used, note, length + 1);
 }
 
-char *delivery_status_print_text(const struct delivery_status *status, const char *edge, char *out, size_t size)
+char *delivery_status_print_text(const struct delivery_status *status, const char *edge, char *out,
+				 size_t size)
 {
 	char text[DELIVERY_LMTP_REPLY_MAX] = "";
 	size_t limit = size < sizeof(text) ? size : sizeof(text), used;
@@ -213,11 +229,15 @@ char *delivery_status_print_text(const struct delivery_status *status, const cha
 	else
 		print_reason(status, text + used, limit - used);
 	if (status->maybe_duplicate && status->action == DELIVERY_DELAYED)
-		add_note(text, limit, " (the message may have been delivered; the next attempt may be a duplicate)");
+		add_note(text, limit,
+			 " (the message may have been delivered; "
+			 "the next attempt may be a duplicate)");
 	return log_printable(out, size, text, strlen(text));
 }
 
-/* The code that stands for the outcome: the remote one where it says the same, and is safe to say. */
+/*
+ * The code that stands for the outcome: the remote one where it says the same, and is safe to say.
+ */
 static int lmtp_code(const struct delivery_status *status)
 {
 	int class = class_of_action(status->action);
@@ -229,13 +249,15 @@ static int lmtp_code(const struct delivery_status *status)
 	return class == 5 ? 550 : 451;
 }
 
-char *delivery_status_print_lmtp(const struct delivery_status *status, const char *edge, char *out, size_t size)
+char *delivery_status_print_lmtp(const struct delivery_status *status, const char *edge, char *out,
+				 size_t size)
 {
 	int code = lmtp_code(status);
 	char enhanced[ENHANCED_STATUS_TEXT_MAX];
 	size_t used;
 
-	enhanced_status_print(enhanced_status_for_code(status->status, code), enhanced, sizeof(enhanced));
+	enhanced_status_print(enhanced_status_for_code(status->status, code), enhanced,
+			      sizeof(enhanced));
 	snprintf(out, size, "%d %s ", code, enhanced);
 	used = strnlen(out, size);
 	if (used < size)

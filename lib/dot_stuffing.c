@@ -1,14 +1,16 @@
 /*
- * The end of mail data (RFC 5321 4.1.1.4, 4.5.2), found without ever changing the content, and proof that the
- * content holds no second one. Lines end in CRLF and nothing else; end of data is CRLF "." CRLF and nothing else, where
- * the start of data counts as a line start. So neither LF "." LF nor CR LF "." CR CR LF nor any other near miss
- * (CVE-2023-51764, -51765, -51766) can end a message here, and as stray CR and LF do not survive the scanner, a
- * server that is laxer than we are cannot be led to see an end of data either. NUL and long lines pass as they are.
+ * The end of mail data (RFC 5321 4.1.1.4, 4.5.2), found without ever changing the content, and
+ * proof that the content holds no second one. Lines end in CRLF and nothing else; end of data is
+ * CRLF "." CRLF and nothing else, where the start of data counts as a line start. So neither LF "."
+ * LF nor CR LF "." CR CR LF nor any other near miss (CVE-2023-51764, -51765, -51766) can end a
+ * message here, and as stray CR and LF do not survive the scanner, a server that is laxer than we
+ * are cannot be led to see an end of data either. NUL and long lines pass as they are.
  *
  *   content     = *( [ "." ] line CRLF )      ; "." alone is not a line
  *   end-of-data = "." CRLF                    ; at a line start
  *
- * Every byte of every message goes through here, so runs without CR and LF are found by memchr and moved as a whole.
+ * Every byte of every message goes through here, so runs without CR and LF are found by memchr and
+ * moved as a whole.
  */
 #include "dot_stuffing.h"
 
@@ -25,8 +27,8 @@ enum scan_state {
 };
 
 /*
- * The next CR and LF of a chunk. Each is looked for only when the one found before was passed, which keeps
- * chunks full of CR, or of LF, linear.
+ * The next CR and LF of a chunk. Each is looked for only when the one found before was passed,
+ * which keeps chunks full of CR, or of LF, linear.
  */
 struct line_ends {
 	const char *cr, *lf, *end;
@@ -69,7 +71,10 @@ static char *put_stray(struct dot_scanner *scanner, char *out)
 	return out;
 }
 
-/* A byte that is neither CR nor LF, and not the dot at a line start: the run it begins needs no more looking at. */
+/*
+ * A byte that is neither CR nor LF, and not the dot at a line start: the run it begins needs no
+ * more looking at.
+ */
 static char *scan_text(struct dot_scanner *scanner, char byte, char *out)
 {
 	if (scanner->state == SCAN_AFTER_DOT || scanner->state == SCAN_AFTER_DOT_CR)
@@ -132,8 +137,8 @@ static char *scan_lf(struct dot_scanner *scanner, char *out)
 	return out;
 }
 
-bool dot_scanner_scan(struct dot_scanner *scanner, const char *in, size_t in_length, size_t *used_out, char *out,
-		      size_t *made_out)
+bool dot_scanner_scan(struct dot_scanner *scanner, const char *in, size_t in_length,
+		      size_t *used_out, char *out, size_t *made_out)
 {
 	const char *at = in, *run_end;
 	char *to = out;
@@ -168,7 +173,10 @@ void dot_verifier_init(struct dot_verifier *verifier)
 	verifier->state = SCAN_LINE_START;
 }
 
-/* The state after one byte of content. A CR after a dot at line start is either end of data or a stray: unsound. */
+/*
+ * The state after one byte of content. A CR after a dot at line start is either end of data or a
+ * stray: unsound.
+ */
 static enum scan_state verify_byte(enum scan_state state, char byte)
 {
 	if (state == SCAN_UNSOUND)

@@ -6,20 +6,24 @@
  *   subject     = 1*3digit
  *   detail      = 1*3digit
  *
- * Numbers have no leading zeros (RFC 3463 2). Text that merely looks similar ("5.1.1.", "5.1.1foo", an
- * IP address) is not a status.
+ * Numbers have no leading zeros (RFC 3463 2). Text that merely looks similar ("5.1.1.", "5.1.1foo",
+ * an IP address) is not a status.
  */
 #include "enhanced_status.h"
 
 #include <stdio.h>
 
-/* Reads 1*3digit without leading zero at text[at]; returns the digits used, 0 if there is no such number. */
+/*
+ * Reads 1*3digit without leading zero at text[at]; returns the digits used, 0 if there is no such
+ * number.
+ */
 static size_t parse_number(uint16_t *out, const char *text, size_t length, size_t at)
 {
 	size_t digits = 0;
 	uint16_t value = 0;
 
-	while (digits < 3 && at + digits < length && text[at + digits] >= '0' && text[at + digits] <= '9')
+	while (digits < 3 && at + digits < length && text[at + digits] >= '0' &&
+	       text[at + digits] <= '9')
 		value = (uint16_t)(value * 10 + (text[at + digits++] - '0'));
 	if (digits > 1 && text[at] == '0')
 		return 0;
@@ -37,7 +41,8 @@ size_t enhanced_status_parse(struct enhanced_status *status, const char *text, s
 	struct enhanced_status parsed;
 	size_t at = 1, digits;
 
-	if (length < 5 || (text[0] != '2' && text[0] != '4' && text[0] != '5') || !is_dot(text, length, at++))
+	if (length < 5 || (text[0] != '2' && text[0] != '4' && text[0] != '5') ||
+	    !is_dot(text, length, at++))
 		return 0;
 	parsed.class = (uint8_t)(text[0] - '0');
 	digits = parse_number(&parsed.subject, text, length, at);
@@ -54,7 +59,8 @@ size_t enhanced_status_parse(struct enhanced_status *status, const char *text, s
 
 char *enhanced_status_print(struct enhanced_status status, char *out, size_t size)
 {
-	snprintf(out, size, "%u.%u.%u", status.class % 10u, status.subject % 1000u, status.detail % 1000u);
+	snprintf(out, size, "%u.%u.%u", status.class % 10u, status.subject % 1000u,
+		 status.detail % 1000u);
 	return out;
 }
 

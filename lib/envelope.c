@@ -1,6 +1,7 @@
 /*
- * The envelope of one mail transaction (RFC 5321 2.3.1): owns its array of recipients, nothing else. Values are checked
- * where they are parsed (mail_address.c, esmtp_param.c, the tunnel's frames), not here.
+ * The envelope of one mail transaction (RFC 5321 2.3.1): owns its array of recipients, nothing
+ * else. Values are checked where they are parsed (mail_address.c, esmtp_param.c, the tunnel's
+ * frames), not here.
  */
 #include "envelope.h"
 
@@ -22,7 +23,8 @@ void envelope_wipe(struct envelope *envelope)
 
 static int grow(struct envelope *envelope)
 {
-	size_t capacity = envelope->recipient_capacity > 0 ? envelope->recipient_capacity * 2 : FIRST_CAPACITY;
+	size_t capacity = envelope->recipient_capacity > 0 ? envelope->recipient_capacity * 2
+							   : FIRST_CAPACITY;
 	struct recipient *recipients;
 
 	if (capacity > SMTP_RECIPIENTS_MAX)

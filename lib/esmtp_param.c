@@ -6,12 +6,13 @@
  *   esmtp-keyword   = ( ALPHA / DIGIT ) *( ALPHA / DIGIT / "-" )
  *   esmtp-value     = 1*( %d33-60 / %d62-126 / UTF8-non-ascii )                 (RFC 6531 3.3)
  *
- *   SIZE= 1*20DIGIT (RFC 1870)   BODY= "7BIT" / "8BITMIME" (RFC 6152)   SMTPUTF8 (RFC 6531)   AUTH= (RFC 4954, ignored)
+ *   SIZE= 1*20DIGIT (RFC 1870)   BODY= "7BIT" / "8BITMIME" (RFC 6152)   SMTPUTF8 (RFC 6531)
+ *   AUTH= xtext / "<>" (RFC 4954; only its form as esmtp-value is looked at, then it is ignored)
  *   RET= "FULL" / "HDRS"   ENVID= xtext   NOTIFY= "NEVER" / 1#( "SUCCESS" / "FAILURE" / "DELAY" )
  *   ORCPT= atom ";" xtext  (RFC 3461 4)   ORCPT= "utf-8;" utf-8-enc-addr  (RFC 6533 3)
  *
- * Refuses what it does not know (555) or what says something twice (501), rather than lose a wish of the sender:
- * BODY=BINARYMIME above all, as without BDAT nobody could carry it.
+ * Refuses what it does not know (555) or what says something twice (501), rather than lose a wish
+ * of the sender: BODY=BINARYMIME above all, as without BDAT nobody could carry it.
  */
 #include "esmtp_param.h"
 
@@ -41,7 +42,8 @@ struct parameter {
 };
 
 __attribute__((format(printf, 4, 5)))
-static bool refuse(struct command *command, int code, struct enhanced_status status, const char *format, ...)
+static bool refuse(struct command *command, int code, struct enhanced_status status,
+		   const char *format, ...)
 {
 	va_list arguments;
 
@@ -70,7 +72,8 @@ static bool take_size(struct command *command, const char *value, size_t length)
 		if (!ascii_is_digit(value[i]))
 			return refuse_syntax(command, "bad SIZE: not a number");
 		if (size > ((uint64_t)INT64_MAX - digit) / 10)
-			return refuse(command, 552, ENHANCED_STATUS(5, 3, 4), "message size exceeds any limit");
+			return refuse(command, 552, ENHANCED_STATUS(5, 3, 4),
+				      "message size exceeds any limit");
 		size = size * 10 + digit;
 	}
 	command->envelope->declared_size = size;
@@ -84,7 +87,8 @@ static bool take_body(struct command *command, const char *value, size_t length)
 	else if (ascii_is_word(value, length, "8BITMIME"))
 		command->envelope->body_type = BODY_8BITMIME;
 	else if (ascii_is_word(value, length, "BINARYMIME"))
-		return refuse(command, 555, ENHANCED_STATUS(5, 5, 4), "unsupported BODY: BINARYMIME");
+		return refuse(command, 555, ENHANCED_STATUS(5, 5, 4),
+			      "unsupported BODY: BINARYMIME");
 	else
 		return refuse_syntax(command, "bad BODY: neither 7BIT nor 8BITMIME");
 	return true;
@@ -160,7 +164,8 @@ static bool take_notify(struct command *command, const char *value, size_t lengt
 		comma = memchr(value, ',', (size_t)(end - value));
 		bit = notify_bit(value, (size_t)((comma != NULL ? comma : end) - value));
 		if (bit == 0)
-			return refuse_syntax(command, "bad NOTIFY: not NEVER or a list of SUCCESS, FAILURE, DELAY");
+			return refuse_syntax(command, "bad NOTIFY: not NEVER or a list of "
+						      "SUCCESS, FAILURE, DELAY");
 		notify |= bit;
 		if (comma == NULL)
 			break;
@@ -235,8 +240,8 @@ static size_t keyword_length(const char *text, size_t length)
 }
 
 /* One esmtp-param, `length` bytes without a space in them. */
-static bool parse_parameter(struct command *command, const struct parameter *table, const char *text, size_t length,
-			    unsigned *seen)
+static bool parse_parameter(struct command *command, const struct parameter *table,
+			    const char *text, size_t length, unsigned *seen)
 {
 	size_t keyword = keyword_length(text, length), value = keyword + 1;
 	const struct parameter *row = table;
@@ -246,15 +251,19 @@ static bool parse_parameter(struct command *command, const struct parameter *tab
 	log_printable(quoted, sizeof(quoted), text, keyword > 0 ? keyword : length);
 	for (size_t i = value; has_value && i < length; i++)
 		if (!is_value_char(text[i]))
-			return refuse(command, 501, ENHANCED_STATUS(5, 5, 4), "bad value of parameter %s", quoted);
+			return refuse(command, 501, ENHANCED_STATUS(5, 5, 4),
+				      "bad value of parameter %s", quoted);
 	if (keyword == 0 || (keyword < length && !has_value) || value == length)
-		return refuse(command, 501, ENHANCED_STATUS(5, 5, 4), "malformed parameter %s", quoted);
+		return refuse(command, 501, ENHANCED_STATUS(5, 5, 4), "malformed parameter %s",
+			      quoted);
 	while (row->keyword != NULL && !ascii_is_word(text, keyword, row->keyword))
 		row++;
 	if (row->keyword == NULL)
-		return refuse(command, 555, ENHANCED_STATUS(5, 5, 4), "unsupported parameter %s", quoted);
+		return refuse(command, 555, ENHANCED_STATUS(5, 5, 4), "unsupported parameter %s",
+			      quoted);
 	if (*seen & 1u << (row - table))
-		return refuse(command, 501, ENHANCED_STATUS(5, 5, 4), "parameter %s is given twice", quoted);
+		return refuse(command, 501, ENHANCED_STATUS(5, 5, 4), "parameter %s is given twice",
+			      quoted);
 	*seen |= 1u << (row - table);
 	if (has_value != row->has_value)
 		return refuse(command, 501, ENHANCED_STATUS(5, 5, 4), "parameter %s %s", quoted,
@@ -262,7 +271,8 @@ static bool parse_parameter(struct command *command, const struct parameter *tab
 	return row->take(command, text + keyword + has_value, has_value ? length - value : 0);
 }
 
-static bool parse_parameters(struct command *command, const struct parameter *table, const char *text, size_t length)
+static bool parse_parameters(struct command *command, const struct parameter *table,
+			     const char *text, size_t length)
 {
 	const char *end = text + length, *space;
 	unsigned seen = 0;
@@ -271,15 +281,21 @@ static bool parse_parameters(struct command *command, const struct parameter *ta
 		space = memchr(text, ' ', (size_t)(end - text));
 		if (space == NULL)
 			space = end;
-		/* Spaces at the end are for the receiver to tolerate (RFC 5321 4.1.1), and so doubled ones here. */
-		if (space > text && !parse_parameter(command, table, text, (size_t)(space - text), &seen))
+		/*
+		 * Spaces at the end are for the receiver to tolerate (RFC 5321 4.1.1), and so
+		 * doubled ones here.
+		 */
+		if (space > text &&
+		    !parse_parameter(command, table, text, (size_t)(space - text), &seen))
 			return false;
 		text = space < end ? space + 1 : end;
 	}
 	return true;
 }
 
-/* Length of the path with its brackets: up to the first ">" that is not quoted. 0 if there is none. */
+/*
+ * Length of the path with its brackets: up to the first ">" that is not quoted. 0 if there is none.
+ */
 static size_t path_length(const char *text, size_t length)
 {
 	bool is_quoted = false;
@@ -295,16 +311,22 @@ static size_t path_length(const char *text, size_t length)
 	return 0;
 }
 
-/* Moves *text and *length from the path to the parameters and returns the length of the path, 0 when refused. */
-static size_t split_path(struct command *command, const char **text, size_t *length, const char **path_out)
+/*
+ * Moves *text and *length from the path to the parameters and returns the length of the path, 0
+ * when refused.
+ */
+static size_t split_path(struct command *command, const char **text, size_t *length,
+			 const char **path_out)
 {
-	struct enhanced_status bad_address = ENHANCED_STATUS(5, 1, command->envelope != NULL ? 7 : 3);
+	struct enhanced_status bad_address =
+		ENHANCED_STATUS(5, 1, command->envelope != NULL ? 7 : 3);
 	size_t path, skipped = *length > 0 && **text == ' ' ? 1 : 0;
 
 	*path_out = *text + skipped;
 	path = path_length(*path_out, *length - skipped);
 	if (path == 0 || **path_out != '<') {
-		refuse(command, 501, bad_address, "bad address syntax: no address in angle brackets");
+		refuse(command, 501, bad_address,
+		       "bad address syntax: no address in angle brackets");
 		return 0;
 	}
 	*text += skipped + path;
@@ -316,16 +338,19 @@ static size_t split_path(struct command *command, const char **text, size_t *len
 	return path;
 }
 
-static int parse_command_path(struct command *command, const char *path, size_t length, bool allow_utf8, char *error,
-			      size_t error_size)
+static int parse_command_path(struct command *command, const char *path, size_t length,
+			      bool allow_utf8, char *error, size_t error_size)
 {
 	if (command->envelope != NULL)
-		return reverse_path_parse(&command->envelope->reverse_path, path, length, allow_utf8, error, error_size);
-	return forward_path_parse(&command->recipient->forward_path, path, length, allow_utf8, error, error_size);
+		return reverse_path_parse(&command->envelope->reverse_path, path, length,
+					  allow_utf8, error, error_size);
+	return forward_path_parse(&command->recipient->forward_path, path, length, allow_utf8,
+				  error, error_size);
 }
 
 /* The path comes first on the line, but SMTPUTF8 behind it decides what it may hold. */
-static bool parse_command(struct command *command, const struct parameter *table, const char *text, size_t length)
+static bool parse_command(struct command *command, const struct parameter *table, const char *text,
+			  size_t length)
 {
 	char error[100], ignored[100];
 	const char *path;
@@ -333,15 +358,18 @@ static bool parse_command(struct command *command, const struct parameter *table
 
 	if (path_size == 0 || !parse_parameters(command, table, text, length))
 		return false;
-	if (parse_command_path(command, path, path_size, command->smtputf8, error, sizeof(error)) == 0)
+	if (!parse_command_path(command, path, path_size, command->smtputf8, error, sizeof(error)))
 		return true;
 	/* RFC 6531 3.5 */
-	if (!command->smtputf8 && parse_command_path(command, path, path_size, true, ignored, sizeof(ignored)) == 0)
+	if (!command->smtputf8 &&
+	    !parse_command_path(command, path, path_size, true, ignored, sizeof(ignored)))
 		return refuse(command, 553, ENHANCED_STATUS(5, 6, 7), "%s", error);
-	return refuse(command, 501, ENHANCED_STATUS(5, 1, command->envelope != NULL ? 7 : 3), "bad address syntax: %s", error);
+	return refuse(command, 501, ENHANCED_STATUS(5, 1, command->envelope != NULL ? 7 : 3),
+		      "bad address syntax: %s", error);
 }
 
-int esmtp_parse_mail(struct envelope *envelope, const char *arguments, size_t length, struct esmtp_refusal *refusal)
+int esmtp_parse_mail(struct envelope *envelope, const char *arguments, size_t length,
+		     struct esmtp_refusal *refusal)
 {
 	struct envelope parsed = *envelope;
 	struct command command = { .envelope = &parsed, .refusal = refusal };
@@ -352,8 +380,8 @@ int esmtp_parse_mail(struct envelope *envelope, const char *arguments, size_t le
 	return 0;
 }
 
-int esmtp_parse_rcpt(struct recipient *recipient, const char *arguments, size_t length, bool smtputf8,
-		     struct esmtp_refusal *refusal)
+int esmtp_parse_rcpt(struct recipient *recipient, const char *arguments, size_t length,
+		     bool smtputf8, struct esmtp_refusal *refusal)
 {
 	struct recipient parsed = *recipient;
 	struct command command = { .recipient = &parsed, .smtputf8 = smtputf8, .refusal = refusal };

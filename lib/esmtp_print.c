@@ -1,8 +1,9 @@
 /*
- * MAIL and RCPT lines for the next server (RFC 5321 4.1.1), grammar as in esmtp_param.c. What that server does
- * not offer is left out: SIZE and BODY are hints, and without DSN the duties of RFC 3461 end with us, which is reported
- * upwards by delivery_status.dsn_offered. Whether mail that needs SMTPUTF8 or 8BITMIME may go there at all is
- * decided before, not here. A line is appended whole or not at all.
+ * MAIL and RCPT lines for the next server (RFC 5321 4.1.1), grammar as in esmtp_param.c. What that
+ * server does not offer is left out: SIZE and BODY are hints, and without DSN the duties of RFC
+ * 3461 end with us, which is reported upwards by delivery_status.dsn_offered. Whether mail that
+ * needs SMTPUTF8 or 8BITMIME may go there at all is decided before, not here. A line is appended
+ * whole or not at all.
  */
 #include "esmtp_print.h"
 
@@ -13,7 +14,10 @@
 #include "ascii.h"
 #include "xtext.h"
 
-/* The longest line: a path of MAILBOX_TEXT_MAX, an ORCPT of SMTP_ORCPT_MAX, and less than 100 octets of words. */
+/*
+ * The longest line: a path of MAILBOX_TEXT_MAX, an ORCPT of SMTP_ORCPT_MAX, and less than 100
+ * octets of words.
+ */
 #define LINE_MAX_OCTETS 1280
 
 /* A command line of bounded length; too long is remembered and refused at the end. */
@@ -43,12 +47,14 @@ static int line_finish(struct line *line, struct buffer *out)
 	return buffer_put(out, line->text, line->length);
 }
 
-int esmtp_print_mail(struct buffer *out, const struct envelope *envelope, struct esmtp_offer offer, uint64_t message_size)
+int esmtp_print_mail(struct buffer *out, const struct envelope *envelope, struct esmtp_offer offer,
+		     uint64_t message_size)
 {
 	struct line line = { .length = 0 };
 	char path[MAILBOX_TEXT_MAX];
 
-	line_add(&line, "MAIL FROM:<%s>", reverse_path_print(&envelope->reverse_path, path, sizeof(path)));
+	line_add(&line, "MAIL FROM:<%s>",
+		 reverse_path_print(&envelope->reverse_path, path, sizeof(path)));
 	if (offer.size && message_size > 0)
 		line_add(&line, " SIZE=%llu", (unsigned long long)message_size);
 	if (offer.eightbitmime && envelope->body_type == BODY_8BITMIME)
@@ -88,16 +94,19 @@ static void add_orcpt(struct line *line, const char *orcpt, bool allow_utf8)
 
 	if (allow_utf8 || !ascii_is_word(orcpt, type_length, "utf-8"))
 		line_add(line, " ORCPT=%s", orcpt);
-	else if (xtext_utf8_address_to_ascii(ascii, sizeof(ascii) - type_length - 1, semicolon + 1, strlen(semicolon + 1)) > 0)
+	else if (xtext_utf8_address_to_ascii(ascii, sizeof(ascii) - type_length - 1, semicolon + 1,
+					     strlen(semicolon + 1)) > 0)
 		line_add(line, " ORCPT=utf-8;%s", ascii);
 }
 
-int esmtp_print_rcpt(struct buffer *out, const struct recipient *recipient, struct esmtp_offer offer)
+int esmtp_print_rcpt(struct buffer *out, const struct recipient *recipient,
+		     struct esmtp_offer offer)
 {
 	struct line line = { .length = 0 };
 	char path[MAILBOX_TEXT_MAX];
 
-	line_add(&line, "RCPT TO:<%s>", mailbox_print(&recipient->forward_path, path, sizeof(path)));
+	line_add(&line, "RCPT TO:<%s>",
+		 mailbox_print(&recipient->forward_path, path, sizeof(path)));
 	if (offer.dsn && recipient->notify != 0)
 		add_notify(&line, recipient->notify);
 	if (offer.dsn && recipient->orcpt[0] != '\0')

@@ -1,6 +1,6 @@
 /*
- * Paths and mailboxes, RFC 5321 4.1.2 with the UTF-8 of RFC 6531 3.3. One function per rule of the grammar; each
- * moves the cursor over what it matched or says why it does not match.
+ * Paths and mailboxes, RFC 5321 4.1.2 with the UTF-8 of RFC 6531 3.3. One function per rule of the
+ * grammar; each moves the cursor over what it matched or says why it does not match.
  *
  *   Reverse-path   = Path / "<>"
  *   Forward-path   = Path
@@ -13,11 +13,12 @@
  *   Atom           = 1*( atext / UTF8-non-ascii )
  *   Quoted-string  = DQUOTE *( qtextSMTP / quoted-pairSMTP / UTF8-non-ascii ) DQUOTE
  *   Domain         = sub-domain *( "." sub-domain )
- *   sub-domain     = LDH label, or U-label               ; "_" is taken too, as hosts have it in real life
+ *   sub-domain     = LDH label, or U-label    ; "_" is taken too: real hosts have it
  *   address-literal = "[" ( IPv4 / "IPv6:" IPv6 ) "]"
  *
- * Refuses comments, white space, obsolete forms, general address literals, the final dot of a domain, and anything of
- * more than the lengths of RFC 5321 4.5.3.1. Whether a U-label is one that IDNA allows is for the DNS side to say.
+ * Refuses comments, white space, obsolete forms, general address literals, the final dot of a
+ * domain, and anything of more than the lengths of RFC 5321 4.5.3.1. Whether a U-label is one that
+ * IDNA allows is for the DNS side to say.
  */
 #include "mail_address.h"
 
@@ -29,7 +30,8 @@
 #include "ascii.h"
 #include "utf8.h"
 
-#define LABEL_MAX 63	/* RFC 1035 2.3.4: octets; for a U-label characters, of which its A-label has more */
+/* RFC 1035 2.3.4: octets; for a U-label characters, of which its A-label has more. */
+#define LABEL_MAX 63
 
 struct cursor {
 	const char *at, *end;
@@ -123,7 +125,10 @@ static bool is_quoted_char(char c)
 	return c >= ' ' && c < 0x7f;
 }
 
-/* The limit of 64 counts the octets that are meant, not the quotes and backslashes that they are written with. */
+/*
+ * The limit of 64 counts the octets that are meant, not the quotes and backslashes that they are
+ * written with.
+ */
 static bool parse_quoted_string(struct cursor *cursor)
 {
 	const char *start;
@@ -157,8 +162,8 @@ static bool parse_sub_domain(struct cursor *cursor)
 		if (is_utf8_byte(cursor)) {
 			if (!skip_utf8(cursor))
 				return false;
-		} else if (!is_at_end(cursor) &&
-			   (ascii_is_alnum(*cursor->at) || *cursor->at == '-' || *cursor->at == '_')) {
+		} else if (!is_at_end(cursor) && (ascii_is_alnum(*cursor->at) ||
+						  *cursor->at == '-' || *cursor->at == '_')) {
 			cursor->at++;
 		} else {
 			break;
@@ -237,8 +242,9 @@ static bool parse_mailbox(struct cursor *cursor, struct mailbox *mailbox)
 		return false;
 	copy_span(mailbox->local_part, start, cursor->at);
 	if (!skip(cursor, '@'))
-		return fail(cursor, is_at_end(cursor) || is_next(cursor, '>') ? "address without a domain"
-									       : "bad character in local part");
+		return fail(cursor, is_at_end(cursor) || is_next(cursor, '>')
+					    ? "address without a domain"
+					    : "bad character in local part");
 	start = cursor->at;
 	mailbox->is_literal = is_next(cursor, '[');
 	if (mailbox->is_literal ? !parse_address_literal(cursor) : !parse_domain(cursor))
@@ -272,13 +278,17 @@ static bool parse_path(struct cursor *cursor, struct mailbox *mailbox)
 }
 
 /* Parses all of the text with one rule, into a copy: *mailbox changes only on success. */
-static int parse_whole(bool (*rule)(struct cursor *, struct mailbox *), struct mailbox *mailbox, const char *text,
-		       size_t length, bool allow_utf8, char *error, size_t error_size)
+static int parse_whole(bool (*rule)(struct cursor *, struct mailbox *), struct mailbox *mailbox,
+		       const char *text, size_t length, bool allow_utf8, char *error,
+		       size_t error_size)
 {
-	struct cursor cursor = { .at = text, .end = length > 0 ? text + length : text, .allow_utf8 = allow_utf8 };
+	struct cursor cursor = { .at = text,
+				 .end = length > 0 ? text + length : text,
+				 .allow_utf8 = allow_utf8 };
 	struct mailbox parsed = { .is_utf8 = false };
 
-	if (!rule(&cursor, &parsed) || (!is_at_end(&cursor) && !fail(&cursor, "text after the address"))) {
+	if (!rule(&cursor, &parsed) ||
+	    (!is_at_end(&cursor) && !fail(&cursor, "text after the address"))) {
 		snprintf(error, error_size, "%s", cursor.why);
 		return -1;
 	}
@@ -286,25 +296,26 @@ static int parse_whole(bool (*rule)(struct cursor *, struct mailbox *), struct m
 	return 0;
 }
 
-int mailbox_parse(struct mailbox *mailbox, const char *text, size_t length, bool allow_utf8, char *error, size_t error_size)
+int mailbox_parse(struct mailbox *mailbox, const char *text, size_t length, bool allow_utf8,
+		  char *error, size_t error_size)
 {
 	return parse_whole(parse_mailbox, mailbox, text, length, allow_utf8, error, error_size);
 }
 
-int forward_path_parse(struct mailbox *mailbox, const char *text, size_t length, bool allow_utf8, char *error,
-		       size_t error_size)
+int forward_path_parse(struct mailbox *mailbox, const char *text, size_t length, bool allow_utf8,
+		       char *error, size_t error_size)
 {
 	return parse_whole(parse_path, mailbox, text, length, allow_utf8, error, error_size);
 }
 
-int reverse_path_parse(struct reverse_path *path, const char *text, size_t length, bool allow_utf8, char *error,
-		       size_t error_size)
+int reverse_path_parse(struct reverse_path *path, const char *text, size_t length, bool allow_utf8,
+		       char *error, size_t error_size)
 {
 	if (length == 2 && memcmp(text, "<>", 2) == 0) {
 		*path = (struct reverse_path){ .is_null = true };
 		return 0;
 	}
-	if (parse_whole(parse_path, &path->mailbox, text, length, allow_utf8, error, error_size) != 0)
+	if (forward_path_parse(&path->mailbox, text, length, allow_utf8, error, error_size) != 0)
 		return -1;
 	path->is_null = false;
 	return 0;
@@ -327,14 +338,16 @@ char *reverse_path_print(const struct reverse_path *path, char *out, size_t size
 
 bool mailbox_is_same(const struct mailbox *a, const struct mailbox *b)
 {
-	return strcmp(a->local_part, b->local_part) == 0 && ascii_is_word(a->domain, strlen(a->domain), b->domain);
+	return strcmp(a->local_part, b->local_part) == 0 &&
+	       ascii_is_word(a->domain, strlen(a->domain), b->domain);
 }
 
 int mailbox_literal_address(const struct mailbox *mailbox, char *out, size_t size)
 {
 	size_t length = strlen(mailbox->domain);
 
-	if (!mailbox->is_literal || length < 2 || mailbox->domain[0] != '[' || mailbox->domain[length - 1] != ']')
+	if (!mailbox->is_literal || length < 2 || mailbox->domain[0] != '[' ||
+	    mailbox->domain[length - 1] != ']')
 		return -1;
 	return literal_address(mailbox->domain + 1, length - 2, out, size);
 }

@@ -1,6 +1,7 @@
 /*
  * Predicates and printing of an SMTP reply (RFC 5321 4.2). Making one out of lines is the work of
- * smtp_reply_parser.c; deciding what it means for a recipient that of delivery_status.c and its callers.
+ * smtp_reply_parser.c; deciding what it means for a recipient that of delivery_status.c and its
+ * callers.
  */
 #include "smtp_reply.h"
 
@@ -18,8 +19,8 @@ bool smtp_reply_is(const struct smtp_reply *reply, enum reply_severity severity)
 }
 
 /*
- * A status that came with a later line is not in the text and has to be put back in front of it; what stands there may look
- * like one, but of another class.
+ * A status that came with a later line is not in the text and has to be put back in front of it;
+ * what stands there may look like one, but of another class.
  */
 static bool lacks_status(const struct smtp_reply *reply)
 {

@@ -3,11 +3,12 @@
  *
  *   Reply-line = *( Reply-code "-" [ textstring ] CRLF )
  *                Reply-code [ SP textstring ] CRLF             (RFC 5321 4.2)
- *   Reply-code = %x32-35 2DIGIT                                (first digit 2 to 5; 1yz does not exist in SMTP)
+ *   Reply-code = %x32-35 2DIGIT       ; 1yz does not exist in SMTP
  *
- * A code alone, three digits and the line end, is a valid last line (RFC 5321 4.2.1; CVE-2020-8794). The code may
- * not change inside a reply. Text is made printable before it is kept and cut at SMTP_REPLY_TEXT_MAX; what is
- * beyond counts towards the bounds of the reply all the same. Refuses to guess: anything else is a protocol error.
+ * A code alone, three digits and the line end, is a valid last line (RFC 5321 4.2.1;
+ * CVE-2020-8794). The code may not change inside a reply. Text is made printable before it is kept
+ * and cut at SMTP_REPLY_TEXT_MAX; what is beyond counts towards the bounds of the reply all the
+ * same. Refuses to guess: anything else is a protocol error.
  */
 #include "smtp_reply_parser.h"
 
@@ -33,12 +34,13 @@ static enum smtp_reply_progress fail(struct smtp_reply_parser *parser, const cha
 	return SMTP_REPLY_PROTOCOL_ERROR;
 }
 
-static enum smtp_reply_progress fail_with_line(struct smtp_reply_parser *parser, const char *what, const char *line,
-					       size_t length)
+static enum smtp_reply_progress fail_with_line(struct smtp_reply_parser *parser, const char *what,
+					       const char *line, size_t length)
 {
 	char quoted[65];
 
-	return fail(parser, "%s: \"%s\"", what, log_printable(quoted, sizeof(quoted), line, length));
+	return fail(parser, "%s: \"%s\"", what,
+		    log_printable(quoted, sizeof(quoted), line, length));
 }
 
 static bool is_digit(char c)
@@ -49,7 +51,8 @@ static bool is_digit(char c)
 /* Reply-code at the start of the line, or 0. */
 static int parse_code(const char *line, size_t length)
 {
-	if (length < 3 || line[0] < '2' || line[0] > '5' || !is_digit(line[1]) || !is_digit(line[2]))
+	if (length < 3 || line[0] < '2' || line[0] > '5' || !is_digit(line[1]) ||
+	    !is_digit(line[2]))
 		return 0;
 	return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 }
@@ -72,8 +75,9 @@ static void append_text(struct smtp_reply *reply, const char *text, size_t lengt
 }
 
 /*
- * The textstring of one line. RFC 2034 4 puts the enhanced status on every line of a reply: it is read from the first line
- * that has one and dropped from all but the first line, where people expect to see it.
+ * The textstring of one line. RFC 2034 4 puts the enhanced status on every line of a reply: it is
+ * read from the first line that has one and dropped from all but the first line, where people
+ * expect to see it.
  */
 static void take_text(struct smtp_reply_parser *parser, const char *text, size_t length)
 {
@@ -94,7 +98,8 @@ static void take_text(struct smtp_reply_parser *parser, const char *text, size_t
 	append_text(reply, text, length);
 }
 
-enum smtp_reply_progress smtp_reply_parse_line(struct smtp_reply_parser *parser, const char *line, size_t length)
+enum smtp_reply_progress smtp_reply_parse_line(struct smtp_reply_parser *parser, const char *line,
+					       size_t length)
 {
 	int code = parse_code(line, length);
 
@@ -108,7 +113,8 @@ enum smtp_reply_progress smtp_reply_parse_line(struct smtp_reply_parser *parser,
 	if (code == 0)
 		return fail_with_line(parser, "reply without a reply code", line, length);
 	if (length > 3 && line[3] != ' ' && line[3] != '-')
-		return fail_with_line(parser, "reply code is not followed by space or hyphen", line, length);
+		return fail_with_line(parser, "reply code is not followed by space or hyphen", line,
+				      length);
 	if (parser->lines > 1 && code != parser->reply.code)
 		return fail_with_line(parser, "reply code changes inside a reply", line, length);
 	parser->reply.code = code;

@@ -2,10 +2,13 @@
  *   UTF8-octets = *( UTF8-char )                          (RFC 3629 4)
  *   UTF8-1 = %x00-7F
  *   UTF8-2 = %xC2-DF UTF8-tail
- *   UTF8-3 = %xE0 %xA0-BF UTF8-tail / %xE1-EC 2( UTF8-tail ) / %xED %x80-9F UTF8-tail / %xEE-EF 2( UTF8-tail )
- *   UTF8-4 = %xF0 %x90-BF 2( UTF8-tail ) / %xF1-F3 3( UTF8-tail ) / %xF4 %x80-8F 2( UTF8-tail )
+ *   UTF8-3 = %xE0 %xA0-BF UTF8-tail / %xE1-EC 2( UTF8-tail ) /
+ *            %xED %x80-9F UTF8-tail / %xEE-EF 2( UTF8-tail )
+ *   UTF8-4 = %xF0 %x90-BF 2( UTF8-tail ) / %xF1-F3 3( UTF8-tail ) /
+ *            %xF4 %x80-8F 2( UTF8-tail )
  *
- * The ranges say the same as "shortest form, no surrogate, at most U+10FFFF", which is how it is checked here.
+ * The ranges say the same as "shortest form, no surrogate, at most U+10FFFF", which is how it is
+ * checked here.
  */
 #include "utf8.h"
 

@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /*
- * Reads the sequence at `text`, one to four of `length` bytes. Returns its octets and sets *code_point (which may be NULL),
- * or returns 0 if there is none: overlong forms, surrogates, code points beyond U+10FFFF, stray and missing tails.
+ * Reads the sequence at `text`, one to four of `length` bytes. Returns its octets and sets
+ * *code_point (which may be NULL), or returns 0 if there is none: overlong forms, surrogates, code
+ * points beyond U+10FFFF, stray and missing tails.
  */
 size_t utf8_read(uint32_t *code_point, const char *text, size_t length);
 

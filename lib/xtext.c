@@ -7,8 +7,8 @@
  *   QCHAR               = xchar except "\"
  *   EmbeddedUnicodeChar = "\x" "{" HEXPOINT "}"           ; 2 to 6 digits, no control, no surrogate
  *
- * RFC 3461 wants the digits of hexchar in upper case; lower case is read too, as Postfix does, and never
- * written. A hexchar inside utf-8-enc-addr, which some senders produce, is let through.
+ * RFC 3461 wants the digits of hexchar in upper case; lower case is read too, as Postfix does, and
+ * never written. A hexchar inside utf-8-enc-addr, which some senders produce, is let through.
  */
 #include "xtext.h"
 
@@ -102,12 +102,16 @@ static size_t read_embedded(const char *text, size_t length)
 		point = point << 4 | (uint32_t)ascii_hex_value(text[at]);
 	if (at < 5 || at >= length || text[at] != '}')
 		return 0;
-	if (point < ' ' || point == 0x7f || (point >= 0xd800 && point <= 0xdfff) || point > 0x10ffff)
+	if (point < ' ' || point == 0x7f || (point >= 0xd800 && point <= 0xdfff) ||
+	    point > 0x10ffff)
 		return 0;
 	return at + 1;
 }
 
-/* Octets of the next element of a utf-8-enc-addr, or 0. *code_point is set if it is UTF8-non-ascii, else 0. */
+/*
+ * Octets of the next element of a utf-8-enc-addr, or 0. *code_point is set if it is UTF8-non-ascii,
+ * else 0.
+ */
 static size_t read_element(const char *text, size_t length, uint32_t *code_point)
 {
 	*code_point = 0;
@@ -144,7 +148,8 @@ ssize_t xtext_utf8_address_to_ascii(char *out, size_t size, const char *text, si
 		if (used == 0)
 			return -1;
 		if (code_point != 0)
-			needed = (size_t)snprintf(element, sizeof(element), "\\x{%02X}", (unsigned)code_point);
+			needed = (size_t)snprintf(element, sizeof(element), "\\x{%02X}",
+						  (unsigned)code_point);
 		else
 			memcpy(element, text + at, needed = used);
 		if (made + needed >= size)
