@@ -61,8 +61,8 @@ static void decide_in_doubt(const struct smtp_event *event, struct delivery_deci
 	else if (event->failure == SMTP_FAILURE_PROTOCOL || event->failure == SMTP_FAILURE_FLOOD)
 		what = "protocol error";
 	delivery_status_set_local(&decision->status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(4, 4, 2),
-				  "%s while sending end of data -- delivery status unknown, message may be sent more than "
-				  "once" DETAIL_FORMAT, what, DETAIL(event, " (", ")"));
+				  "%s while sending end of data -- delivery status unknown" DETAIL_FORMAT, what,
+				  DETAIL(event, " (", ")"));
 	decision->status.maybe_duplicate = true;
 	decision->next = DELIVERY_NEXT_FINAL;
 }
