@@ -36,6 +36,7 @@ static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN], uint
 	if (!client_list_find(session->edge->clients, public_key, &session->client))
 		return false;
 	memcpy(psk_out, session->client.psk, NOISE_KEYLEN);
+	explicit_bzero(session->client.psk, sizeof(session->client.psk));	/* for this handshake only */
 	return true;
 }
 
@@ -56,6 +57,7 @@ static bool shake_hands(struct edge_session *session)
 	struct edge *edge = session->edge;
 	struct edge_setup *setup;
 	enum tunnel_failure failure;
+	enum close_reason reason;
 	size_t limit;
 
 	endpoint_set_keepalive(session->fd, TUNNEL_DEAD_PEER_S);
@@ -73,13 +75,17 @@ static bool shake_hands(struct edge_session *session)
 	setup = edge_acquire_setup(edge);
 	limit = (size_t)setup->conf.sessions_per_client;
 	edge_setup_release(setup);
-	if (!session_table_admit(&edge->sessions, &session->entry, session->fd, &session->client, limit)) {
-		log_warning("client=%s: more than %zu tunnels (sessions_per_client); %s turned away", session->client.name,
-			    limit, session->peer);
-		close_tunnel(session, CLOSE_LIMIT, "too many tunnels of this client");
+	if (session_table_admit(&edge->sessions, &session->entry, session->fd, &session->client, limit))
+		return true;
+	reason = session_table_end_reason(&edge->sessions, &session->entry);
+	if (reason != 0) {
+		close_tunnel(session, reason, reason_text(reason));
 		return false;
 	}
-	return true;
+	log_warning("client=%s: more than %zu tunnels (sessions_per_client); %s turned away", session->client.name, limit,
+		    session->peer);
+	close_tunnel(session, CLOSE_LIMIT, "too many tunnels of this client");
+	return false;
 }
 
 static bool send_info(struct edge_session *session)
@@ -151,7 +157,6 @@ static void end_transaction(struct edge_session *session)
 static bool on_envelope(struct edge_session *session, const struct frame *frame)
 {
 	struct edge *edge = session->edge;
-	struct authorized_client client;
 	enum close_reason reason;
 
 	if (session->transaction.state == TRANSACTION_ANSWERED)
@@ -162,7 +167,7 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 		return false;
 	}
 	reason = session_table_begin(&edge->sessions, &session->entry);
-	if (reason == 0 && !client_list_find(edge->clients, session->tunnel.remote_static, &client))
+	if (reason == 0 && !client_list_find(edge->clients, session->tunnel.remote_static, NULL))
 		reason = CLOSE_REVOKED;
 	if (reason != 0) {
 		log_info("client=%s: tunnel ended before a transaction: %s", session->client.name, reason_text(reason));
@@ -172,6 +177,17 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 	log_set_tag(frame->u.envelope.envelope.queue_id);
 	transaction_begin(&session->transaction, edge, frame->transaction, &frame->u.envelope);
 	return true;
+}
+
+static void log_transaction(const struct edge_session *session)
+{
+	const struct envelope *envelope = &session->transaction.envelope;
+	const char *sender = envelope->reverse_path.is_null ? "" : envelope->reverse_path.mailbox.domain;
+	char domain[SMTP_DOMAIN_MAX + 1];
+
+	log_info("client=%s, from=<%s%s>, size=%llu, nrcpt=%zu", session->client.name, sender[0] == '\0' ? "" : "@",
+		 log_printable(domain, sizeof(domain), sender, strlen(sender)),
+		 (unsigned long long)session->transaction.content.length, envelope->recipient_count);
 }
 
 static bool on_end(struct edge_session *session, const struct frame *frame)
@@ -186,10 +202,7 @@ static bool on_end(struct edge_session *session, const struct frame *frame)
 	if (transaction->state == TRANSACTION_REFUSED) {
 		answer_refusal(session);
 	} else if (transaction->state == TRANSACTION_RECEIVING) {
-		log_info("client=%s, from=<%s%s>, size=%llu, nrcpt=%zu", session->client.name,
-			 transaction->envelope.reverse_path.is_null ? "" : "@",
-			 transaction->envelope.reverse_path.is_null ? "" : transaction->envelope.reverse_path.mailbox.domain,
-			 (unsigned long long)transaction->content.length, transaction->envelope.recipient_count);
+		log_transaction(session);
 		transaction_deliver(transaction, session->edge, session->client.name, send_status, session);
 		send_done(session);
 	}
@@ -250,6 +263,9 @@ static void explain_loss(struct edge_session *session, enum tunnel_failure failu
 			 session->client.name, session->tunnel.error);
 	else if (failure != TUNNEL_LOST && failure != TUNNEL_TIMED_OUT)
 		log_warning("client=%s: %s", session->client.name, session->tunnel.error);
+	/* Our own session_table ended the input to wake this thread up: the peer is there, and may be told the reason. */
+	if (reason != 0 && failure == TUNNEL_LOST)
+		session->tunnel.failed = TUNNEL_OK;
 	if (reason != 0)
 		close_tunnel(session, reason, reason_text(reason));
 	else if (failure == TUNNEL_TIMED_OUT)
@@ -304,13 +320,15 @@ static void *run(void *argument)
 
 void edge_session_start(struct edge *edge, int fd, const char *peer)
 {
-	struct edge_session *session = calloc(1, sizeof(*session));
+	/* calloc(3) would not do: the digest in it is aligned to more than max_align_t. */
+	struct edge_session *session = aligned_alloc(_Alignof(struct edge_session), sizeof(*session));
 	struct edge_setup *setup = edge_acquire_setup(edge);
 	size_t limit = (size_t)setup->conf.sessions;
 
 	edge_setup_release(setup);
 	if (session == NULL)
 		goto refuse;
+	memset(session, 0, sizeof(*session));
 	session->edge = edge;
 	session->fd = fd;
 	snprintf(session->peer, sizeof(session->peer), "%s", peer);
