@@ -18,8 +18,8 @@ struct esmtp_offer {
 
 /*
  * Append "MAIL FROM:<...> SIZE=..." / "RCPT TO:<...> NOTIFY=..." with CRLF. message_size 0 =
- * unknown. 0, or -1 when the buffer is full and unchanged. To a server without SMTPUTF8 an ORCPT in UTF-8 goes in its ASCII
- * form (RFC 6533 3), or not at all if that is longer than SMTP_ORCPT_MAX.
+ * unknown. 0, or -1 when the buffer is full and unchanged. To a server without SMTPUTF8 an ORCPT in
+ * UTF-8 goes in its ASCII form (RFC 6533 3), or not at all if that is longer than SMTP_ORCPT_MAX.
  */
 int esmtp_print_mail(struct buffer *out, const struct envelope *envelope, struct esmtp_offer offer,
 		     uint64_t message_size);
