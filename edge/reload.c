@@ -8,8 +8,11 @@
 #include "lib/log.h"
 #include "lib/service.h"
 
-/* After the drain: deliveries that wait for the reply to a final dot. Within systemd's TimeoutStopSec of the unit. */
-#define LAST_REPLIES_MS 12000
+/*
+ * After the drain: for replies to a final dot, and longer than one DNS look-up may take. With drain_time's default it fits into the unit's
+ * TimeoutStopSec.
+ */
+#define LAST_REPLIES_MS 17000
 
 static bool lists_differ(const struct conf_list *a, const struct conf_list *b)
 {
