@@ -170,7 +170,7 @@ zones_changed() {
 }
 
 host_edge() {
-	host_exec vps /opt/lab/hosts/edge.sh "${1:?start|stop|restart|reload|status}"
+	host_exec vps /opt/lab/hosts/edge.sh "${1:?start|stop|kill|restart|reload|status}"
 }
 
 # The DKIM key of home.example: the private half for the home host, the public
