@@ -1,0 +1,96 @@
+/* Which statuses of an edge are believed (case 105): every contradiction is found, whatever it claims to be. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "transport/status_audit.h"
+
+#define ST(c, s, d) { (c), (s), (d) }
+
+static const struct {
+	enum delivery_action action;
+	struct enhanced_status status;
+	int code;
+	struct enhanced_status reply_status;
+	enum delivery_stage stage;
+	bool before_end;
+	bool is_sound;
+} rows[] = {
+	/* success */
+	{ DELIVERY_RELAYED, ST(2, 0, 0), 250, ST(2, 0, 0), STAGE_AFTER_FINAL_DOT, false, true },
+	{ DELIVERY_RELAYED, ST(2, 0, 0), 250, ST(0, 0, 0), STAGE_AFTER_FINAL_DOT, false, true },
+	{ DELIVERY_RELAYED, ST(2, 0, 0), 252, ST(2, 5, 0), STAGE_AFTER_FINAL_DOT, false, true },
+	{ DELIVERY_RELAYED, ST(2, 0, 0), 250, ST(2, 0, 0), STAGE_AFTER_FINAL_DOT, true, false },
+	{ DELIVERY_RELAYED, ST(2, 0, 0), 250, ST(2, 0, 0), STAGE_RCPT, false, false },
+	{ DELIVERY_RELAYED, ST(2, 0, 0), 0, ST(0, 0, 0), STAGE_AFTER_FINAL_DOT, false, false },
+	{ DELIVERY_RELAYED, ST(2, 0, 0), 354, ST(0, 0, 0), STAGE_AFTER_FINAL_DOT, false, false },
+	{ DELIVERY_RELAYED, ST(2, 0, 0), 550, ST(5, 1, 1), STAGE_AFTER_FINAL_DOT, false, false },
+	{ DELIVERY_RELAYED, ST(2, 0, 0), 250, ST(5, 1, 1), STAGE_AFTER_FINAL_DOT, false, false },
+	{ DELIVERY_RELAYED, ST(5, 1, 1), 250, ST(0, 0, 0), STAGE_AFTER_FINAL_DOT, false, false },
+	{ DELIVERY_RELAYED, ST(4, 0, 0), 250, ST(0, 0, 0), STAGE_AFTER_FINAL_DOT, false, false },
+	{ DELIVERY_RELAYED, ST(0, 0, 0), 250, ST(0, 0, 0), STAGE_AFTER_FINAL_DOT, false, false },
+	/* permanent failure */
+	{ DELIVERY_FAILED, ST(5, 1, 1), 550, ST(5, 1, 1), STAGE_RCPT, false, true },
+	{ DELIVERY_FAILED, ST(5, 1, 10), 0, ST(0, 0, 0), STAGE_DNS, true, true },
+	{ DELIVERY_FAILED, ST(5, 1, 1), 450, ST(4, 1, 1), STAGE_RCPT, false, false },
+	{ DELIVERY_FAILED, ST(5, 1, 1), 250, ST(2, 1, 1), STAGE_RCPT, false, false },
+	{ DELIVERY_FAILED, ST(5, 1, 1), 550, ST(2, 1, 5), STAGE_RCPT, false, false },
+	{ DELIVERY_FAILED, ST(2, 0, 0), 550, ST(0, 0, 0), STAGE_RCPT, false, false },
+	{ DELIVERY_FAILED, ST(4, 0, 0), 0, ST(0, 0, 0), STAGE_RCPT, false, false },
+	/* temporary failure: also on a 5xx reply (552 to RCPT, RFC 5321 4.5.3.1.10) */
+	{ DELIVERY_DELAYED, ST(4, 2, 0), 450, ST(4, 2, 0), STAGE_RCPT, false, true },
+	{ DELIVERY_DELAYED, ST(4, 5, 3), 552, ST(5, 5, 3), STAGE_RCPT, false, true },
+	{ DELIVERY_DELAYED, ST(4, 4, 1), 0, ST(0, 0, 0), STAGE_CONNECT, true, true },
+	{ DELIVERY_DELAYED, ST(4, 0, 0), 250, ST(2, 0, 0), STAGE_AFTER_FINAL_DOT, false, false },
+	{ DELIVERY_DELAYED, ST(2, 0, 0), 0, ST(0, 0, 0), STAGE_CONNECT, false, false },
+	{ DELIVERY_DELAYED, ST(5, 0, 0), 0, ST(0, 0, 0), STAGE_CONNECT, false, false },
+	/* neither */
+	{ (enum delivery_action)7, ST(2, 0, 0), 250, ST(2, 0, 0), STAGE_AFTER_FINAL_DOT, false, false },
+};
+
+static void test_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct delivery_status status = {
+			.action = rows[i].action, .status = rows[i].status, .stage = rows[i].stage,
+			.reply = { .code = rows[i].code, .status = rows[i].reply_status },
+		};
+		const char *contradiction = status_audit(&status, !rows[i].before_end);
+
+		if ((contradiction == NULL) != rows[i].is_sound)
+			fail_msg("row %zu: %s", i, contradiction != NULL ? contradiction : "believed");
+	}
+}
+
+static void test_texts_become_printable(void **state)
+{
+	struct delivery_status status = { .action = DELIVERY_DELAYED, .status = ST(4, 0, 0) };
+
+	(void)state;
+	strcpy(status.reply.text, "a\r\nb\x1b\xff");
+	strcpy(status.reason, "a\nb");
+	strcpy(status.remote_mta, "mx\rx");
+	strcpy(status.remote_address, "1\t2");
+	memset(status.tls, 'x', sizeof(status.tls));	/* no NUL */
+	assert_null(status_audit(&status, true));
+	assert_string_equal(status.reply.text, "a??b??");
+	assert_string_equal(status.reason, "a?b");
+	assert_string_equal(status.remote_mta, "mx?x");
+	assert_string_equal(status.remote_address, "1?2");
+	assert_int_equal(strlen(status.tls), sizeof(status.tls) - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_texts_become_printable),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
