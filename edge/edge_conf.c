@@ -19,6 +19,9 @@ static const char *const target_choices[] = { "syslog", "stderr", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 static const char *const recipients_choices[] = { "domain", "full", "none", NULL };
 
+/* RFC 1035 2.3.4 */
+#define LABEL_MAX 63
+
 static int check_listen(const void *value, char *error, size_t error_size)
 {
 	const struct conf_list *list = value;
@@ -34,16 +37,33 @@ static int check_listen(const void *value, char *error, size_t error_size)
 	return 0;
 }
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+/* RFC 1123 2.1, RFC 5321 4.1.2 (Domain): labels of letters, digits and inner hyphens; at least two; no IPv4 address. */
+static bool is_full_host_name(const char *name)
+{
+	const char *label = name;
+	size_t length = 0;
+
+	if (strlen(name) > SMTP_DOMAIN_MAX || strchr(name, '.') == NULL)
+		return false;
+	for (;; label += length + 1) {
+		length = strspn(label, LETTERS "0123456789-");
+		if (length == 0 || length > LABEL_MAX || label[0] == '-' || label[length - 1] == '-')
+			return false;
+		if (label[length] == '\0')
+			return strcspn(label, LETTERS) < length;
+		if (label[length] != '.')
+			return false;
+	}
+}
+
 /* The name in EHLO must be able to have an A record and a PTR: a full domain name in ASCII. */
 static int check_ehlo_name(const void *value, char *error, size_t error_size)
 {
 	const char *name = *(char *const *)value;
-	size_t length = name == NULL ? 0 : strlen(name);
 
-	if (name == NULL)
-		return 0;
-	if (length > SMTP_DOMAIN_MAX || strchr(name, '.') == NULL || name[0] == '.' || name[length - 1] == '.' ||
-	    strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != length) {
+	if (name != NULL && !is_full_host_name(name)) {
 		snprintf(error, error_size, "\"%.100s\" is no full host name such as \"relay.example.com\"", name);
 		return -1;
 	}
