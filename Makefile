@@ -168,7 +168,8 @@ uninstall:
 	rm -rf $(DESTDIR)$(DOCDIR)
 	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
+# The servers of the lab (build/lab) take minutes to install, so they outlive a clean.
 clean:
-	rm -rf build
-distclean: clean
-	rm -rf autom4te.cache configure configure~ config.h config.h.in config.h.in~ config.log config.mk config.status
+	rm -rf $(filter-out build/lab,$(wildcard build/*))
+distclean:
+	rm -rf build autom4te.cache configure configure~ config.h config.h.in config.h.in~ config.log config.mk config.status
