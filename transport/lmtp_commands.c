@@ -174,7 +174,7 @@ static size_t recipient_limit(const struct lmtp_session *session)
 void lmtp_command_rcpt(struct lmtp_session *session, const char *arguments, size_t length)
 {
 	const char *path = after_keyword(arguments, "TO:");
-	struct recipient recipient;
+	struct recipient recipient = { .notify = 0 };	/* the parser sets only what the line gives */
 	struct esmtp_refusal refusal;
 
 	if (!was_greeted(session) || !has_mail(session))
