@@ -37,6 +37,7 @@ struct conversation {
 	char results[SMTP_RECIPIENTS_MAX][64];	/* per recipient of the envelope; "" = not reported */
 	struct smtp_reply last_reply;
 	size_t reports;
+	bool without_trace;			/* no prefix before the content */
 };
 
 static inline const char *conversation_stage(enum delivery_stage stage)
@@ -133,7 +134,7 @@ static inline bool conversation_send(struct conversation *conversation, size_t f
 		.count = count,
 		.content = &conversation->content,
 		.prefix = TRACE,
-		.prefix_length = sizeof(TRACE) - 1,
+		.prefix_length = conversation->without_trace ? 0 : sizeof(TRACE) - 1,
 		.result = conversation_result,
 		.context = conversation,
 	});

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ enum fake_kind {
 	FAKE_READ,		/* `number` bytes, whatever they are */
 	FAKE_SLEEP,		/* `number` ms */
 	FAKE_DRAIN,		/* read until the end */
+	FAKE_SIGNAL,		/* make the eventfd `number` readable */
 	FAKE_TLS,		/* handshake */
 	FAKE_CUT,		/* end of the connection without close_notify; the rest of the script is not done */
 };
@@ -49,6 +51,7 @@ struct fake_step {
 #define READ(bytes) { FAKE_READ, NULL, bytes }
 #define SLEEP(ms) { FAKE_SLEEP, NULL, ms }
 #define DRAIN { FAKE_DRAIN, NULL, 0 }
+#define SIGNAL(event_fd) { FAKE_SIGNAL, NULL, event_fd }
 #define TLS { FAKE_TLS, NULL, 0 }
 #define CUT { FAKE_CUT, NULL, 0 }
 
@@ -182,6 +185,9 @@ static inline bool fake_mx_do(struct fake_mx *mx, const struct fake_step *step)
 	case FAKE_DRAIN:
 		while (fake_mx_read_byte(mx, &byte))
 			;
+		break;
+	case FAKE_SIGNAL:
+		alive = eventfd_write(step->number, 1) == 0;
 		break;
 	case FAKE_TLS:
 		fake_mx_start_tls(mx, &alive);
