@@ -1,7 +1,8 @@
 /*
- * From the client to the edge without a copy of the message: at most RECEIVED_LOOK_AHEAD bytes are held back, until the queue id is
- * known; then every chunk goes on as it comes. dot_scanner finds the end and guarantees that nothing else in the content can be
- * taken for one (RFC 5321 4.1.1.4); content is never unstuffed and never changed but for stray CR and LF.
+ * From the client to the edge without a copy of the message: at most RECEIVED_LOOK_AHEAD bytes are
+ * held back, until the queue id is known; then every chunk goes on as it comes. dot_scanner finds
+ * the end and guarantees that nothing else in the content can be taken for one (RFC 5321 4.1.1.4);
+ * content is never unstuffed and never changed but for stray CR and LF.
  */
 #include "content_pump.h"
 
@@ -37,16 +38,21 @@ static void give_up(struct content_pump *pump, struct enhanced_status code, cons
 	pump->is_over = true;
 }
 
-/* The queue id is known or will never be: the transaction starts, and what was held back goes first. */
+/*
+ * The queue id is known or will never be: the transaction starts, and what was held back goes
+ * first.
+ */
 static void begin(struct content_pump *pump)
 {
 	const struct content_pump_params *params = &pump->params;
 
 	pump->has_begun = true;
 	log_set_tag(params->envelope->queue_id);
-	if (relay_begin(params->relay, params->envelope, params->connect_deadline, params->deadline) < 0 ||
+	if (relay_begin(params->relay, params->envelope, params->connect_deadline,
+			params->deadline) < 0 ||
 	    (buffer_length(&pump->held) > 0 &&
-	     relay_content(params->relay, buffer_data(&pump->held), buffer_length(&pump->held)) < 0))
+	     relay_content(params->relay, buffer_data(&pump->held), buffer_length(&pump->held)) <
+		     0))
 		pump->is_over = true;
 	buffer_wipe(&pump->held);
 }
@@ -62,14 +68,18 @@ static void hold_back(struct content_pump *pump, const char *bytes, size_t lengt
 		return;
 	}
 	if (envelope->queue_id[0] == '\0' && buffer_length(&pump->held) > 0)
-		result = received_queue_id_find((const char *)buffer_data(&pump->held), buffer_length(&pump->held),
-						is_all || buffer_length(&pump->held) >= RECEIVED_LOOK_AHEAD,
-						envelope->queue_id);
+		result = received_queue_id_find(
+			(const char *)buffer_data(&pump->held), buffer_length(&pump->held),
+			is_all || buffer_length(&pump->held) >= RECEIVED_LOOK_AHEAD,
+			envelope->queue_id);
 	if (result != RECEIVED_MORE || is_all)
 		begin(pump);
 }
 
-/* Keeps whole lines while they are header and there is room. The pump sees chunks, so a line may be cut: it is then kept as far as it came. */
+/*
+ * Keeps whole lines while they are header and there is room. The pump sees chunks, so a line may be
+ * cut: it is then kept as far as it came.
+ */
 static void keep_headers(struct content_pump *pump, const char *bytes, size_t length)
 {
 	const char *at = bytes, *end = bytes + length;
@@ -100,7 +110,8 @@ static void pass_on(struct content_pump *pump, const char *bytes, size_t length,
 static void end(struct content_pump *pump)
 {
 	if (pump->scanner.strays > 0 && pump->params.stray_cr_lf == STRAY_CR_LF_SPACE)
-		log_warning("replaced %llu stray CR or LF by spaces", (unsigned long long)pump->scanner.strays);
+		log_warning("replaced %llu stray CR or LF by spaces",
+			    (unsigned long long)pump->scanner.strays);
 	if (!pump->is_over)
 		relay_end(pump->params.relay);
 	pump->is_over = true;
@@ -111,13 +122,15 @@ static void judge(struct content_pump *pump)
 {
 	if (pump->scanner.strays > 0 && pump->params.stray_cr_lf == STRAY_CR_LF_REJECT) {
 		log_warning("rejected for stray CR or LF");
-		give_up(pump, ENHANCED_STATUS(5, 6, 0), "message contains a CR or LF that is no line end");
+		give_up(pump, ENHANCED_STATUS(5, 6, 0),
+			"message contains a CR or LF that is no line end");
 	} else if (pump->params.size_max > 0 && pump->length > pump->params.size_max) {
 		give_up(pump, ENHANCED_STATUS(5, 3, 4), "message is too large");
 	}
 }
 
-bool content_pump_feed(struct content_pump *pump, const void *bytes, size_t length, size_t *used_out)
+bool content_pump_feed(struct content_pump *pump, const void *bytes, size_t length,
+		       size_t *used_out)
 {
 	char out[CHUNK + 4];
 	bool is_end = false;
@@ -127,7 +140,8 @@ bool content_pump_feed(struct content_pump *pump, const void *bytes, size_t leng
 		size_t chunk = length - *used_out < CHUNK ? length - *used_out : CHUNK;
 		size_t used, made;
 
-		is_end = dot_scanner_scan(&pump->scanner, (const char *)bytes + *used_out, chunk, &used, out, &made);
+		is_end = dot_scanner_scan(&pump->scanner, (const char *)bytes + *used_out, chunk,
+					  &used, out, &made);
 		*used_out += used;
 		if (pump->is_over)
 			continue;

@@ -1,6 +1,6 @@
 /*
- * Reads the table of edges. It opens no connection and resolves no name: that is done when mail is there.
- * Preshared keys are wiped with the table.
+ * Reads the table of edges. It opens no connection and resolves no name: that is done when mail is
+ * there. Preshared keys are wiped with the table.
  */
 #include "edge_table.h"
 
@@ -18,11 +18,13 @@
 
 static int parse_name(struct edge *edge, const char *text, char *error, size_t error_size)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 	size_t length = strlen(text);
 
 	if (length == 0 || length > EDGE_NAME_MAX || strspn(text, allowed) != length) {
-		snprintf(error, error_size, "\"%.80s\" is no edge name; use 1 to %d letters, digits and -_.", text,
+		snprintf(error, error_size,
+			 "\"%.80s\" is no edge name; use 1 to %d letters, digits and -_.", text,
 			 EDGE_NAME_MAX);
 		return -1;
 	}
@@ -33,19 +35,25 @@ static int parse_name(struct edge *edge, const char *text, char *error, size_t e
 static int parse_psk(struct edge *edge, const char *path, char *error, size_t error_size)
 {
 	if (path[0] != '/') {
-		snprintf(error, error_size, "psk=%.100s: the file must be named by an absolute path", path);
+		snprintf(error, error_size,
+			 "psk=%.100s: the file must be named by an absolute path", path);
 		return -1;
 	}
 	return keyfile_read(edge->psk, path, error, error_size);
 }
 
-static int parse_option(struct edge *edge, const char *word, bool *has_key, char *error, size_t error_size)
+static int parse_option(struct edge *edge, const char *word, bool *has_key, char *error,
+			size_t error_size)
 {
 	if (strncmp(word, "key=", 4) == 0) {
-		if (*has_key || base64_key_decode(edge->public_key, word + 4, strlen(word + 4)) < 0) {
-			snprintf(error, error_size, *has_key ? "second key= for edge \"%s\"; give one" :
-				 "edge \"%s\": key= is not the %d characters that `postern pubkey' prints on the edge",
-				 edge->name, BASE64_KEY_TEXT);
+		if (*has_key ||
+		    base64_key_decode(edge->public_key, word + 4, strlen(word + 4)) < 0) {
+			snprintf(
+				error, error_size,
+				*has_key
+					? "second key= for edge \"%s\"; give one"
+					: "edge \"%s\": key= is not the %d characters of `postern pubkey'",
+				edge->name, BASE64_KEY_TEXT);
 			return -1;
 		}
 		*has_key = true;
@@ -57,7 +65,8 @@ static int parse_option(struct edge *edge, const char *word, bool *has_key, char
 		edge->is_disabled = true;
 		return 0;
 	}
-	snprintf(error, error_size, "unknown option \"%.80s\"; known are key=, psk=, disabled", word);
+	snprintf(error, error_size, "unknown option \"%.80s\"; known are key=, psk=, disabled",
+		 word);
 	return -1;
 }
 
@@ -87,7 +96,8 @@ static int parse_edge(struct edge *edge, struct table_line *line, char *error, s
 	return 0;
 }
 
-static int add_edge(struct edge_table *table, struct table_line *line, char *error, size_t error_size)
+static int add_edge(struct edge_table *table, struct table_line *line, char *error,
+		    size_t error_size)
 {
 	struct edge *edge = &table->edges[table->count];
 	const struct edge *same;
@@ -96,7 +106,8 @@ static int add_edge(struct edge_table *table, struct table_line *line, char *err
 		return -1;
 	same = edge_table_find(table, edge->name);
 	if (same != NULL) {
-		snprintf(error, error_size, "edge \"%s\" is already in line %zu", edge->name, same->line);
+		snprintf(error, error_size, "edge \"%s\" is already in line %zu", edge->name,
+			 same->line);
 		return -1;
 	}
 	table->count++;
@@ -131,7 +142,8 @@ int edge_table_read(struct edge_table *table, const char *path, char *error, siz
 			locate(error, error_size, path, lines.lines[i].line);
 	}
 	if (result == 0 && table->count == 0) {
-		snprintf(error, error_size, "%s: no edge in it; add a line `name host:port key=...'", path);
+		snprintf(error, error_size,
+			 "%s: no edge in it; add a line `name host:port key=...'", path);
 		result = -1;
 	}
 	table_wipe(&lines);

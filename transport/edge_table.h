@@ -5,7 +5,8 @@
  *   name    = 1*63( ALPHA / DIGIT / "-" / "_" / "." )         ; as routes and logs call it
  *   option  = "psk=" absolute-path / "disabled"
  *
- * One bad line makes the whole table bad: an edge that silently drops out would look like an outage somewhere else.
+ * One bad line makes the whole table bad: an edge that silently drops out would look like an outage
+ * somewhere else.
  */
 #ifndef EDGE_TABLE_H
 #define EDGE_TABLE_H
@@ -23,18 +24,20 @@ struct edge {
 	char name[EDGE_NAME_MAX + 1];
 	struct endpoint endpoint;
 	uint8_t public_key[32];
-	uint8_t psk[32];		/* all zero = none */
-	bool is_disabled;		/* kept in the table, never used */
+	uint8_t psk[32];  /* all zero = none */
+	bool is_disabled; /* kept in the table, never used */
 	size_t line;
 };
 
 struct edge_table {
-	struct edge *edges;		/* in file order */
+	struct edge *edges; /* in file order */
 	size_t count;
-	struct stat status;		/* of the file as read */
+	struct stat status; /* of the file as read */
 };
 
-/* 0, or -1 with "PATH:LINE: what; what to do". An empty table is an error too. Reads the psk files. */
+/*
+ * 0, or -1 with "PATH:LINE: what; what to do". An empty table is an error too. Reads the psk files.
+ */
 int edge_table_read(struct edge_table *table, const char *path, char *error, size_t error_size);
 void edge_table_wipe(struct edge_table *table);
 /* NULL if there is no edge of this name. */

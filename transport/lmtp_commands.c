@@ -1,8 +1,10 @@
 /*
- * The LMTP commands, one function each (RFC 2033 4, RFC 5321 4.1.1; XFORWARD as Postfix's XFORWARD_README has it). A transaction's tunnel
- * is opened at MAIL: when that fails the mail system hears why in the reply to MAIL and keeps the whole message.
+ * The LMTP commands, one function each (RFC 2033 4, RFC 5321 4.1.1; XFORWARD as Postfix's
+ * XFORWARD_README has it). A transaction's tunnel is opened at MAIL: when that fails the mail
+ * system hears why in the reply to MAIL and keeps the whole message.
  *
- * Announced is only what is kept: no CHUNKING (BDAT is refused), no STARTTLS and no AUTH, as this is a pipe inside one host.
+ * Announced is only what is kept: no CHUNKING (BDAT is refused), no STARTTLS and no AUTH, as this
+ * is a pipe inside one host.
  */
 #include <stdio.h>
 #include <string.h>
@@ -80,7 +82,8 @@ void lmtp_command_helo(struct lmtp_session *session, const char *arguments, size
 	lmtp_session_refuse_command(session, "500 5.5.1 this is LMTP: say LHLO");
 }
 
-void lmtp_command_not_implemented(struct lmtp_session *session, const char *arguments, size_t length)
+void lmtp_command_not_implemented(struct lmtp_session *session, const char *arguments,
+				  size_t length)
 {
 	(void)arguments;
 	(void)length;
@@ -109,13 +112,17 @@ static int open_relay(struct lmtp_session *session)
 
 	transport_setup_refresh(setup);
 	if (route_choose(&setup->routes, &setup->edges, domain, chosen) == 0) {
-		lmtp_session_reply(session, "451 4.4.4 no usable edge for sender domain \"%.255s\"; see %s and %s", domain,
-				   setup->conf.routes, setup->conf.edges);
+		lmtp_session_reply(
+			session,
+			"451 4.4.4 no usable edge for sender domain \"%.255s\"; see %s and %s",
+			domain, setup->conf.routes, setup->conf.edges);
 		return -1;
 	}
-	if (relay_open(session->relay, chosen[0], deadline_in_ms(setup->conf.connect_timeout), &status) < 0) {
+	if (relay_open(session->relay, chosen[0], deadline_in_ms(setup->conf.connect_timeout),
+		       &status) < 0) {
 		log_warning("edge=%s: %s", chosen[0]->name, status.reason);
-		lmtp_session_reply(session, "%s", delivery_status_print_lmtp(&status, "", reply, sizeof(reply)));
+		lmtp_session_reply(session, "%s",
+				   delivery_status_print_lmtp(&status, "", reply, sizeof(reply)));
 		return -1;
 	}
 	return 0;
@@ -123,12 +130,15 @@ static int open_relay(struct lmtp_session *session)
 
 static int check_size(struct lmtp_session *session)
 {
-	uint64_t limit = transport_conf_size_max(&session->setup->conf, session->relay->info.size_max);
+	uint64_t limit = transport_conf_size_max(&session->setup->conf,
+						 session->relay->info.size_max);
 
 	if (limit == 0 || session->envelope.declared_size <= limit)
 		return 0;
-	lmtp_session_reply(session, "552 5.3.4 %s: message of %llu bytes is larger than %llu", session->relay->info.edge_name,
-			   (unsigned long long)session->envelope.declared_size, (unsigned long long)limit);
+	lmtp_session_reply(session, "552 5.3.4 %s: message of %llu bytes is larger than %llu",
+			   session->relay->info.edge_name,
+			   (unsigned long long)session->envelope.declared_size,
+			   (unsigned long long)limit);
 	return -1;
 }
 
@@ -148,7 +158,8 @@ void lmtp_command_mail(struct lmtp_session *session, const char *arguments, size
 		lmtp_session_refuse_command(session, "501 5.5.4 syntax: MAIL FROM:<address>");
 		return;
 	}
-	if (esmtp_parse_mail(&session->envelope, path, length - (size_t)(path - arguments), &refusal) < 0) {
+	if (esmtp_parse_mail(&session->envelope, path, length - (size_t)(path - arguments),
+			     &refusal) < 0) {
 		refuse(session, &refusal);
 		return;
 	}
@@ -174,7 +185,7 @@ static size_t recipient_limit(const struct lmtp_session *session)
 void lmtp_command_rcpt(struct lmtp_session *session, const char *arguments, size_t length)
 {
 	const char *path = after_keyword(arguments, "TO:");
-	struct recipient recipient = { .notify = 0 };	/* the parser sets only what the line gives */
+	struct recipient recipient = { .notify = 0 }; /* the parser sets only what the line gives */
 	struct esmtp_refusal refusal;
 
 	if (!was_greeted(session) || !has_mail(session))
@@ -183,8 +194,8 @@ void lmtp_command_rcpt(struct lmtp_session *session, const char *arguments, size
 		lmtp_session_refuse_command(session, "501 5.5.4 syntax: RCPT TO:<address>");
 		return;
 	}
-	if (esmtp_parse_rcpt(&recipient, path, length - (size_t)(path - arguments), session->envelope.smtputf8,
-			     &refusal) < 0) {
+	if (esmtp_parse_rcpt(&recipient, path, length - (size_t)(path - arguments),
+			     session->envelope.smtputf8, &refusal) < 0) {
 		refuse(session, &refusal);
 		return;
 	}
@@ -202,7 +213,7 @@ void lmtp_command_data(struct lmtp_session *session, const char *arguments, size
 	if (!was_greeted(session) || !has_mail(session))
 		return;
 	if (session->envelope.recipient_count == 0)
-		lmtp_session_reply(session, "503 5.5.1 no valid recipients");	/* RFC 2033 4.2 */
+		lmtp_session_reply(session, "503 5.5.1 no valid recipients"); /* RFC 2033 4.2 */
 	else if (length > 0)
 		lmtp_session_refuse_command(session, "501 5.5.4 syntax: DATA");
 	else
@@ -246,10 +257,14 @@ void lmtp_command_quit(struct lmtp_session *session, const char *arguments, size
 	session->state = LMTP_ENDED;
 }
 
-/* One NAME=value of XFORWARD. false for an attribute that was not announced. IDENT is the only one of use here. */
+/*
+ * One NAME=value of XFORWARD. false for an attribute that was not announced. IDENT is the only one
+ * of use here.
+ */
 static bool take_attribute(struct lmtp_session *session, const char *word, size_t length)
 {
-	static const char *const names[] = { "NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE" };
+	static const char *const names[] = { "NAME", "ADDR",  "PORT",  "PROTO",
+					     "HELO", "IDENT", "SOURCE" };
 	const char *equals = memchr(word, '=', length);
 	size_t name_length = equals != NULL ? (size_t)(equals - word) : 0;
 	char value[QUEUE_ID_MAX + 2];
@@ -286,7 +301,8 @@ void lmtp_command_xforward(struct lmtp_session *session, const char *arguments, 
 		size_t word = strcspn(at, " \t");
 
 		if (!take_attribute(session, at, word)) {
-			lmtp_session_refuse_command(session, "501 5.5.4 unknown XFORWARD attribute");
+			lmtp_session_refuse_command(session,
+						    "501 5.5.4 unknown XFORWARD attribute");
 			return;
 		}
 		at += word;

@@ -1,25 +1,29 @@
 /*
- * DATA: takes the content and gives exactly one reply per accepted recipient, in the order of RCPT (RFC 2033 4.2), each as soon as it
- * and all before it are known.
+ * DATA: takes the content and gives exactly one reply per accepted recipient, in the order of RCPT
+ * (RFC 2033 4.2), each as soon as it and all before it are known.
  *
- * Reports to the sender (dsn_relayed.h) come before the claim: the replies of recipients who asked NOTIFY=SUCCESS, and by order those behind
- * them, are held until every outcome is known and the one report for all of them has been given to sendmail. If we die before that, Postfix
- * has not been told that these recipients are done: it tries again, and the report is made then. The other way round a crash would
- * lose a report that nobody would ever make. That the report could not be submitted never changes an outcome: the mail was relayed.
+ * Reports to the sender (dsn_relayed.h) come before the claim: the replies of recipients who asked
+ * NOTIFY=SUCCESS, and by order those behind them, are held until every outcome is known and the one
+ * report for all of them has been given to sendmail. If we die before that, Postfix has not been
+ * told that these recipients are done: it tries again, and the report is made then. The other way
+ * round a crash would lose a report that nobody would ever make. That the report could not be
+ * submitted never changes an outcome: the mail was relayed.
  */
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "content_pump.h"
-#include "delivery_log.h"
+#include "outcome_log.h"
 #include "dsn_relayed.h"
 #include "lib/log.h"
 #include "lmtp_session.h"
 #include "submission.h"
 #include "tunnel/tunnel_limits.h"
 
-/* sendmail(1) writes one file; it comes on top of the transaction's time and stays under lmtp(8)'s. */
+/*
+ * sendmail(1) writes one file; it comes on top of the transaction's time and stays under lmtp(8)'s.
+ */
 #define SUBMISSION_TIMEOUT_MS 30000
 
 struct content {
@@ -27,7 +31,7 @@ struct content {
 	struct content_pump pump;
 	struct deadline deadline;
 	size_t answered;
-	size_t held_from;		/* the first recipient whose reply waits for the report */
+	size_t held_from; /* the first recipient whose reply waits for the report */
 };
 
 static size_t find_held(const struct envelope *envelope)
@@ -69,8 +73,8 @@ static bool take_content(struct content *content)
 	while (!is_end) {
 		if (stream_wait_input(stream, content->deadline) != STREAM_OK)
 			return false;
-		is_end = content_pump_feed(&content->pump, buffer_data(&stream->input), buffer_length(&stream->input),
-					   &used);
+		is_end = content_pump_feed(&content->pump, buffer_data(&stream->input),
+					   buffer_length(&stream->input), &used);
 		buffer_skip(&stream->input, used);
 	}
 	return true;
@@ -82,12 +86,14 @@ static void answer(struct content *content, size_t index)
 	struct relay_outcome *outcome = &session->relay->outcomes[index];
 	char reply[DELIVERY_LMTP_REPLY_MAX];
 
-	delivery_log_recipient(&session->envelope.recipients[index], &outcome->status, session->relay->edge.name,
-			       session->relay->info.edge_name, session->mail_at_ms);
-	delivery_status_print_lmtp(&outcome->status, session->relay->info.edge_name, reply, sizeof(reply));
+	outcome_log_recipient(&session->envelope.recipients[index], &outcome->status,
+			      session->relay->edge.name, session->relay->info.edge_name,
+			      session->mail_at_ms);
+	delivery_status_print_lmtp(&outcome->status, session->relay->info.edge_name, reply,
+				   sizeof(reply));
 	if (outcome->status.status.class == 5 && outcome->status.status.subject == 3 &&
 	    outcome->status.status.detail == 4 && outcome->status.reply.code == 0)
-		memcpy(reply, "552", 3);	/* RFC 1870 6.3 has its own code for it */
+		memcpy(reply, "552", 3); /* RFC 1870 6.3 has its own code for it */
 	lmtp_session_reply(session, "%s", reply);
 	outcome->is_answered = true;
 }
@@ -121,10 +127,12 @@ static void submit_report(struct content *content, const struct dsn_relayed *rep
 	buffer_init(&message, DSN_RELAYED_MAX);
 	print_boundary(boundary, sizeof(boundary));
 	if (dsn_relayed_print(&message, report, boundary) < 0 ||
-	    submission_run(sendmail, &message, deadline_in_ms(SUBMISSION_TIMEOUT_MS), error, sizeof(error)) < 0)
+	    submission_run(sendmail, &message, deadline_in_ms(SUBMISSION_TIMEOUT_MS), error,
+			   sizeof(error)) < 0)
 		log_warning("sender could not be told that the message was relayed: %s", error);
 	else
-		log_info("told the sender that the message was relayed to %zu recipients", dsn_relayed_count(report));
+		log_info("told the sender that the message was relayed to %zu recipients",
+			 dsn_relayed_count(report));
 	buffer_wipe(&message);
 }
 
@@ -171,7 +179,7 @@ static void answer_no_memory(struct content *content)
 
 static void on_lost_client(struct content *content)
 {
-	log_warning("the mail system went away or stalled in the middle of a message; nothing was delivered");
+	log_warning("the mail system left a message in the middle; nothing was delivered");
 	content_pump_cancel(&content->pump);
 	content->session->state = LMTP_ENDED;
 }

@@ -1,9 +1,11 @@
 /*
- * The LMTP server's loop: one command line in, its replies out (RFC 2033, RFC 5321 4.1, PIPELINING RFC 2920). Replies are queued and
- * written when no further command is waiting, so that a pipelined group costs one write.
+ * The LMTP server's loop: one command line in, its replies out (RFC 2033, RFC 5321 4.1, PIPELINING
+ * RFC 2920). Replies are queued and written when no further command is waiting, so that a pipelined
+ * group costs one write.
  *
- * A line that is too long or has a NUL in it is refused as a whole and never cut. The greeting is sent before anything else is done: no
- * tunnel is opened and no name looked up before there is mail.
+ * A line that is too long or has a NUL in it is refused as a whole and never cut. The greeting is
+ * sent before anything else is done: no tunnel is opened and no name looked up before there is
+ * mail.
  */
 #include "lmtp_session.h"
 
@@ -14,7 +16,10 @@
 #include "lib/ascii.h"
 #include "lib/log.h"
 
-/* Replies queued before they are written anyway: a thousand pipelined RCPTs are answered in a few writes. */
+/*
+ * Replies queued before they are written anyway: a thousand pipelined RCPTs are answered in a few
+ * writes.
+ */
 #define OUTPUT_FLUSH 8192
 /* One reply line: code, status, and what delivery_status_print_lmtp() makes. */
 #define REPLY_LINE_MAX (DELIVERY_LMTP_REPLY_MAX + 64)
@@ -52,7 +57,8 @@ void lmtp_session_flush(struct lmtp_session *session)
 
 	if (length == 0 || session->state == LMTP_ENDED)
 		return;
-	if (stream_write_full(&session->stream, buffer_data(&session->output), length, deadline) != STREAM_OK) {
+	if (stream_write_full(&session->stream, buffer_data(&session->output), length, deadline) !=
+	    STREAM_OK) {
 		log_warning("lost the connection from the mail system while writing a reply: %s",
 			    stream_error(&session->stream));
 		session->state = LMTP_ENDED;
@@ -60,8 +66,8 @@ void lmtp_session_flush(struct lmtp_session *session)
 	buffer_reset(&session->output);
 }
 
-__attribute__((format(printf, 2, 0)))
-static void queue_reply(struct lmtp_session *session, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void queue_reply(struct lmtp_session *session,
+							      const char *format, va_list arguments)
 {
 	char line[REPLY_LINE_MAX], printable[REPLY_LINE_MAX];
 
@@ -142,7 +148,8 @@ static enum stream_result skip_line(struct stream *stream, struct deadline deadl
 		enum stream_result result;
 
 		line_feed = available > 0 ? memchr(bytes, '\n', available) : NULL;
-		buffer_skip(&stream->input, line_feed != NULL ? (size_t)(line_feed - bytes) + 1 : available);
+		buffer_skip(&stream->input,
+			    line_feed != NULL ? (size_t)(line_feed - bytes) + 1 : available);
 		if (line_feed != NULL)
 			return STREAM_OK;
 		result = stream_wait_input(stream, deadline);
@@ -154,7 +161,8 @@ static enum stream_result skip_line(struct stream *stream, struct deadline deadl
 static void on_long_line(struct lmtp_session *session, struct deadline deadline)
 {
 	if (skip_line(&session->stream, deadline) == STREAM_OK)
-		lmtp_session_refuse_command(session, "500 5.5.2 line longer than %d bytes", SMTP_COMMAND_MAX);
+		lmtp_session_refuse_command(session, "500 5.5.2 line longer than %d bytes",
+					    SMTP_COMMAND_MAX);
 	else
 		session->state = LMTP_ENDED;
 }
@@ -175,7 +183,8 @@ static void serve_one(struct lmtp_session *session)
 		on_long_line(session, deadline);
 		break;
 	case STREAM_TIMEOUT:
-		lmtp_session_reply(session, "421 4.4.2 %s idle for too long", session->setup->conf.hostname);
+		lmtp_session_reply(session, "421 4.4.2 %s idle for too long",
+				   session->setup->conf.hostname);
 		lmtp_session_flush(session);
 		session->state = LMTP_ENDED;
 		break;
@@ -198,7 +207,8 @@ static void check_errors(struct lmtp_session *session)
 	session->state = LMTP_ENDED;
 }
 
-void lmtp_session_serve(struct transport_setup *setup, struct relay *relay, int read_fd, int write_fd)
+void lmtp_session_serve(struct transport_setup *setup, struct relay *relay, int read_fd,
+			int write_fd)
 {
 	struct lmtp_session session = { .setup = setup, .relay = relay, .state = LMTP_EXPECT_LHLO };
 

@@ -1,8 +1,9 @@
 /*
- * One LMTP session (RFC 2033) with Postfix on a pair of descriptors, and the mail transactions in it.
+ * One LMTP session (RFC 2033) with Postfix on a pair of descriptors, and the mail transactions in
+ * it.
  *
- * lmtp_session.c reads command lines and dispatches them, lmtp_commands.c holds a function for each, lmtp_content.c takes the
- * content and answers for each recipient.
+ * lmtp_session.c reads command lines and dispatches them, lmtp_commands.c holds a function for
+ * each, lmtp_content.c takes the content and answers for each recipient.
  */
 #ifndef LMTP_SESSION_H
 #define LMTP_SESSION_H
@@ -23,36 +24,42 @@
 enum lmtp_state {
 	LMTP_EXPECT_LHLO,
 	LMTP_EXPECT_MAIL,
-	LMTP_EXPECT_RCPT,	/* in a transaction: RCPT, or DATA once a recipient was accepted */
+	LMTP_EXPECT_RCPT, /* in a transaction: RCPT, or DATA once a recipient was accepted */
 	LMTP_RECEIVING_DATA,
 	LMTP_ENDED,
 };
 
 struct lmtp_session {
 	struct stream stream;
-	struct buffer output;		/* replies not yet written */
+	struct buffer output; /* replies not yet written */
 	struct transport_setup *setup;
 	struct relay *relay;
 	enum lmtp_state state;
 	struct envelope envelope;
-	char ident[QUEUE_ID_MAX + 1];	/* XFORWARD IDENT for the next transaction; "" = none */
-	int64_t mail_at_ms;		/* when MAIL came */
-	bool mail_was_refused;		/* then 503 to the RCPT and DATA pipelined behind it is no error of theirs */
+	char ident[QUEUE_ID_MAX + 1]; /* XFORWARD IDENT for the next transaction; "" = none */
+	int64_t mail_at_ms;	      /* when MAIL came */
+	/* Then 503 to the RCPT and DATA pipelined behind it is no error of theirs. */
+	bool mail_was_refused;
 	unsigned error_count;
 };
 
 /*
- * Greets, serves until QUIT, the end of input, a time-out or too many errors, and closes the descriptors. Never fails: what goes
- * wrong is a reply, a log line, or both.
+ * Greets, serves until QUIT, the end of input, a time-out or too many errors, and closes the
+ * descriptors. Never fails: what goes wrong is a reply, a log line, or both.
  */
-void lmtp_session_serve(struct transport_setup *setup, struct relay *relay, int read_fd, int write_fd);
+void lmtp_session_serve(struct transport_setup *setup, struct relay *relay, int read_fd,
+			int write_fd);
 /* For a transport that cannot work: "421 4.3.5 REASON" instead of a greeting. */
 void lmtp_session_refuse(int read_fd, int write_fd, const char *reason);
 
 /* ---- for lmtp_commands.c and lmtp_content.c ---- */
 
-/* Queues one reply line; CRLF is added, what is not printable becomes '?'. Goes out before the session waits for input. */
-void lmtp_session_reply(struct lmtp_session *session, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * Queues one reply line; CRLF is added, what is not printable becomes '?'. Goes out before the
+ * session waits for input.
+ */
+void lmtp_session_reply(struct lmtp_session *session, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* The same for a command that no sound client sends; counts towards LMTP_ERRORS_MAX. */
 void lmtp_session_refuse_command(struct lmtp_session *session, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -65,8 +72,8 @@ void lmtp_content_receive(struct lmtp_session *session);
 
 /* ---- lmtp_commands.c ---- */
 typedef void lmtp_command_fn(struct lmtp_session *session, const char *arguments, size_t length);
-lmtp_command_fn lmtp_command_lhlo, lmtp_command_mail, lmtp_command_rcpt, lmtp_command_data, lmtp_command_rset,
-	lmtp_command_noop, lmtp_command_vrfy, lmtp_command_quit, lmtp_command_xforward, lmtp_command_helo,
-	lmtp_command_not_implemented;
+lmtp_command_fn lmtp_command_lhlo, lmtp_command_mail, lmtp_command_rcpt, lmtp_command_data,
+	lmtp_command_rset, lmtp_command_noop, lmtp_command_vrfy, lmtp_command_quit,
+	lmtp_command_xforward, lmtp_command_helo, lmtp_command_not_implemented;
 
 #endif

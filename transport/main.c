@@ -1,10 +1,11 @@
 /*
- * postern-transport: what Postfix runs to deliver. Start-up order: arguments, where the log goes, configuration, then serve;
- * nothing on the way touches the network. It gives up no privileges, as it is never started with any: spawn(8) and pipe(8) choose the
- * user, and Postfix's sandbox is inherited.
+ * postern-transport: what Postfix runs to deliver. Start-up order: arguments, where the log goes,
+ * configuration, then serve; nothing on the way touches the network. It gives up no privileges, as
+ * it is never started with any: spawn(8) and pipe(8) choose the user, and Postfix's sandbox is
+ * inherited.
  *
- * Under spawn(8) standard error is the LMTP connection and under pipe(8) it is what the sender reads in a bounce: nothing is ever
- * logged there unless it is neither.
+ * Under spawn(8) standard error is the LMTP connection and under pipe(8) it is what the sender
+ * reads in a bounce: nothing is ever logged there unless it is neither.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -33,13 +34,15 @@ struct options {
 
 static const char usage[] =
 	"usage: postern-transport [-c FILE] [--check]\n"
-	"       postern-transport [-c FILE] --pipe --sender SENDER [--queue-id ID] [--size N] -- RECIPIENT\n"
+	"       postern-transport [-c FILE] --pipe --sender SENDER [--queue-id ID] [--size N]\n"
+	"                         -- RECIPIENT\n"
 	"\n"
 	"Speaks LMTP on standard input and output, or delivers one message from pipe(8).\n"
 	"\n"
 	"  -c FILE          configuration (default " TRANSPORT_CONF_PATH ")\n"
-	"  --check          read the configuration, the tables and the key, say what is wrong, and exit\n"
-	"  --pipe           deliver the message on standard input; exit 0, or 75 after a line `4.x.y text' or `5.x.y text'\n"
+	"  --check          read configuration, tables and key, say what is wrong, and exit\n"
+	"  --pipe           deliver the message on standard input; exit 0, or 75 behind a line\n"
+	"                   `4.x.y text' or `5.x.y text'\n"
 	"  --queue-id ID    Postfix's queue id, ${queue_id}\n"
 	"  --sender SENDER  envelope sender, ${sender}; empty for the null reverse-path\n"
 	"  --size N         size of the message in bytes, ${size}\n"
@@ -48,7 +51,15 @@ static const char usage[] =
 	"\n"
 	"See postern-transport(8).\n";
 
-enum { OPTION_CHECK = 256, OPTION_PIPE, OPTION_QUEUE_ID, OPTION_SENDER, OPTION_SIZE, OPTION_HELP, OPTION_VERSION };
+enum {
+	OPTION_CHECK = 256,
+	OPTION_PIPE,
+	OPTION_QUEUE_ID,
+	OPTION_SENDER,
+	OPTION_SIZE,
+	OPTION_HELP,
+	OPTION_VERSION
+};
 
 static const struct option long_options[] = {
 	{ "check", no_argument, NULL, OPTION_CHECK },
@@ -69,7 +80,10 @@ static bool stderr_is_stdout(void)
 	       (out.st_dev == err.st_dev && out.st_ino == err.st_ino);
 }
 
-/* In pipe mode even this is said in pipe(8)'s language: another exit code would bounce mail for a slip in master.cf. */
+/*
+ * In pipe mode even this is said in pipe(8)'s language: another exit code would bounce mail for a
+ * slip in master.cf.
+ */
 static void wrong_usage(const struct options *options, const char *what)
 {
 	if (options->is_pipe)
@@ -125,8 +139,9 @@ static void parse_options(struct options *options, int argc, char **argv)
 	int option;
 
 	*options = (struct options){ .conf_path = TRANSPORT_CONF_PATH };
-	options->pipe = (struct pipe_arguments){ .queue_id = "", .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO,
-						 .parent = getppid() };
+	options->pipe = (struct pipe_arguments){
+		.queue_id = "", .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .parent = getppid()
+	};
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		options->is_pipe |= strcmp(argv[i], "--pipe") == 0;
 	opterr = 0;
@@ -144,16 +159,19 @@ static void open_log(const struct transport_conf *conf, bool stderr_is_taken)
 {
 	bool to_stderr = conf->log_target == TRANSPORT_LOG_STDERR && !stderr_is_taken;
 
-	log_open(IDENT, to_stderr ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG, (enum log_level)conf->log_level);
+	log_open(IDENT, to_stderr ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG,
+		 (enum log_level)conf->log_level);
 }
 
-static int check(const char *conf_path, const struct transport_setup *setup, int result, const char *error)
+static int check(const char *conf_path, const struct transport_setup *setup, int result,
+		 const char *error)
 {
 	if (result < 0) {
 		fprintf(stderr, "postern-transport: %s\n", error);
 		return EX_CONFIG;
 	}
-	printf("%s: ok, %zu edges, %zu routes\n", conf_path, setup->edges.count, setup->routes.count);
+	printf("%s: ok, %zu edges, %zu routes\n", conf_path, setup->edges.count,
+	       setup->routes.count);
 	return EX_OK;
 }
 

@@ -1,11 +1,14 @@
 /*
- * The simple way of running under Postfix: a process per recipient. The outcome is told by a line that starts with an enhanced status code
- * (Postfix's pipe(8), "Diagnostics"); with an exit code alone most errors would bounce.
+ * The simple way of running under Postfix: a process per recipient. The outcome is told by a line
+ * that starts with an enhanced status code (Postfix's pipe(8), "Diagnostics"); with an exit code
+ * alone most errors would bounce.
  *
- * pipe(8) marks the end of the message by closing the pipe, and so does its death. Before a message goes out we look whether
- * somebody is still there to hear of it: half a message must not be delivered.
+ * pipe(8) marks the end of the message by closing the pipe, and so does its death. Before a message
+ * goes out we look whether somebody is still there to hear of it: half a message must not be
+ * delivered.
  *
- * One recipient only, since one line cannot speak for two. NOTIFY does not come through pipe(8), so there are no success reports.
+ * One recipient only, since one line cannot speak for two. NOTIFY does not come through pipe(8), so
+ * there are no success reports.
  */
 #include "pipe_front.h"
 
@@ -15,12 +18,15 @@
 #include <unistd.h>
 
 #include "content_pump.h"
-#include "delivery_log.h"
+#include "outcome_log.h"
 #include "lib/log.h"
 #include "tunnel/tunnel_limits.h"
 #include "wire_form.h"
 
-/* How long after the end of input the reader of our output may take to vanish with it: the kernel closes both in one go. */
+/*
+ * How long after the end of input the reader of our output may take to vanish with it: the kernel
+ * closes both in one go.
+ */
 #define PARENT_DEATH_GRACE_MS 20
 #define CHUNK 8192
 
@@ -63,7 +69,8 @@ static int fail_with(const struct delivery *delivery, const struct delivery_stat
 {
 	char code[ENHANCED_STATUS_TEXT_MAX];
 
-	return fail(delivery, enhanced_status_print(status->status, code, sizeof(code)), status->reason);
+	return fail(delivery, enhanced_status_print(status->status, code, sizeof(code)),
+		    status->reason);
 }
 
 static bool is_ascii(const char *text)
@@ -107,7 +114,10 @@ static int read_envelope(struct delivery *delivery)
 		return fail(delivery, "5.1.3", error);
 	if (envelope_add_recipient(envelope, &recipient) < 0)
 		return fail(delivery, "4.3.1", "out of memory");
-	/* pipe(8) tells neither; 8BITMIME is said to servers that know it and costs nothing elsewhere. */
+	/*
+	 * pipe(8) tells neither; 8BITMIME is said to servers that know it and costs nothing
+	 * elsewhere.
+	 */
 	envelope->body_type = BODY_8BITMIME;
 	envelope->smtputf8 = !is_ascii(to) || !is_ascii(arguments->sender);
 	envelope->declared_size = arguments->size;
@@ -121,9 +131,12 @@ static int open_relay(struct delivery *delivery)
 	const struct edge *chosen[ROUTE_EDGES_MAX];
 	struct delivery_status status;
 
-	if (route_choose(&setup->routes, &setup->edges, sender->is_null ? "" : sender->mailbox.domain, chosen) == 0)
-		return fail(delivery, "4.4.4", "no usable edge for this sender; see the tables of routes and edges");
-	if (relay_open(delivery->relay, chosen[0], deadline_in_ms(setup->conf.connect_timeout), &status) < 0)
+	if (route_choose(&setup->routes, &setup->edges,
+			 sender->is_null ? "" : sender->mailbox.domain, chosen) == 0)
+		return fail(delivery, "4.4.4",
+			    "no usable edge for this sender; see the tables of routes and edges");
+	if (relay_open(delivery->relay, chosen[0], deadline_in_ms(setup->conf.connect_timeout),
+		       &status) < 0)
 		return fail_with(delivery, &status);
 	return 0;
 }
@@ -138,7 +151,8 @@ static bool is_orphaned(const struct pipe_arguments *arguments)
 }
 
 /* Standard input through the pump. false when it did not end as a message does. */
-static bool take_content(struct delivery *delivery, struct content_pump *pump, struct stream *stream)
+static bool take_content(struct delivery *delivery, struct content_pump *pump,
+			 struct stream *stream)
 {
 	struct wire_form form;
 	enum stream_result result;
@@ -146,7 +160,8 @@ static bool take_content(struct delivery *delivery, struct content_pump *pump, s
 	size_t got, used;
 
 	wire_form_init(&form);
-	while ((result = stream_read_some(stream, in, sizeof(in), &got, delivery->deadline)) == STREAM_OK)
+	while ((result = stream_read_some(stream, in, sizeof(in), &got, delivery->deadline)) ==
+	       STREAM_OK)
 		content_pump_feed(pump, out, wire_form_convert(&form, in, got, out), &used);
 	if (result != STREAM_EOF || is_orphaned(delivery->arguments)) {
 		content_pump_cancel(pump);
@@ -165,15 +180,15 @@ static int tell(const struct delivery *delivery)
 	if (relay->outcomes == NULL)
 		return fail(delivery, "4.3.1", "out of memory");
 	status = &relay->outcomes[0].status;
-	delivery_log_recipient(&delivery->envelope.recipients[0], status, relay->edge.name, relay->info.edge_name,
-			       delivery->started_ms);
+	outcome_log_recipient(&delivery->envelope.recipients[0], status, relay->edge.name,
+			      relay->info.edge_name, delivery->started_ms);
 	delivery_status_print_text(status, relay->info.edge_name, text, sizeof(text));
 	if (status->action == DELIVERY_RELAYED) {
 		print_line(delivery->arguments->out_fd, "", text);
 		return PIPE_EXIT_SENT;
 	}
-	return pipe_front_fail(delivery->arguments->out_fd, enhanced_status_print(status->status, code, sizeof(code)),
-			       text);
+	return pipe_front_fail(delivery->arguments->out_fd,
+			       enhanced_status_print(status->status, code, sizeof(code)), text);
 }
 
 static int transact(struct delivery *delivery)
@@ -203,7 +218,8 @@ static int transact(struct delivery *delivery)
 	return tell(delivery);
 }
 
-int pipe_front_run(struct transport_setup *setup, struct relay *relay, const struct pipe_arguments *arguments)
+int pipe_front_run(struct transport_setup *setup, struct relay *relay,
+		   const struct pipe_arguments *arguments)
 {
 	struct delivery delivery = {
 		.setup = setup,
@@ -215,7 +231,8 @@ int pipe_front_run(struct transport_setup *setup, struct relay *relay, const str
 	int code;
 
 	if (arguments->recipient_count != 1)
-		return fail(&delivery, "4.3.5", "--pipe takes one recipient at a time; set "
+		return fail(&delivery, "4.3.5",
+			    "--pipe takes one recipient at a time; set "
 			    "NAME_destination_recipient_limit = 1 in main.cf for this transport");
 	envelope_init(&delivery.envelope);
 	code = read_envelope(&delivery);

@@ -1,7 +1,8 @@
 /*
- * Finds the first Received field (RFC 5322 2.2: field name, colon, folded value) and takes the id out of it if Postfix
- * wrote it: the words `by HOST (Postfix` and later ` id QID`. Comments are skipped as RFC 5322 3.2.2 nests them, so nothing that a
- * client says of itself (HELO name, TLS certificate subject, login name stand in comments or behind `from`) is taken for the id.
+ * Finds the first Received field (RFC 5322 2.2: field name, colon, folded value) and takes the id
+ * out of it if Postfix wrote it: the words `by HOST (Postfix` and later ` id QID`. Comments are
+ * skipped as RFC 5322 3.2.2 nests them, so nothing that a client says of itself (HELO name, TLS
+ * certificate subject, login name stand in comments or behind `from`) is taken for the id.
  */
 #include "received_queue_id.h"
 
@@ -17,7 +18,10 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* The end of the field that starts at `at`, behind its CRLF; NULL when the bytes end before that is certain. */
+/*
+ * The end of the field that starts at `at`, behind its CRLF; NULL when the bytes end before that is
+ * certain.
+ */
 static const char *field_end(const char *at, const char *end)
 {
 	while (at < end) {
@@ -50,7 +54,10 @@ static struct cursor take_comment(struct cursor *cursor)
 	return comment;
 }
 
-/* The next word (up to white space, "(" or ";") or comment; an empty one at the end. ";" ends the clauses. */
+/*
+ * The next word (up to white space, "(" or ";") or comment; an empty one at the end. ";" ends the
+ * clauses.
+ */
 static struct cursor take_token(struct cursor *cursor)
 {
 	struct cursor word;
@@ -60,7 +67,8 @@ static struct cursor take_token(struct cursor *cursor)
 	if (cursor->at < cursor->end && *cursor->at == '(')
 		return take_comment(cursor);
 	word.at = cursor->at;
-	while (cursor->at < cursor->end && !is_space(*cursor->at) && *cursor->at != '(' && *cursor->at != ';')
+	while (cursor->at < cursor->end && !is_space(*cursor->at) && *cursor->at != '(' &&
+	       *cursor->at != ';')
 		cursor->at++;
 	word.end = cursor->at;
 	return word;
@@ -88,11 +96,11 @@ static bool take_id(struct cursor field, char queue_id[QUEUE_ID_MAX + 1])
 {
 	struct cursor token = take_token(&field);
 
-	if (token_is(token, "from"))	/* a client may call itself "by" */
+	if (token_is(token, "from")) /* a client may call itself "by" */
 		take_token(&field);
 	while (token.at < token.end && !token_is(token, "by"))
 		token = take_token(&field);
-	take_token(&field);		/* the host */
+	take_token(&field); /* the host */
 	if (!is_postfix_comment(take_token(&field)))
 		return false;
 	do

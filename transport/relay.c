@@ -1,6 +1,7 @@
 /*
- * The mail host's half of a transaction (doc/PROTOCOL.md). Statuses are audited before they count; what the edge must not do (an index
- * that was never asked for, a second and different status) is answered by doubt, never by trust: the recipient gets a temporary failure.
+ * The mail host's half of a transaction (doc/PROTOCOL.md). Statuses are audited before they count;
+ * what the edge must not do (an index that was never asked for, a second and different status) is
+ * answered by doubt, never by trust: the recipient gets a temporary failure.
  *
  * It does not choose edges, does not retry after content was taken, and prints nothing to Postfix.
  */
@@ -49,13 +50,17 @@ static bool leads_to(const struct relay *relay, const struct edge *edge)
 	       memcmp(relay->edge.psk, edge->psk, sizeof(edge->psk)) == 0;
 }
 
-/* Between transactions the edge has nothing to say but goodbye: any input, and any end of it, makes a kept tunnel useless. */
+/*
+ * Between transactions the edge has nothing to say but goodbye: any input, and any end of it, makes
+ * a kept tunnel useless.
+ */
 static bool is_stale(struct relay *relay)
 {
 	return relay->link.ops->has_input(relay->link.context);
 }
 
-int relay_open(struct relay *relay, const struct edge *edge, struct deadline deadline, struct delivery_status *status)
+int relay_open(struct relay *relay, const struct edge *edge, struct deadline deadline,
+	       struct delivery_status *status)
 {
 	enum tunnel_failure failure;
 
@@ -68,12 +73,14 @@ int relay_open(struct relay *relay, const struct edge *edge, struct deadline dea
 	memset(&relay->info, 0, sizeof(relay->info));
 	failure = relay->link.ops->open(relay->link.context, &relay->edge, deadline, &relay->info);
 	if (failure == TUNNEL_OK) {
-		log_printable(relay->info.edge_name, sizeof(relay->info.edge_name), relay->info.edge_name,
+		log_printable(relay->info.edge_name, sizeof(relay->info.edge_name),
+			      relay->info.edge_name,
 			      strnlen(relay->info.edge_name, sizeof(relay->info.edge_name) - 1));
 		relay->is_open = true;
 		return 0;
 	}
-	relay_failure_status(status, RELAY_CONNECTING, failure, relay->link.ops->error(relay->link.context));
+	relay_failure_status(status, RELAY_CONNECTING, failure,
+			     relay->link.ops->error(relay->link.context));
 	return -1;
 }
 
@@ -119,7 +126,9 @@ static int send_frame(struct relay *relay, const struct frame *frame)
 
 static struct frame make_frame(const struct relay *relay, enum frame_type type)
 {
-	return (struct frame){ .type = (uint8_t)type, .flags = FRAME_FLAG_CRITICAL, .transaction = relay->transaction };
+	return (struct frame){ .type = (uint8_t)type,
+			       .flags = FRAME_FLAG_CRITICAL,
+			       .transaction = relay->transaction };
 }
 
 static int send_envelope(struct relay *relay, const struct envelope *envelope)
@@ -131,7 +140,9 @@ static int send_envelope(struct relay *relay, const struct envelope *envelope)
 	frame.u.envelope.envelope.recipients = NULL;
 	frame.u.envelope.envelope.recipient_count = 0;
 	frame.u.envelope.envelope.recipient_capacity = 0;
-	frame.u.envelope.budget_ms = left < 0 ? 0 : left > TUNNEL_EDGE_BUDGET_MS ? TUNNEL_EDGE_BUDGET_MS : (uint32_t)left;
+	if (left > TUNNEL_EDGE_BUDGET_MS)
+		left = TUNNEL_EDGE_BUDGET_MS;
+	frame.u.envelope.budget_ms = left < 0 ? 0 : (uint32_t)left;
 	return send_frame(relay, &frame);
 }
 
@@ -148,8 +159,8 @@ static int send_recipients(struct relay *relay, const struct envelope *envelope)
 	return 0;
 }
 
-int relay_begin(struct relay *relay, const struct envelope *envelope, struct deadline connect_deadline,
-		struct deadline deadline)
+int relay_begin(struct relay *relay, const struct envelope *envelope,
+		struct deadline connect_deadline, struct deadline deadline)
 {
 	struct delivery_status status;
 
@@ -177,8 +188,11 @@ static void protocol_error(struct relay *relay, const char *sentence)
 	fail(relay, TUNNEL_BAD_FRAME, sentence);
 }
 
-/* A second status for one recipient. If Postfix has heard the first, only the log can still say so. */
-static void on_second_status(struct relay *relay, size_t index, const struct delivery_status *status)
+/*
+ * A second status for one recipient. If Postfix has heard the first, only the log can still say so.
+ */
+static void on_second_status(struct relay *relay, size_t index,
+			     const struct delivery_status *status)
 {
 	struct relay_outcome *outcome = &relay->outcomes[index];
 
@@ -198,12 +212,15 @@ static void on_status(struct relay *relay, struct frame *frame)
 	const char *contradiction;
 
 	if (index >= relay->count) {
-		protocol_error(relay, "the edge gave an outcome for a recipient that it was not asked about");
+		protocol_error(
+			relay,
+			"the edge gave an outcome for a recipient that it was not asked about");
 		return;
 	}
 	contradiction = status_audit(status, relay->stage == RELAY_AFTER_END);
 	if (contradiction != NULL) {
-		log_warning("edge=%s: unsound outcome for recipient %zu: %s", relay->edge.name, index, contradiction);
+		log_warning("edge=%s: unsound outcome for recipient %zu: %s", relay->edge.name,
+			    index, contradiction);
 		relay_failure_status(status, relay->stage, TUNNEL_BAD_FRAME, contradiction);
 	}
 	if (relay->outcomes[index].is_known)
@@ -219,7 +236,8 @@ static void on_done(struct relay *relay)
 	relay->is_active = false;
 	if (relay->known == relay->count)
 		return;
-	log_warning("edge=%s: the edge gave no outcome for %zu recipients", relay->edge.name, relay->count - relay->known);
+	log_warning("edge=%s: the edge gave no outcome for %zu recipients", relay->edge.name,
+		    relay->count - relay->known);
 	relay_failure_status(&status, relay->stage, TUNNEL_BAD_FRAME, "the edge gave no outcome");
 	set_all_unknown(relay, &status);
 }
@@ -228,7 +246,8 @@ static void on_close(struct relay *relay, struct frame_close *close)
 {
 	struct delivery_status status;
 
-	log_printable(close->text, sizeof(close->text), close->text, strnlen(close->text, sizeof(close->text) - 1));
+	log_printable(close->text, sizeof(close->text), close->text,
+		      strnlen(close->text, sizeof(close->text) - 1));
 	relay_failure_closed(&status, relay->stage, close);
 	log_warning("edge=%s: %s", relay->edge.name, status.reason);
 	set_all_unknown(relay, &status);
@@ -241,8 +260,9 @@ static void on_frame(struct relay *relay, struct frame *frame)
 
 	if (is_of_transaction && frame->transaction != relay->transaction) {
 		if (frame->transaction == 0 || frame->transaction > relay->transaction)
-			protocol_error(relay, "the edge speaks of a transaction that was never begun");
-		return;		/* the last words of an aborted one */
+			protocol_error(relay,
+				       "the edge speaks of a transaction that was never begun");
+		return; /* the last words of an aborted one */
 	}
 	switch (frame->type) {
 	case FRAME_DELIVERY_STATUS:
@@ -265,17 +285,21 @@ static void on_frame(struct relay *relay, struct frame *frame)
 static void receive_one(struct relay *relay, struct deadline deadline)
 {
 	struct frame frame;
-	enum tunnel_failure failure = relay->link.ops->receive(relay->link.context, &frame, deadline);
+	enum tunnel_failure failure = relay->link.ops->receive(relay->link.context, &frame,
+							       deadline);
 
 	if (failure == TUNNEL_OK)
 		on_frame(relay, &frame);
 	else if (relay->known == relay->count)
-		close_link(relay, 0, NULL);	/* every outcome is there; only DONE was missing */
+		close_link(relay, 0, NULL); /* every outcome is there; only DONE was missing */
 	else
 		fail(relay, failure, relay->link.ops->error(relay->link.context));
 }
 
-/* ABORT ends an open transaction, and tells an edge that was DONE early that no more content follows. */
+/*
+ * ABORT ends an open transaction, and tells an edge that was DONE early that no more content
+ * follows.
+ */
 static void send_abort(struct relay *relay)
 {
 	struct frame frame = make_frame(relay, FRAME_ABORT);
@@ -341,7 +365,7 @@ void relay_end(struct relay *relay)
 		return;
 	frame.u.end.length = relay->digest.length;
 	content_digest_final(&relay->digest, frame.u.end.digest);
-	relay->stage = RELAY_AFTER_END;		/* before it is sent: a failing send may have sent it */
+	relay->stage = RELAY_AFTER_END; /* before it is sent: a failing send may have sent it */
 	if (send_frame(relay, &frame) == 0)
 		sent(relay, relay->link.ops->flush(relay->link.context, relay->deadline));
 }

@@ -1,6 +1,6 @@
 /*
- * What a failure of the tunnel means for the recipients: always a temporary failure, never an unexplained one, and after END was
- * sent an unknown outcome. Pure.
+ * What a failure of the tunnel means for the recipients: always a temporary failure, never an
+ * unexplained one, and after END was sent an unknown outcome. Pure.
  */
 #ifndef RELAY_FAILURE_H
 #define RELAY_FAILURE_H
@@ -10,15 +10,17 @@
 
 /* How far the transaction had come. */
 enum relay_stage {
-	RELAY_CONNECTING,	/* no tunnel yet */
-	RELAY_BEFORE_END,	/* tunnel up; the edge cannot have started DATA, as END did not go out */
-	RELAY_AFTER_END,	/* END went out, or may have: the message may be delivered already (RFC 1047) */
+	RELAY_CONNECTING, /* no tunnel yet */
+	RELAY_BEFORE_END, /* tunnel up; the edge cannot have started DATA, as END did not go out */
+	RELAY_AFTER_END,  /* END went out, or may have: the message may be delivered already (RFC
+			     1047) */
 };
 
 /* `sentence` is the tunnel's own error: printable, for a person. */
-void relay_failure_status(struct delivery_status *status, enum relay_stage stage, enum tunnel_failure failure,
-			  const char *sentence);
+void relay_failure_status(struct delivery_status *status, enum relay_stage stage,
+			  enum tunnel_failure failure, const char *sentence);
 /* The same for a CLOSE frame. */
-void relay_failure_closed(struct delivery_status *status, enum relay_stage stage, const struct frame_close *close);
+void relay_failure_closed(struct delivery_status *status, enum relay_stage stage,
+			  const struct frame_close *close);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Reads the table of routes and chooses. Choosing is pure: it knows nothing of which edge is up; the caller tries them in order
- * while that is safe.
+ * Reads the table of routes and chooses. Choosing is pure: it knows nothing of which edge is up;
+ * the caller tries them in order while that is safe.
  */
 #include "route.h"
 
@@ -16,12 +16,14 @@ static int parse_sender(struct route *route, const char *text, char *error, size
 {
 	size_t length = strlen(text);
 
-	if (length > SMTP_DOMAIN_MAX || strpbrk(text, "@<>\"") != NULL || (strchr(text, '*') != NULL && length > 1)) {
+	if (length > SMTP_DOMAIN_MAX || strpbrk(text, "@<>\"") != NULL ||
+	    (strchr(text, '*') != NULL && length > 1)) {
 		snprintf(error, error_size, "\"%.80s\" is neither a sender domain nor *", text);
 		return -1;
 	}
 	for (size_t i = 0; i <= length; i++)
-		route->sender[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 'a' - 'A') : text[i];
+		route->sender[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 'a' - 'A')
+								    : text[i];
 	return 0;
 }
 
@@ -33,36 +35,43 @@ static bool has_edge(const struct route *route, const char *name)
 	return false;
 }
 
-static int add_name(struct route *route, const char *name, const struct edge_table *edges, char *error, size_t error_size)
+static int add_name(struct route *route, const char *name, const struct edge_table *edges,
+		    char *error, size_t error_size)
 {
 	const struct edge *edge = edge_table_find(edges, name);
 
 	if (edge == NULL) {
-		snprintf(error, error_size, "there is no edge \"%.80s\" in the table of edges", name);
+		snprintf(error, error_size, "there is no edge \"%.80s\" in the table of edges",
+			 name);
 		return -1;
 	}
 	if (has_edge(route, name) || route->edge_count == ROUTE_EDGES_MAX) {
-		snprintf(error, error_size, route->edge_count < ROUTE_EDGES_MAX ? "edge \"%s\" stands twice in this line" :
-			 "edge \"%s\" is one too many; %d can be tried", name, ROUTE_EDGES_MAX);
+		snprintf(error, error_size,
+			 route->edge_count < ROUTE_EDGES_MAX
+				 ? "edge \"%s\" stands twice in this line"
+				 : "edge \"%s\" is one too many; %d can be tried",
+			 name, ROUTE_EDGES_MAX);
 		return -1;
 	}
 	memcpy(route->edges[route->edge_count++], edge->name, sizeof(edge->name));
 	return 0;
 }
 
-static int parse_route(struct route *route, struct table_line *line, const struct edge_table *edges, char *error,
-		       size_t error_size)
+static int parse_route(struct route *route, struct table_line *line, const struct edge_table *edges,
+		       char *error, size_t error_size)
 {
 	char *rest = NULL;
 
 	route->line = line->line;
 	if (parse_sender(route, line->key, error, error_size) < 0)
 		return -1;
-	for (char *name = strtok_r(line->value, ", \t", &rest); name != NULL; name = strtok_r(NULL, ", \t", &rest))
+	for (char *name = strtok_r(line->value, ", \t", &rest); name != NULL;
+	     name = strtok_r(NULL, ", \t", &rest))
 		if (add_name(route, name, edges, error, error_size) < 0)
 			return -1;
 	if (route->edge_count == 0) {
-		snprintf(error, error_size, "no edge for \"%s\"; expected `sender-domain edge'", route->sender);
+		snprintf(error, error_size, "no edge for \"%s\"; expected `sender-domain edge'",
+			 route->sender);
 		return -1;
 	}
 	return 0;
@@ -76,8 +85,8 @@ static const struct route *find(const struct route_table *table, const char *sen
 	return NULL;
 }
 
-static int add_route(struct route_table *table, struct table_line *line, const struct edge_table *edges, char *error,
-		     size_t error_size)
+static int add_route(struct route_table *table, struct table_line *line,
+		     const struct edge_table *edges, char *error, size_t error_size)
 {
 	struct route *route = &table->routes[table->count];
 	const struct route *same;
@@ -86,15 +95,16 @@ static int add_route(struct route_table *table, struct table_line *line, const s
 		return -1;
 	same = find(table, route->sender);
 	if (same != NULL) {
-		snprintf(error, error_size, "\"%s\" already has a route in line %zu", route->sender, same->line);
+		snprintf(error, error_size, "\"%s\" already has a route in line %zu", route->sender,
+			 same->line);
 		return -1;
 	}
 	table->count++;
 	return 0;
 }
 
-static int read_lines(struct route_table *table, const char *path, const struct edge_table *edges, char *error,
-		      size_t error_size)
+static int read_lines(struct route_table *table, const char *path, const struct edge_table *edges,
+		      char *error, size_t error_size)
 {
 	struct table lines;
 	char what[512];
@@ -116,8 +126,8 @@ static int read_lines(struct route_table *table, const char *path, const struct 
 	return result;
 }
 
-int route_table_read(struct route_table *table, const char *path, const struct edge_table *edges, char *error,
-		     size_t error_size)
+int route_table_read(struct route_table *table, const char *path, const struct edge_table *edges,
+		     char *error, size_t error_size)
 {
 	memset(table, 0, sizeof(*table));
 	if (lstat(path, &table->status) < 0 && errno == ENOENT) {
@@ -149,8 +159,8 @@ static size_t choose_all(const struct edge_table *edges, const struct edge *chos
 	return count;
 }
 
-size_t route_choose(const struct route_table *table, const struct edge_table *edges, const char *sender_domain,
-		    const struct edge *chosen[ROUTE_EDGES_MAX])
+size_t route_choose(const struct route_table *table, const struct edge_table *edges,
+		    const char *sender_domain, const struct edge *chosen[ROUTE_EDGES_MAX])
 {
 	const struct route *route = NULL;
 	size_t count = 0;

@@ -1,7 +1,8 @@
 /*
- * Contradictions in a status. RELAYED is believed only if everything agrees: class 2, a 2xx reply, read after the final dot, after
- * END had been sent. FAILED makes Postfix bounce, so it must not stand on a 2xx or 4xx reply. DELAYED costs nothing but time and
- * may stand on any reply but 2xx (a 552 to RCPT is temporary, RFC 5321 4.5.3.1.10).
+ * Contradictions in a status. RELAYED is believed only if everything agrees: class 2, a 2xx reply,
+ * read after the final dot, after END had been sent. FAILED makes Postfix bounce, so it must not
+ * stand on a 2xx or 4xx reply. DELAYED costs nothing but time and may stand on any reply but 2xx (a
+ * 552 to RCPT is temporary, RFC 5321 4.5.3.1.10).
  */
 #include "status_audit.h"
 
@@ -68,6 +69,7 @@ const char *status_audit(struct delivery_status *status, bool end_was_sent)
 
 bool status_audit_is_same(const struct delivery_status *a, const struct delivery_status *b)
 {
-	return a->action == b->action && a->reply.code == b->reply.code && a->status.class == b->status.class &&
-	       a->status.subject == b->status.subject && a->status.detail == b->status.detail;
+	return a->action == b->action && a->reply.code == b->reply.code &&
+	       a->status.class == b->status.class && a->status.subject == b->status.subject &&
+	       a->status.detail == b->status.detail;
 }

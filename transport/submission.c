@@ -1,7 +1,8 @@
 /*
- * Starts sendmail(1), writes the message, and waits for success, all before one deadline. Standard input, output and error of this
- * process are Postfix's LMTP connection (spawn(8)), so the child gets pipes of its own and nothing else; what it says is kept for the log.
- * The end of its output tells that it and its helpers are gone.
+ * Starts sendmail(1), writes the message, and waits for success, all before one deadline. Standard
+ * input, output and error of this process are Postfix's LMTP connection (spawn(8)), so the child
+ * gets pipes of its own and nothing else; what it says is kept for the log. The end of its output
+ * tells that it and its helpers are gone.
  */
 #include "submission.h"
 
@@ -22,11 +23,14 @@
 
 struct child {
 	pid_t pid;
-	int input;	/* we write */
-	int output;	/* we read: its standard output and error */
+	int input;  /* we write */
+	int output; /* we read: its standard output and error */
 };
 
-/* The child's ends become 0, 1, 2 and everything above is closed. The environment says which Postfix instance (MAIL_CONFIG). */
+/*
+ * The child's ends become 0, 1, 2 and everything above is closed. The environment says which
+ * Postfix instance (MAIL_CONFIG).
+ */
 static int spawn_with(struct child *child, const char *sendmail, int child_input, int child_output)
 {
 	char *const argv[] = { "sendmail", "-i", "-t", "-f", "<>", NULL };
@@ -52,7 +56,10 @@ static int spawn_with(struct child *child, const char *sendmail, int child_input
 	return result;
 }
 
-/* Descriptors 0 to 2 may be free: a pipe's end there would be overwritten in the child before it is used. */
+/*
+ * Descriptors 0 to 2 may be free: a pipe's end there would be overwritten in the child before it is
+ * used.
+ */
 static int move_up(int fd)
 {
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -93,7 +100,8 @@ static int start(struct child *child, const char *sendmail, char *error, size_t 
 	return -1;
 }
 
-static void write_message(struct child *child, const struct buffer *message, struct deadline deadline)
+static void write_message(struct child *child, const struct buffer *message,
+			  struct deadline deadline)
 {
 	struct stream stream;
 
@@ -112,7 +120,8 @@ static bool read_words(struct child *child, char *said, size_t size, struct dead
 	size_t got, used = 0;
 
 	stream_init(&stream, child->output, child->output);
-	while ((result = stream_read_some(&stream, bytes, sizeof(bytes), &got, deadline)) == STREAM_OK) {
+	while ((result = stream_read_some(&stream, bytes, sizeof(bytes), &got, deadline)) ==
+	       STREAM_OK) {
 		size_t kept = got < size - 1 - used ? got : size - 1 - used;
 
 		memcpy(said + used, bytes, kept);
@@ -138,8 +147,8 @@ static int wait_for(pid_t pid, struct deadline deadline)
 	return gone == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-int submission_run(const char *sendmail, const struct buffer *message, struct deadline deadline, char *error,
-		   size_t error_size)
+int submission_run(const char *sendmail, const struct buffer *message, struct deadline deadline,
+		   char *error, size_t error_size)
 {
 	char said[SAID_MAX], printable[SAID_MAX];
 	struct child child;

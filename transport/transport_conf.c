@@ -1,9 +1,9 @@
 /*
- * The table of postern.conf. One row per setting; manual page and example are checked against it, so a setting
- * that is not here does not exist, and one that is here is documented.
+ * The table of postern.conf. One row per setting; manual page and example are checked against it,
+ * so a setting that is not here does not exist, and one that is here is documented.
  *
- * Paths are absolute: Postfix starts us in its queue directory, where a relative path would mean something else than
- * it did to the person who wrote it.
+ * Paths are absolute: Postfix starts us in its queue directory, where a relative path would mean
+ * something else than it did to the person who wrote it.
  */
 #include "transport_conf.h"
 
@@ -24,7 +24,8 @@ static int check_path(const void *value, char *error, size_t error_size)
 
 	if (path == NULL || path[0] == '/')
 		return 0;
-	snprintf(error, error_size, "\"%.100s\" must be an absolute path (it must start with /)", path);
+	snprintf(error, error_size, "\"%.100s\" must be an absolute path (it must start with /)",
+		 path);
 	return -1;
 }
 
@@ -32,26 +33,32 @@ static int check_hostname(const void *value, char *error, size_t error_size)
 {
 	const char *name = *(char *const *)value;
 
-	if (name == NULL || (strlen(name) <= SMTP_DOMAIN_MAX && name[0] != '.' &&
-			     strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") == strlen(name)))
+	if (name == NULL ||
+	    (strlen(name) <= SMTP_DOMAIN_MAX && name[0] != '.' &&
+	     strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") ==
+		     strlen(name)))
 		return 0;
 	snprintf(error, error_size, "\"%.100s\" is no host name", name);
 	return -1;
 }
 
-#define SETTING(member, conf_type, default_value, ...) \
-	{ .name = #member, .type = conf_type, .offset = offsetof(struct transport_conf, member), \
-	  .default_text = default_value, __VA_ARGS__ }
+#define SETTING(member, conf_type, default_value, ...)                                             \
+	{                                                                                          \
+		.name = #member, .type = conf_type,                                                \
+		.offset = offsetof(struct transport_conf, member), .default_text = default_value,  \
+		__VA_ARGS__                                                                        \
+	}
 
 const struct conf_setting transport_conf_settings[] = {
 	SETTING(hostname, CONF_STRING, NULL, .minimum = 1, .check = check_hostname,
-		.help = "this host's name in the greeting and in reports (default: as hostname(1) says)"),
-	SETTING(key_file, CONF_STRING, "/var/lib/postern/transport.key", .minimum = 1, .check = check_path,
-		.help = "this host's secret key, mode 0600 (postern keygen)"),
+		.help = "this host's name in the greeting and in reports (default: its own)"),
+	SETTING(key_file, CONF_STRING, "/var/lib/postern/transport.key", .minimum = 1,
+		.check = check_path, .help = "this host's secret key, mode 0600 (postern keygen)"),
 	SETTING(edges, CONF_STRING, POSTERN_SYSCONFDIR "/edges", .minimum = 1, .check = check_path,
 		.help = "table of edges"),
-	SETTING(routes, CONF_STRING, POSTERN_SYSCONFDIR "/routes", .minimum = 1, .check = check_path,
-		.help = "table of sender domains and their edges; without the file all edges serve all senders"),
+	SETTING(routes, CONF_STRING, POSTERN_SYSCONFDIR "/routes", .minimum = 1,
+		.check = check_path,
+		.help = "table of senders and their edges; may be missing: all edges for all"),
 	SETTING(sendmail, CONF_STRING, "/usr/sbin/sendmail", .minimum = 1, .check = check_path,
 		.help = "program that takes reports to senders who asked for notice of success"),
 	SETTING(connect_timeout, CONF_DURATION, "15s", .minimum = 100, .maximum = 120000,
@@ -61,9 +68,11 @@ const struct conf_setting transport_conf_settings[] = {
 	SETTING(message_size_limit, CONF_SIZE, "0", .minimum = 0, .maximum = INT64_C(4) << 30,
 		.help = "largest message; 0 leaves it to the edge"),
 	SETTING(stray_cr_lf, CONF_CHOICE, "space", .choices = stray_choices,
-		.help = "carriage return or line feed that is no line end: replace by a space, or reject the message"),
-	SETTING(log_target, CONF_CHOICE, "syslog", .choices = target_choices, .help = "where the log goes"),
-	SETTING(log_level, CONF_CHOICE, "info", .choices = level_choices, .help = "how much is logged"),
+		.help = "CR or LF that is no line end: replace by a space, or reject"),
+	SETTING(log_target, CONF_CHOICE, "syslog", .choices = target_choices,
+		.help = "where the log goes"),
+	SETTING(log_level, CONF_CHOICE, "info", .choices = level_choices,
+		.help = "how much is logged"),
 	{ .name = NULL },
 };
 
@@ -82,7 +91,8 @@ static int default_hostname(struct transport_conf *conf)
 	return conf->hostname == NULL ? -1 : 0;
 }
 
-int transport_conf_read(struct transport_conf *conf, const char *path, char *error, size_t error_size)
+int transport_conf_read(struct transport_conf *conf, const char *path, char *error,
+			size_t error_size)
 {
 	memset(conf, 0, sizeof(*conf));
 	if (conf_defaults(conf, transport_conf_settings, error, error_size) < 0 ||

@@ -1,4 +1,7 @@
-/* Reads what the configuration names, in the order settings, tables, key; nothing here touches the network. */
+/*
+ * Reads what the configuration names, in the order settings, tables, key; nothing here touches the
+ * network.
+ */
 #include "transport_setup.h"
 
 #include <string.h>
@@ -6,12 +9,14 @@
 #include "lib/log.h"
 #include "lib/table.h"
 
-int transport_setup_read(struct transport_setup *setup, const char *conf_path, char *error, size_t error_size)
+int transport_setup_read(struct transport_setup *setup, const char *conf_path, char *error,
+			 size_t error_size)
 {
 	memset(setup, 0, sizeof(*setup));
 	if (transport_conf_read(&setup->conf, conf_path, error, error_size) < 0 ||
 	    edge_table_read(&setup->edges, setup->conf.edges, error, error_size) < 0 ||
-	    route_table_read(&setup->routes, setup->conf.routes, &setup->edges, error, error_size) < 0)
+	    route_table_read(&setup->routes, setup->conf.routes, &setup->edges, error, error_size) <
+		    0)
 		return -1;
 	return static_key_read(&setup->key, setup->conf.key_file, error, error_size);
 }

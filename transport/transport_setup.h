@@ -1,4 +1,6 @@
-/* Everything the configuration describes, read: settings, edges, routes, own key. All or nothing. */
+/*
+ * Everything the configuration describes, read: settings, edges, routes, own key. All or nothing.
+ */
 #ifndef TRANSPORT_SETUP_H
 #define TRANSPORT_SETUP_H
 
@@ -17,9 +19,16 @@ struct transport_setup {
 	struct noise_static_key key;
 };
 
-/* 0, or -1 with "PATH:LINE: what; what to do"; conf is then as far as it was read. Wipe in both cases. */
-int transport_setup_read(struct transport_setup *setup, const char *conf_path, char *error, size_t error_size);
-/* Reads the tables again if they have changed. A bad table is logged, once per change, and the old ones stay in force. */
+/*
+ * 0, or -1 with "PATH:LINE: what; what to do"; conf is then as far as it was read. Wipe in both
+ * cases.
+ */
+int transport_setup_read(struct transport_setup *setup, const char *conf_path, char *error,
+			 size_t error_size);
+/*
+ * Reads the tables again if they have changed. A bad table is logged, once per change, and the old
+ * ones stay in force.
+ */
 void transport_setup_refresh(struct transport_setup *setup);
 void transport_setup_wipe(struct transport_setup *setup);
 

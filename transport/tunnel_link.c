@@ -3,11 +3,13 @@
 
 #include <string.h>
 
-static enum tunnel_failure open_tunnel(void *context, const struct edge *edge, struct deadline deadline,
-				       struct frame_info *info)
+static enum tunnel_failure open_tunnel(void *context, const struct edge *edge,
+				       struct deadline deadline, struct frame_info *info)
 {
 	struct tunnel_link *link = context;
-	struct tunnel_client_params params = { .edge = edge->endpoint, .own = *link->own, .deadline = deadline };
+	struct tunnel_client_params params = { .edge = edge->endpoint,
+					       .own = *link->own,
+					       .deadline = deadline };
 	enum tunnel_failure failure;
 
 	memcpy(params.edge_public_key, edge->public_key, sizeof(params.edge_public_key));
@@ -17,7 +19,8 @@ static enum tunnel_failure open_tunnel(void *context, const struct edge *edge, s
 	return failure;
 }
 
-static enum tunnel_failure send_frame(void *context, const struct frame *frame, struct deadline deadline)
+static enum tunnel_failure send_frame(void *context, const struct frame *frame,
+				      struct deadline deadline)
 {
 	return tunnel_send_frame(&((struct tunnel_link *)context)->tunnel, frame, deadline);
 }

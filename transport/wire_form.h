@@ -1,6 +1,6 @@
 /*
- * Text with LF line ends, as pipe(8) gives it, to SMTP wire form (RFC 5321 4.5.2): CRLF line ends, a leading dot doubled, end of data. A
- * CR LF that is there already stays one line end. Chunk safe.
+ * Text with LF line ends, as pipe(8) gives it, to SMTP wire form (RFC 5321 4.5.2): CRLF line ends,
+ * a leading dot doubled, end of data. A CR LF that is there already stays one line end. Chunk safe.
  */
 #ifndef WIRE_FORM_H
 #define WIRE_FORM_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct wire_form {
-	bool in_line;		/* the last byte was not a line end */
+	bool in_line; /* the last byte was not a line end */
 	bool after_cr;
 };
 

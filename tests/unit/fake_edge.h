@@ -1,6 +1,7 @@
 /*
- * An edge for tests of the transport: a thread behind a real tunnel on loopback. What it says of a recipient follows from the
- * local part ("ok1", "bounce", "defer", "missing", ...); how it misbehaves besides, from `mode`.
+ * An edge for tests of the transport: a thread behind a real tunnel on loopback. What it says of a
+ * recipient follows from the local part ("ok1", "bounce", "defer", "missing", ...); how it
+ * misbehaves besides, from `mode`.
  */
 #ifndef FAKE_EDGE_H
 #define FAKE_EDGE_H
@@ -19,22 +20,22 @@
 
 enum fake_edge_mode {
 	FAKE_EDGE_GOOD,
-	FAKE_EDGE_IDLE_CLOSE,		/* says CLOSE after each transaction */
-	FAKE_EDGE_VANISH_AT_ENVELOPE,	/* closes TCP on the first frame of a transaction */
+	FAKE_EDGE_IDLE_CLOSE,	      /* says CLOSE after each transaction */
+	FAKE_EDGE_VANISH_AT_ENVELOPE, /* closes TCP on the first frame of a transaction */
 	FAKE_EDGE_VANISH_AT_CONTENT,
-	FAKE_EDGE_VANISH_AT_END,	/* has everything, says nothing */
-	FAKE_EDGE_VANISH_AT_STATUS,	/* tells of the first recipient only */
-	FAKE_EDGE_EARLY_DONE,		/* fails all at the first CONTENT */
-	FAKE_EDGE_EARLY_SUCCESS,	/* claims success at the first CONTENT */
-	FAKE_EDGE_EARLY_CLOSE,		/* CLOSE shutdown at the first CONTENT */
-	FAKE_EDGE_REVERSE,		/* outcomes in reverse order, 100 ms between the last two */
+	FAKE_EDGE_VANISH_AT_END,    /* has everything, says nothing */
+	FAKE_EDGE_VANISH_AT_STATUS, /* tells of the first recipient only */
+	FAKE_EDGE_EARLY_DONE,	    /* fails all at the first CONTENT */
+	FAKE_EDGE_EARLY_SUCCESS,    /* claims success at the first CONTENT */
+	FAKE_EDGE_EARLY_CLOSE,	    /* CLOSE shutdown at the first CONTENT */
+	FAKE_EDGE_REVERSE,	    /* outcomes in reverse order, 100 ms between the last two */
 };
 
 struct fake_edge {
 	int listen_fd;
 	pthread_t thread;
 	struct noise_keypair key;
-	struct edge edge;		/* what the table would say */
+	struct edge edge; /* what the table would say */
 	enum fake_edge_mode mode;
 	struct frame_info info;
 	/* What was seen; read it after the session has ended. */
@@ -49,7 +50,8 @@ struct fake_edge {
 /* Content of the last transaction of the last fake edge. */
 static struct buffer fake_edge_content;
 
-static inline bool fake_edge_authorize(void *context, const uint8_t public_key[NOISE_DHLEN], uint8_t psk_out[NOISE_KEYLEN])
+static inline bool fake_edge_authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
+				       uint8_t psk_out[NOISE_KEYLEN])
 {
 	(void)context;
 	(void)public_key;
@@ -64,7 +66,9 @@ static inline void fake_edge_send(struct tunnel *tunnel, const struct frame *fra
 
 static inline struct frame fake_edge_frame(enum frame_type type, uint32_t transaction)
 {
-	return (struct frame){ .type = (uint8_t)type, .flags = FRAME_FLAG_CRITICAL, .transaction = transaction };
+	return (struct frame){ .type = (uint8_t)type,
+			       .flags = FRAME_FLAG_CRITICAL,
+			       .transaction = transaction };
 }
 
 static inline void fake_edge_reply(struct delivery_status *status, int code, const char *text)
@@ -85,7 +89,8 @@ static inline bool fake_edge_is(const struct recipient *recipient, const char *s
 	return strncmp(recipient->forward_path.local_part, start, strlen(start)) == 0;
 }
 
-static inline void fake_edge_status(struct fake_edge *fake, struct tunnel *tunnel, uint32_t transaction, size_t index)
+static inline void fake_edge_status(struct fake_edge *fake, struct tunnel *tunnel,
+				    uint32_t transaction, size_t index)
 {
 	const struct recipient *recipient = &fake->recipients[index];
 	struct frame frame = fake_edge_frame(FRAME_DELIVERY_STATUS, transaction);
@@ -102,7 +107,7 @@ static inline void fake_edge_status(struct fake_edge *fake, struct tunnel *tunne
 	else if (fake_edge_is(recipient, "dsn"))
 		status->dsn_offered = true;
 	else if (fake_edge_is(recipient, "wrongclass"))
-		status->action = DELIVERY_FAILED;	/* and code 250 */
+		status->action = DELIVERY_FAILED; /* and code 250 */
 	else if (fake_edge_is(recipient, "noreply"))
 		status->reply.code = 0;
 	else if (fake_edge_is(recipient, "stranger"))
@@ -114,13 +119,15 @@ static inline void fake_edge_status(struct fake_edge *fake, struct tunnel *tunne
 	fake_edge_send(tunnel, &frame);
 }
 
-static inline void fake_edge_on_end(struct fake_edge *fake, struct tunnel *tunnel, uint32_t transaction)
+static inline void fake_edge_on_end(struct fake_edge *fake, struct tunnel *tunnel,
+				    uint32_t transaction)
 {
 	struct frame done = fake_edge_frame(FRAME_DONE, transaction);
 	size_t count = fake->recipient_count;
 
 	for (size_t i = 0; i < count; i++) {
-		fake_edge_status(fake, tunnel, transaction, fake->mode == FAKE_EDGE_REVERSE ? count - 1 - i : i);
+		fake_edge_status(fake, tunnel, transaction,
+				 fake->mode == FAKE_EDGE_REVERSE ? count - 1 - i : i);
 		if (fake->mode == FAKE_EDGE_VANISH_AT_STATUS) {
 			tunnel_flush(tunnel, deadline_in_ms(5000));
 			return;
@@ -134,7 +141,8 @@ static inline void fake_edge_on_end(struct fake_edge *fake, struct tunnel *tunne
 	tunnel_flush(tunnel, deadline_in_ms(5000));
 }
 
-static inline void fake_edge_early(struct fake_edge *fake, struct tunnel *tunnel, uint32_t transaction)
+static inline void fake_edge_early(struct fake_edge *fake, struct tunnel *tunnel,
+				   uint32_t transaction)
 {
 	struct frame frame = fake_edge_frame(FRAME_DELIVERY_STATUS, transaction);
 	struct frame done = fake_edge_frame(FRAME_DONE, transaction);
@@ -157,19 +165,22 @@ static inline void fake_edge_early(struct fake_edge *fake, struct tunnel *tunnel
 	tunnel_flush(tunnel, deadline_in_ms(5000));
 }
 
-static inline void fake_edge_on_content(struct fake_edge *fake, struct tunnel *tunnel, const struct frame *frame)
+static inline void fake_edge_on_content(struct fake_edge *fake, struct tunnel *tunnel,
+					const struct frame *frame)
 {
 	bool is_first = buffer_length(&fake_edge_content) == 0;
 
 	content_digest_update(&fake->digest, frame->u.content.bytes, frame->u.content.length);
 	buffer_put(&fake_edge_content, frame->u.content.bytes, frame->u.content.length);
-	if (is_first && (fake->mode == FAKE_EDGE_EARLY_DONE || fake->mode == FAKE_EDGE_EARLY_SUCCESS ||
-			 fake->mode == FAKE_EDGE_EARLY_CLOSE))
+	if (is_first &&
+	    (fake->mode == FAKE_EDGE_EARLY_DONE || fake->mode == FAKE_EDGE_EARLY_SUCCESS ||
+	     fake->mode == FAKE_EDGE_EARLY_CLOSE))
 		fake_edge_early(fake, tunnel, frame->transaction);
 }
 
 /* false: close the connection without a word. */
-static inline bool fake_edge_on_frame(struct fake_edge *fake, struct tunnel *tunnel, const struct frame *frame)
+static inline bool fake_edge_on_frame(struct fake_edge *fake, struct tunnel *tunnel,
+				      const struct frame *frame)
 {
 	uint8_t digest[CONTENT_DIGEST_SIZE];
 	struct frame close = fake_edge_frame(FRAME_CLOSE, 0);
@@ -201,7 +212,8 @@ static inline bool fake_edge_on_frame(struct fake_edge *fake, struct tunnel *tun
 			fake_edge_send(tunnel, &close);
 			tunnel_flush(tunnel, deadline_in_ms(5000));
 		}
-		return fake->mode != FAKE_EDGE_VANISH_AT_STATUS && fake->mode != FAKE_EDGE_IDLE_CLOSE;
+		return fake->mode != FAKE_EDGE_VANISH_AT_STATUS &&
+		       fake->mode != FAKE_EDGE_IDLE_CLOSE;
 	case FRAME_ABORT:
 		fake->aborts++;
 		return true;
@@ -217,7 +229,9 @@ static inline void fake_edge_serve(struct fake_edge *fake, int fd)
 		.authorize = fake_edge_authorize,
 		.deadline = deadline_in_ms(5000),
 	};
-	struct frame info = { .type = FRAME_INFO, .flags = FRAME_FLAG_CRITICAL, .u.info = fake->info };
+	struct frame info = { .type = FRAME_INFO,
+			      .flags = FRAME_FLAG_CRITICAL,
+			      .u.info = fake->info };
 	struct tunnel tunnel;
 	struct frame frame;
 
@@ -245,7 +259,8 @@ static inline void *fake_edge_run(void *argument)
 /* Listens on loopback and starts the thread. */
 static inline void fake_edge_start(struct fake_edge *fake, enum fake_edge_mode mode)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(address);
 
 	memset(fake, 0, sizeof(*fake));
@@ -262,7 +277,8 @@ static inline void fake_edge_start(struct fake_edge *fake, enum fake_edge_mode m
 	getsockname(fake->listen_fd, (struct sockaddr *)&address, &size);
 	snprintf(fake->edge.name, sizeof(fake->edge.name), "us");
 	snprintf(fake->edge.endpoint.host, sizeof(fake->edge.endpoint.host), "127.0.0.1");
-	snprintf(fake->edge.endpoint.port, sizeof(fake->edge.endpoint.port), "%d", ntohs(address.sin_port));
+	snprintf(fake->edge.endpoint.port, sizeof(fake->edge.endpoint.port), "%d",
+		 ntohs(address.sin_port));
 	memcpy(fake->edge.public_key, fake->key.public_key, sizeof(fake->edge.public_key));
 	pthread_create(&fake->thread, NULL, fake_edge_run, fake);
 }

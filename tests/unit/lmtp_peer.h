@@ -19,9 +19,9 @@ struct session {
 	struct transport_setup setup;
 	struct edge edges[1];
 	struct noise_keypair key;
-	int server_fd;			/* the thread's */
-	int fd;				/* ours */
-	struct stream stream;		/* over fd */
+	int server_fd;	      /* the thread's */
+	int fd;		      /* ours */
+	struct stream stream; /* over fd */
 	pthread_t thread;
 };
 
@@ -41,7 +41,8 @@ static inline void expect(struct session *session, const char *start)
 {
 	char line[4096];
 
-	if (stream_read_line(&session->stream, line, sizeof(line), NULL, deadline_in_ms(10000)) != STREAM_OK)
+	if (stream_read_line(&session->stream, line, sizeof(line), NULL, deadline_in_ms(10000)) !=
+	    STREAM_OK)
 		fail_msg("expected \"%s\", the session said nothing", start);
 	if (strncmp(line, start, strlen(start)) != 0)
 		fail_msg("expected \"%s\", got \"%s\"", start, line);
@@ -49,15 +50,16 @@ static inline void expect(struct session *session, const char *start)
 
 static inline void say(struct session *session, const void *bytes, size_t length)
 {
-	assert_int_equal(stream_write_full(&session->stream, bytes, length, deadline_in_ms(10000)), STREAM_OK);
+	assert_int_equal(stream_write_full(&session->stream, bytes, length, deadline_in_ms(10000)),
+			 STREAM_OK);
 }
 
 #define SAY(session, text) say(session, text, sizeof(text) - 1)
 /* One command, one reply. */
-#define ASK(session, command, reply)		\
-	do {					\
-		SAY(session, command "\r\n");	\
-		expect(session, reply);		\
+#define ASK(session, command, reply)                                                               \
+	do {                                                                                       \
+		SAY(session, command "\r\n");                                                      \
+		expect(session, reply);                                                            \
 	} while (0)
 
 static inline void start(struct session *session, enum fake_edge_mode mode)
@@ -69,9 +71,13 @@ static inline void start(struct session *session, enum fake_edge_mode mode)
 	noise_keypair_generate(&session->key);
 	session->setup.key = noise_keypair_static_key(&session->key);
 	session->setup.conf = (struct transport_conf){
-		.hostname = (char *)(uintptr_t)"home.example", .connect_timeout = 5000, .idle_timeout = 10000,
-		.edges = (char *)(uintptr_t)"/nonexistent/edges", .routes = (char *)(uintptr_t)"/nonexistent/routes",
-		.sendmail = (char *)(uintptr_t)"/bin/false", .stray_cr_lf = STRAY_CR_LF_SPACE,
+		.hostname = (char *)(uintptr_t) "home.example",
+		.connect_timeout = 5000,
+		.idle_timeout = 10000,
+		.edges = (char *)(uintptr_t) "/nonexistent/edges",
+		.routes = (char *)(uintptr_t) "/nonexistent/routes",
+		.sendmail = (char *)(uintptr_t) "/bin/false",
+		.stray_cr_lf = STRAY_CR_LF_SPACE,
 	};
 	session->edges[0] = session->edge.edge;
 	session->setup.edges = (struct edge_table){ .edges = session->edges, .count = 1 };
@@ -110,7 +116,8 @@ static inline void finish(struct session *session)
 	size_t got;
 
 	shutdown(session->fd, SHUT_WR);
-	while (stream_read_some(&session->stream, rest, sizeof(rest), &got, deadline_in_ms(10000)) == STREAM_OK)
+	while (stream_read_some(&session->stream, rest, sizeof(rest), &got,
+				deadline_in_ms(10000)) == STREAM_OK)
 		;
 	pthread_join(session->thread, NULL);
 	stream_wipe(&session->stream);

@@ -1,4 +1,7 @@
-/* Reports to senders who asked for notice of success (RFC 3461 5.2.2): when, what, and that they never change an outcome. */
+/*
+ * Reports to senders who asked for notice of success (RFC 3461 5.2.2): when, what, and that they
+ * never change an outcome.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +24,8 @@ static void write_sendmail(const char *last_line)
 	FILE *file = fopen(sendmail_path, "w");
 
 	assert_non_null(file);
-	fprintf(file, "#!/bin/sh\necho \"$@\" >%s\ncat >%s\n%s\n", arguments_path, mail_path, last_line);
+	fprintf(file, "#!/bin/sh\necho \"$@\" >%s\ncat >%s\n%s\n", arguments_path, mail_path,
+		last_line);
 	fclose(file);
 	chmod(sendmail_path, 0755);
 }
@@ -88,7 +92,8 @@ static void test_report(void **state)
 	open_with_sendmail(&session, "exit 0");
 	ASK(&session, "XFORWARD IDENT=4FXYZ", "250");
 	ASK(&session, "MAIL FROM:<\"a b\"@home.example> ENVID=id+2B7", "250");
-	ASK(&session, "RCPT TO:<ok1@example.net> NOTIFY=SUCCESS ORCPT=rfc822;first+40example.net", "250");
+	ASK(&session, "RCPT TO:<ok1@example.net> NOTIFY=SUCCESS ORCPT=rfc822;first+40example.net",
+	    "250");
 	ASK(&session, "RCPT TO:<ok2@example.net> NOTIFY=FAILURE", "250");
 	ASK(&session, "RCPT TO:<dsn3@example.net> NOTIFY=SUCCESS", "250");
 	ASK(&session, "RCPT TO:<bounce4@example.net> NOTIFY=SUCCESS,FAILURE", "250");
@@ -96,7 +101,7 @@ static void test_report(void **state)
 	ASK(&session, "DATA", "354 ");
 	SAY(&session, "Subject: hello\r\n continued\r\n..dotted: x\r\n\r\nsecret body\r\n.\r\n");
 	expect(&session, "250 ");
-	assert_true(was_submitted());		/* before the claim */
+	assert_true(was_submitted()); /* before the claim */
 	expect(&session, "250 ");
 	expect(&session, "250 ");
 	expect(&session, "550 ");
@@ -107,20 +112,25 @@ static void test_report(void **state)
 	assert_string_equal(arguments, "-i -t -f <>\n");
 	assert_null(strchr(mail, '\r'));
 	assert_non_null(strstr(mail, "\nTo: <\"a b\"@home.example>\n"));
-	assert_non_null(strstr(mail, "\nContent-Type: multipart/report; report-type=delivery-status;\n"));
+	assert_non_null(
+		strstr(mail, "\nContent-Type: multipart/report; report-type=delivery-status;\n"));
 	assert_non_null(strstr(mail, "\nAuto-Submitted: auto-replied\n"));
-	machines = strstr(mail, "Content-Type: message/delivery-status\n\nReporting-MTA: dns; home.example\n"
-				"Original-Envelope-Id: id+7\nX-Postern-Queue-ID: 4FXYZ\nArrival-Date: ");
+	machines = strstr(
+		mail, "Content-Type: message/delivery-status\n\nReporting-MTA: dns; home.example\n"
+		      "Original-Envelope-Id: id+7\nX-Postern-Queue-ID: 4FXYZ\nArrival-Date: ");
 	assert_non_null(machines);
-	assert_non_null(strstr(machines, "\n\nOriginal-Recipient: rfc822;first@example.net\nFinal-Recipient: rfc822; ok1@example.net\n"
-					 "Action: relayed\nStatus: 2.0.0\nRemote-MTA: dns; mx.example.net\n"
-					 "Diagnostic-Code: smtp; 250 2.0.0 Ok: queued\n\n"
-					 "Final-Recipient: rfc822; ok5@example.net\nAction: relayed\n"));
+	assert_non_null(strstr(
+		machines,
+		"\n\nOriginal-Recipient: rfc822;first@example.net\nFinal-Recipient: rfc822; ok1@example.net\n"
+		"Action: relayed\nStatus: 2.0.0\nRemote-MTA: dns; mx.example.net\n"
+		"Diagnostic-Code: smtp; 250 2.0.0 Ok: queued\n\n"
+		"Final-Recipient: rfc822; ok5@example.net\nAction: relayed\n"));
 	assert_null(strstr(mail, "ok2@"));
 	assert_null(strstr(mail, "dsn3@"));
 	assert_null(strstr(mail, "bounce4@"));
-	assert_non_null(strstr(machines, "Content-Type: text/rfc822-headers\nContent-Transfer-Encoding: 8bit\n\n"
-					 "Subject: hello\n continued\n.dotted: x\n\n--"));
+	assert_non_null(strstr(
+		machines, "Content-Type: text/rfc822-headers\nContent-Transfer-Encoding: 8bit\n\n"
+			  "Subject: hello\n continued\n.dotted: x\n\n--"));
 	assert_null(strstr(mail, "secret body"));
 }
 
@@ -129,8 +139,10 @@ static void test_nothing_due(void **state)
 	static const char *const transactions[][2] = {
 		{ "MAIL FROM:<s@home.example>\r\n", "RCPT TO:<ok@example.net>\r\n" },
 		{ "MAIL FROM:<s@home.example>\r\n", "RCPT TO:<ok@example.net> NOTIFY=NEVER\r\n" },
-		{ "MAIL FROM:<s@home.example>\r\n", "RCPT TO:<dsn@example.net> NOTIFY=SUCCESS\r\n" },
-		{ "MAIL FROM:<s@home.example>\r\n", "RCPT TO:<defer@example.net> NOTIFY=SUCCESS\r\n" },
+		{ "MAIL FROM:<s@home.example>\r\n",
+		  "RCPT TO:<dsn@example.net> NOTIFY=SUCCESS\r\n" },
+		{ "MAIL FROM:<s@home.example>\r\n",
+		  "RCPT TO:<defer@example.net> NOTIFY=SUCCESS\r\n" },
 		{ "MAIL FROM:<>\r\n", "RCPT TO:<ok@example.net> NOTIFY=SUCCESS\r\n" },
 	};
 	struct session session;
@@ -161,7 +173,7 @@ static void test_failed_submission_changes_nothing(void **state)
 
 		open_with_sendmail(&session, last_lines[i % 2]);
 		if (i == 2)
-			session.setup.conf.sendmail = directory;	/* cannot be executed */
+			session.setup.conf.sendmail = directory; /* cannot be executed */
 		ASK(&session, "MAIL FROM:<s@home.example>", "250");
 		ASK(&session, "RCPT TO:<ok@example.net> NOTIFY=SUCCESS", "250");
 		ASK(&session, "DATA", "354 ");
@@ -181,12 +193,18 @@ static void test_submission_says_why(void **state)
 	buffer_init(&message, 100);
 	buffer_printf(&message, "x\n");
 	write_sendmail("echo 'disk \033 full' >&2; exit 75");
-	assert_int_equal(submission_run(sendmail_path, &message, deadline_in_ms(10000), error, sizeof(error)), -1);
+	assert_int_equal(submission_run(sendmail_path, &message, deadline_in_ms(10000), error,
+					sizeof(error)),
+			 -1);
 	assert_non_null(strstr(error, "/sendmail failed: disk ? full"));
 	write_sendmail("exec sleep 60");
-	assert_int_equal(submission_run(sendmail_path, &message, deadline_in_ms(200), error, sizeof(error)), -1);
+	assert_int_equal(
+		submission_run(sendmail_path, &message, deadline_in_ms(200), error, sizeof(error)),
+		-1);
 	assert_non_null(strstr(error, "did not end in time"));
-	assert_int_equal(submission_run("/nonexistent", &message, deadline_in_ms(200), error, sizeof(error)), -1);
+	assert_int_equal(
+		submission_run("/nonexistent", &message, deadline_in_ms(200), error, sizeof(error)),
+		-1);
 	assert_string_equal(error, "cannot run /nonexistent: No such file or directory");
 	buffer_wipe(&message);
 }
@@ -212,15 +230,20 @@ static void test_huge_header(void **state)
 	assert_non_null(strstr(mail, "56789\n\n--"));
 }
 
-/* A report of the utf-8 address type (RFC 6533 3), and xtext that would start a field of its own. */
+/*
+ * A report of the utf-8 address type (RFC 6533 3), and xtext that would start a field of its own.
+ */
 static void test_hostile_parameters(void **state)
 {
 	struct envelope envelope;
-	struct recipient recipient = { .notify = DSN_NOTIFY_SUCCESS, .orcpt = "rfc822;a+0D+0ABcc:+20x" };
+	struct recipient recipient = { .notify = DSN_NOTIFY_SUCCESS,
+				       .orcpt = "rfc822;a+0D+0ABcc:+20x" };
 	struct relay_outcome outcome = { .is_known = true };
 	struct smtp_reply reply = { .code = 250, .text = "Ok" };
 	struct buffer out, headers;
-	struct dsn_relayed report = { .hostname = "h.example", .envelope = &envelope, .outcomes = &outcome,
+	struct dsn_relayed report = { .hostname = "h.example",
+				      .envelope = &envelope,
+				      .outcomes = &outcome,
 				      .headers = &headers };
 
 	(void)state;
@@ -238,7 +261,8 @@ static void test_hostile_parameters(void **state)
 	assert_int_equal(dsn_relayed_count(&report), 1);
 	assert_int_equal(dsn_relayed_print(&out, &report, "b"), 0);
 	buffer_put(&out, "", 1);
-	assert_non_null(strstr((const char *)buffer_data(&out), "Final-Recipient: utf-8; \\x{FC}@d.example\n"));
+	assert_non_null(strstr((const char *)buffer_data(&out),
+			       "Final-Recipient: utf-8; \\x{FC}@d.example\n"));
 	assert_null(strstr((const char *)buffer_data(&out), "Action: failed"));
 	assert_null(strstr((const char *)buffer_data(&out), "Bcc:"));
 	envelope_wipe(&envelope);

@@ -1,6 +1,7 @@
 /*
- * LMTP sessions as a mail system, good or hostile, would hold them, against an edge behind a real tunnel (cases 105, 110 to
- * 119). The session runs in a thread over a socket pair; the test is Postfix.
+ * LMTP sessions as a mail system, good or hostile, would hold them, against an edge behind a real
+ * tunnel (cases 105, 110 to 119). The session runs in a thread over a socket pair; the test is
+ * Postfix.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,15 +36,20 @@ static void test_delivers(void **state)
 	(void)state;
 	open_session(&session, FAKE_EDGE_GOOD);
 	ASK(&session, "XFORWARD SOURCE=LOCAL IDENT=4FXYZ PROTO=ESMTP", "250 ");
-	ASK(&session, "mail from:<S@home.example> SIZE=100 BODY=8BITMIME RET=HDRS ENVID=abc", "250 2.1.0");
-	ASK(&session, "RCPT TO:<ok1@example.net> NOTIFY=FAILURE ORCPT=rfc822;ok1@example.net", "250 2.1.5");
+	ASK(&session, "mail from:<S@home.example> SIZE=100 BODY=8BITMIME RET=HDRS ENVID=abc",
+	    "250 2.1.0");
+	ASK(&session, "RCPT TO:<ok1@example.net> NOTIFY=FAILURE ORCPT=rfc822;ok1@example.net",
+	    "250 2.1.5");
 	ASK(&session, "RCPT TO:<bounce@example.net>", "250 2.1.5");
 	ASK(&session, "RCPT TO:<defer@example.net>", "250 2.1.5");
 	ASK(&session, "DATA", "354 ");
 	SAY(&session, "Subject: x\r\n\r\n..dot\r\n.\r\n");
-	expect(&session, "250 2.0.0 edge.example.com: mx.example.net[192.0.2.9]:25 said: 250 2.0.0 Ok: queued");
-	expect(&session, "550 5.1.1 edge.example.com: host mx.example.net[192.0.2.9] said: 550 5.1.1 no such user");
-	expect(&session, "451 4.7.1 edge.example.com: host mx.example.net[192.0.2.9] said: 451 4.7.1 greylisted");
+	expect(&session,
+	       "250 2.0.0 edge.example.com: mx.example.net[192.0.2.9]:25 said: 250 2.0.0 Ok: queued");
+	expect(&session,
+	       "550 5.1.1 edge.example.com: host mx.example.net[192.0.2.9] said: 550 5.1.1 no such user");
+	expect(&session,
+	       "451 4.7.1 edge.example.com: host mx.example.net[192.0.2.9] said: 451 4.7.1 greylisted");
 	ASK(&session, "QUIT", "221 2.0.0");
 	finish(&session);
 	assert_content(&session, "Subject: x\r\n\r\n..dot\r\n", 21);
@@ -89,7 +95,8 @@ static void test_pipelined_thousand(void **state)
 	buffer_init(&commands, 1 << 20);
 	buffer_printf(&commands, "MAIL FROM:<s@home.example>\r\n");
 	for (int i = 0; i < SMTP_RECIPIENTS_MAX + 1; i++)
-		buffer_printf(&commands, "RCPT TO:<%s%d@example.net>\r\n", i % 3 == 1 ? "bounce" : "ok", i % 2);
+		buffer_printf(&commands, "RCPT TO:<%s%d@example.net>\r\n",
+			      i % 3 == 1 ? "bounce" : "ok", i % 2);
 	buffer_put(&commands, after, sizeof(after) - 1);
 	say(&session, buffer_data(&commands), buffer_length(&commands));
 	expect(&session, "250 2.1.0");
@@ -121,7 +128,7 @@ static void test_replies_in_order_at_once(void **state)
 	ASK(&session, "DATA", "354 ");
 	SAY(&session, "x\r\n.\r\n");
 	fd = (struct pollfd){ .fd = session.fd, .events = POLLIN };
-	assert_int_equal(poll(&fd, 1, 50), 0);		/* the first recipient's outcome comes last */
+	assert_int_equal(poll(&fd, 1, 50), 0); /* the first recipient's outcome comes last */
 	expect(&session, "451 4.7.1");
 	expect(&session, "550 5.1.1");
 	expect(&session, "250 2.0.0");
@@ -150,7 +157,7 @@ static void test_order_of_commands(void **state)
 	ASK(&session, "DATA", "503 5.5.1");
 	ASK(&session, "XFORWARD IDENT=4F", "503 5.5.1");
 	ASK(&session, "RCPT TO:<old@b.example>", "250 2.1.5");
-	greet(&session);			/* LHLO again: as RSET */
+	greet(&session); /* LHLO again: as RSET */
 	ASK(&session, "RCPT TO:<a@b.example>", "503 5.5.1");
 	ASK(&session, "MAIL FROM:<a@b.example>", "250 2.1.0");
 	ASK(&session, "RCPT TO:<old@b.example>", "250 2.1.5");
@@ -185,7 +192,7 @@ static void test_ident_is_forgotten(void **state)
 	ASK(&session, "XFORWARD IDENT=[UNAVAILABLE]", "250");
 	finish(&session);
 	assert_string_equal(session.edge.envelope.envelope.queue_id, "");
-	assert_int_equal(session.edge.tunnels, 1);	/* kept from message to message */
+	assert_int_equal(session.edge.tunnels, 1); /* kept from message to message */
 	assert_int_equal(session.edge.transactions, 2);
 }
 
@@ -227,7 +234,7 @@ static void test_size(void **state)
 	expect(&session, "552 5.3.4");
 	expect(&session, "552 5.3.4");
 	expect(&session, "250 2.0.0 Ok");
-	begin_data(&session);			/* the same tunnel works on */
+	begin_data(&session); /* the same tunnel works on */
 	SAY(&session, "small\r\n.\r\n");
 	expect(&session, "250 2.0.0");
 	finish(&session);
@@ -345,7 +352,8 @@ static void test_addresses(void **state)
 	ASK(&session, "RCPT TO:<\"a b\"@d.example>", "250 2.1.5");
 	ASK(&session, "RCPT TO:<u@[IPv6:::1]>", "250 2.1.5");
 	ASK(&session, "RCPT TO:<ok-oX@d.example>", "250 2.1.5");
-	ASK(&session, "RCPT TO:<-oX@d.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x+40y", "250 2.1.5");
+	ASK(&session, "RCPT TO:<-oX@d.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x+40y",
+	    "250 2.1.5");
 	ASK(&session, "RCPT TO:<$(id)@d.example>", "501 ");
 	ASK(&session, "RCPT TO:<a;b@d.example>", "501 ");
 	ASK(&session, "RCPT TO:<>", "501 ");
@@ -370,7 +378,7 @@ static void test_long_line_and_errors(void **state)
 	say(&session, line, sizeof(line));
 	SAY(&session, "\r\nNOOP\r\n");
 	expect(&session, "500 5.5.2");
-	expect(&session, "250 2.0.0");		/* in step again */
+	expect(&session, "250 2.0.0"); /* in step again */
 	for (int i = 1; i < LMTP_ERRORS_MAX; i++)
 		ASK(&session, "WHAT", "500 5.5.2");
 	expect(&session, "421 4.7.0");
@@ -385,7 +393,8 @@ static void test_pipelined_after_refused_mail(void **state)
 
 	(void)state;
 	start(&session, FAKE_EDGE_GOOD);
-	memset(session.edges[0].public_key, 7, sizeof(session.edges[0].public_key));	/* not this edge's key */
+	memset(session.edges[0].public_key, 7,
+	       sizeof(session.edges[0].public_key)); /* not this edge's key */
 	go(&session);
 	greet(&session);
 	buffer_init(&commands, 1 << 16);
@@ -411,7 +420,8 @@ static void test_no_usable_edge(void **state)
 	session.edges[0].is_disabled = true;
 	go(&session);
 	greet(&session);
-	ASK(&session, "MAIL FROM:<s@home.example>", "451 4.4.4 no usable edge for sender domain \"home.example\"");
+	ASK(&session, "MAIL FROM:<s@home.example>",
+	    "451 4.4.4 no usable edge for sender domain \"home.example\"");
 	finish(&session);
 }
 
@@ -426,7 +436,8 @@ static void test_failures(void **state)
 		{ FAKE_EDGE_VANISH_AT_CONTENT, "451 4.4.2", "451 4.4.2" },
 		{ FAKE_EDGE_VANISH_AT_END, "451 4.4.2 edge.example.com: outcome unknown",
 		  "451 4.4.2 edge.example.com: outcome unknown" },
-		{ FAKE_EDGE_VANISH_AT_STATUS, "250 2.0.0", "451 4.4.2 edge.example.com: outcome unknown" },
+		{ FAKE_EDGE_VANISH_AT_STATUS, "250 2.0.0",
+		  "451 4.4.2 edge.example.com: outcome unknown" },
 		{ FAKE_EDGE_EARLY_DONE, "550 5.1.1", "550 5.1.1" },
 		{ FAKE_EDGE_EARLY_SUCCESS, "451 4.5.0", "451 4.5.0" },
 		{ FAKE_EDGE_EARLY_CLOSE, "451 4.3.2", "451 4.3.2" },
@@ -468,7 +479,8 @@ static void test_unsound_statuses(void **state)
 	static const struct {
 		const char *recipient, *reply;
 	} rows[] = {
-		{ "missing", "451 4.4.2 edge.example.com: outcome unknown: the edge gave no outcome" },
+		{ "missing",
+		  "451 4.4.2 edge.example.com: outcome unknown: the edge gave no outcome" },
 		{ "twice", "451 4.4.2" },
 		{ "wrongclass", "451 4.4.2" },
 		{ "noreply", "451 4.4.2" },

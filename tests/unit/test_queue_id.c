@@ -13,30 +13,43 @@
 
 static const struct {
 	const char *content;
-	const char *queue_id;	/* NULL = none */
+	const char *queue_id; /* NULL = none */
 } rows[] = {
 	/* what Postfix writes */
-	{ "Received: by home.example (Postfix, from userid 0)\r\n\tid 4FXYZ1" DATE "Subject: x\r\n", "4FXYZ1" },
-	{ "Received: by home.example (Postfix)\r\n\tid 9A0B1C2D3E" DATE "Date: x\r\n", "9A0B1C2D3E" },
-	{ "Received: by home.example (Postfix) with ESMTP id 4bzKtf2Wqxz1Gq\r\n\tfor <u@d.example>" DATE "X: y\r\n",
+	{ "Received: by home.example (Postfix, from userid 0)\r\n\tid 4FXYZ1" DATE "Subject: x\r\n",
+	  "4FXYZ1" },
+	{ "Received: by home.example (Postfix)\r\n\tid 9A0B1C2D3E" DATE "Date: x\r\n",
+	  "9A0B1C2D3E" },
+	{ "Received: by home.example (Postfix) with ESMTP id 4bzKtf2Wqxz1Gq\r\n\tfor <u@d.example>" DATE
+	  "X: y\r\n",
 	  "4bzKtf2Wqxz1Gq" },
 	{ "Received: from me (localhost [127.0.0.1])\r\n\tby home.example (Postfix) with ESMTPSA id 3E2F\r\n\tfor <a@b>" DATE
-	  "X: y\r\n", "3E2F" },
+	  "X: y\r\n",
+	  "3E2F" },
 	{ "Received: from me (x [192.0.2.1])\r\n\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\r\n"
 	  "\t key-exchange X25519 server-signature RSA-PSS (2048 bits))\r\n\t(No client certificate requested)\r\n"
-	  "\t(Authenticated sender: id evil)\r\n\tby home.example (Postfix) with UTF8SMTPSA id 77AB" DATE "X: y\r\n", "77AB" },
-	{ "Received: by home.example (Postfix/Debian) with ESMTP id 5C\r\n\tfor <a@b>" DATE "X: y\r\n", "5C" },
+	  "\t(Authenticated sender: id evil)\r\n\tby home.example (Postfix) with UTF8SMTPSA id 77AB" DATE
+	  "X: y\r\n",
+	  "77AB" },
+	{ "Received: by home.example (Postfix/Debian) with ESMTP id 5C\r\n\tfor <a@b>" DATE
+	  "X: y\r\n",
+	  "5C" },
 	/* folded and spelled in any way */
 	{ "RECEIVED:by h (Postfix)\r\n id\r\n 4F\r\n ;date\r\nX: y\r\n", "4F" },
 	{ "Received :\tBY h\t(Postfix)\tWITH x\tID 4F; d\r\nX: y\r\n", "4F" },
 	/* fields of milters above it */
-	{ "X-Filter: a\r\n b\r\nDKIM-Signature: by h (Postfix) id BAD\r\nReceived: by h (Postfix) id 4F; d\r\nX: y\r\n", "4F" },
+	{ "X-Filter: a\r\n b\r\nDKIM-Signature: by h (Postfix) id BAD\r\nReceived: by h (Postfix) id 4F; d\r\nX: y\r\n",
+	  "4F" },
 	/* a client that calls itself names */
-	{ "Received: from by (id [192.0.2.1]) by h (Postfix) with SMTP id 4F; d\r\nX: y\r\n", "4F" },
-	{ "Received: from x (by evil \\(Postfix\\) id BAD [192.0.2.1]) by h (Postfix) with SMTP id 4F; d\r\nX: y\r\n", "4F" },
-	{ "Received: from x (a (by y (Postfix) id BAD) b) by h (Postfix) with SMTP id 4F; d\r\nX: y\r\n", "4F" },
+	{ "Received: from by (id [192.0.2.1]) by h (Postfix) with SMTP id 4F; d\r\nX: y\r\n",
+	  "4F" },
+	{ "Received: from x (by evil \\(Postfix\\) id BAD [192.0.2.1]) by h (Postfix) with SMTP id 4F; d\r\nX: y\r\n",
+	  "4F" },
+	{ "Received: from x (a (by y (Postfix) id BAD) b) by h (Postfix) with SMTP id 4F; d\r\nX: y\r\n",
+	  "4F" },
 	/* the first Received is not Postfix's */
-	{ "Received: from a by b with SMTP id BAD; d\r\nReceived: by h (Postfix) id 4F; d\r\nX: y\r\n", NULL },
+	{ "Received: from a by b with SMTP id BAD; d\r\nReceived: by h (Postfix) id 4F; d\r\nX: y\r\n",
+	  NULL },
 	{ "Received: by h (PostfixLike) id BAD; d\r\nX: y\r\n", NULL },
 	{ "Received: by h (postern) id BAD; d\r\nX: y\r\n", NULL },
 	{ "Received: by h (Postfix); id BAD\r\nX: y\r\n", NULL },
@@ -45,7 +58,8 @@ static const struct {
 	{ "Received: by h (Postfix) id 4F-7; d\r\nX: y\r\n", NULL },
 	{ "Received: by h (Postfix) id (4F); d\r\nX: y\r\n", NULL },
 	{ "Received: by h (Postfix) id ; d\r\nX: y\r\n", NULL },
-	{ "Received: by h (Postfix) id 0123456789012345678901234567890123456789012345678901234567890123; d\r\nX: y\r\n", NULL },
+	{ "Received: by h (Postfix) id 0123456789012345678901234567890123456789012345678901234567890123; d\r\nX: y\r\n",
+	  NULL },
 	{ "Received: by h (Postfix) id\r\nX: y\r\n", NULL },
 	{ "Received: by\r\nX: y\r\n", NULL },
 	{ "Received:\r\nX: y\r\n", NULL },
@@ -63,7 +77,8 @@ static void test_rows(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char queue_id[QUEUE_ID_MAX + 1] = "before";
-		enum received_result result = received_queue_id_find(rows[i].content, strlen(rows[i].content), true, queue_id);
+		enum received_result result = received_queue_id_find(
+			rows[i].content, strlen(rows[i].content), true, queue_id);
 
 		if (result != (rows[i].queue_id != NULL ? RECEIVED_FOUND : RECEIVED_NONE) ||
 		    strcmp(queue_id, rows[i].queue_id != NULL ? rows[i].queue_id : "") != 0)
@@ -78,13 +93,15 @@ static void test_prefixes(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (size_t length = 0; length < strlen(rows[i].content); length++) {
 			char queue_id[QUEUE_ID_MAX + 1];
-			enum received_result result = received_queue_id_find(rows[i].content, length, false, queue_id);
+			enum received_result result = received_queue_id_find(
+				rows[i].content, length, false, queue_id);
 
 			if (result == RECEIVED_MORE)
 				continue;
 			if ((result == RECEIVED_FOUND) != (rows[i].queue_id != NULL) ||
 			    (result == RECEIVED_FOUND && strcmp(queue_id, rows[i].queue_id) != 0))
-				fail_msg("row %zu cut at %zu: %d \"%s\"", i, length, result, queue_id);
+				fail_msg("row %zu cut at %zu: %d \"%s\"", i, length, result,
+					 queue_id);
 		}
 	}
 }
@@ -96,8 +113,10 @@ static void test_cut_field(void **state)
 	char queue_id[QUEUE_ID_MAX + 1];
 
 	(void)state;
-	assert_int_equal(received_queue_id_find(content, strlen(content), false, queue_id), RECEIVED_MORE);
-	assert_int_equal(received_queue_id_find(content, strlen(content), true, queue_id), RECEIVED_FOUND);
+	assert_int_equal(received_queue_id_find(content, strlen(content), false, queue_id),
+			 RECEIVED_MORE);
+	assert_int_equal(received_queue_id_find(content, strlen(content), true, queue_id),
+			 RECEIVED_FOUND);
 	assert_string_equal(queue_id, "4F");
 }
 
@@ -107,7 +126,8 @@ static void test_nul_and_binary(void **state)
 	char queue_id[QUEUE_ID_MAX + 1];
 
 	(void)state;
-	assert_int_equal(received_queue_id_find(content, sizeof(content) - 1, true, queue_id), RECEIVED_FOUND);
+	assert_int_equal(received_queue_id_find(content, sizeof(content) - 1, true, queue_id),
+			 RECEIVED_FOUND);
 	assert_string_equal(queue_id, "4F");
 }
 

@@ -1,4 +1,7 @@
-/* The relay against a scripted link: what is sent, in which order, and what every answer or silence becomes. */
+/*
+ * The relay against a scripted link: what is sent, in which order, and what every answer or silence
+ * becomes.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,18 +19,18 @@
 struct script {
 	enum tunnel_failure open_result;
 	int opens, closes;
-	int fails_at_send;			/* this send (1 = first) fails; 0 = none */
+	int fails_at_send; /* this send (1 = first) fails; 0 = none */
 	int sends;
-	char sent[200];				/* one letter per frame: E R C . A */
+	char sent[200]; /* one letter per frame: E R C . A */
 	uint32_t budget_ms;
-	struct frame input[FRAMES_MAX];		/* what receive gives */
+	struct frame input[FRAMES_MAX]; /* what receive gives */
 	size_t input_count, input_taken;
-	size_t input_from_send;			/* has_input is false until this many frames were sent */
-	enum tunnel_failure at_end;		/* what receive says after the last */
+	size_t input_from_send;	    /* has_input is false until this many frames were sent */
+	enum tunnel_failure at_end; /* what receive says after the last */
 };
 
-static enum tunnel_failure script_open(void *context, const struct edge *edge, struct deadline deadline,
-				       struct frame_info *info)
+static enum tunnel_failure script_open(void *context, const struct edge *edge,
+				       struct deadline deadline, struct frame_info *info)
 {
 	struct script *script = context;
 
@@ -39,7 +42,8 @@ static enum tunnel_failure script_open(void *context, const struct edge *edge, s
 	return script->open_result;
 }
 
-static enum tunnel_failure script_send(void *context, const struct frame *frame, struct deadline deadline)
+static enum tunnel_failure script_send(void *context, const struct frame *frame,
+				       struct deadline deadline)
 {
 	static const char letters[] = "?ERC.A";
 	struct script *script = context;
@@ -60,7 +64,8 @@ static enum tunnel_failure script_flush(void *context, struct deadline deadline)
 	return TUNNEL_OK;
 }
 
-static enum tunnel_failure script_receive(void *context, struct frame *frame, struct deadline deadline)
+static enum tunnel_failure script_receive(void *context, struct frame *frame,
+					  struct deadline deadline)
 {
 	struct script *script = context;
 
@@ -75,7 +80,8 @@ static bool script_has_input(void *context)
 {
 	struct script *script = context;
 
-	return script->input_taken < script->input_count && (size_t)script->sends >= script->input_from_send;
+	return script->input_taken < script->input_count &&
+	       (size_t)script->sends >= script->input_from_send;
 }
 
 static void script_close(void *context, enum close_reason reason, const char *text)
@@ -92,11 +98,14 @@ static const char *script_error(void *context)
 }
 
 static const struct edge_link_ops script_ops = {
-	script_open, script_send, script_flush, script_receive, script_has_input, script_close, script_error,
+	script_open,	  script_send,	script_flush, script_receive,
+	script_has_input, script_close, script_error,
 };
 
-static const struct edge us = { .name = "us", .endpoint = { .host = "us.example", .port = "7843" } };
-static const struct edge de = { .name = "de", .endpoint = { .host = "de.example", .port = "7843" } };
+static const struct edge us = { .name = "us",
+				.endpoint = { .host = "us.example", .port = "7843" } };
+static const struct edge de = { .name = "de",
+				.endpoint = { .host = "de.example", .port = "7843" } };
 
 static void add_status(struct script *script, uint32_t transaction, uint32_t index, int code)
 {
@@ -110,12 +119,14 @@ static void add_status(struct script *script, uint32_t transaction, uint32_t ind
 
 static void add_frame(struct script *script, enum frame_type type, uint32_t transaction)
 {
-	script->input[script->input_count++] = (struct frame){ .type = (uint8_t)type, .transaction = transaction };
+	script->input[script->input_count++] = (struct frame){ .type = (uint8_t)type,
+							       .transaction = transaction };
 }
 
 static void make_envelope(struct envelope *envelope, size_t recipients)
 {
-	struct recipient recipient = { .forward_path = { .local_part = "u", .domain = "d.example" } };
+	struct recipient recipient = { .forward_path = { .local_part = "u",
+							 .domain = "d.example" } };
 
 	envelope_init(envelope);
 	envelope->reverse_path.is_null = true;
@@ -123,7 +134,10 @@ static void make_envelope(struct envelope *envelope, size_t recipients)
 		envelope_add_recipient(envelope, &recipient);
 }
 
-/* Runs one message of three recipients; outcomes as letters: 2 relayed, 4 delayed, 5 failed, ! maybe duplicate. */
+/*
+ * Runs one message of three recipients; outcomes as letters: 2 relayed, 4 delayed, 5 failed, !
+ * maybe duplicate.
+ */
 static void run(struct relay *relay, struct script *script, char *outcomes)
 {
 	struct envelope envelope;
@@ -132,7 +146,8 @@ static void run(struct relay *relay, struct script *script, char *outcomes)
 
 	make_envelope(&envelope, 3);
 	if (relay_open(relay, &us, deadline_in_ms(1000), &status) == 0 &&
-	    relay_begin(relay, &envelope, deadline_in_ms(1000), deadline_in_ms(TUNNEL_TRANSPORT_BUDGET_MS)) == 0 &&
+	    relay_begin(relay, &envelope, deadline_in_ms(1000),
+			deadline_in_ms(TUNNEL_TRANSPORT_BUDGET_MS)) == 0 &&
 	    relay_content(relay, "a\r\n", 3) == 0 && relay_content(relay, "b\r\n", 3) == 0)
 		relay_end(relay);
 	while (relay_wait(relay))
@@ -195,11 +210,11 @@ static void test_tunnel_is_kept(void **state)
 	relay_finish(&relay);
 	assert_int_equal(script.opens, 1);
 	assert_int_equal(relay_open(&relay, &de, deadline_in_ms(1000), &status), 0);
-	assert_int_equal(script.opens, 2);	/* another edge, another tunnel */
+	assert_int_equal(script.opens, 2); /* another edge, another tunnel */
 	script.input_from_send = 0;
 	add_frame(&script, FRAME_CLOSE, 0);
 	assert_int_equal(relay_open(&relay, &de, deadline_in_ms(1000), &status), 0);
-	assert_int_equal(script.opens, 3);	/* the edge said goodbye meanwhile */
+	assert_int_equal(script.opens, 3); /* the edge said goodbye meanwhile */
 	relay_wipe(&relay);
 }
 
@@ -218,7 +233,9 @@ static void test_no_tunnel(void **state)
 	assert_int_equal(script.closes, 0);
 }
 
-/* The tunnel breaks at each frame of a message: unknown only from END on. Frames: E R R R C C END. */
+/*
+ * The tunnel breaks at each frame of a message: unknown only from END on. Frames: E R R R C C END.
+ */
 static void test_break_at_each_frame(void **state)
 {
 	(void)state;
@@ -241,21 +258,49 @@ static void test_answers(void **state)
 {
 	static const struct {
 		const char *name;
-		int codes[6];			/* code of status i, 0 = end */
+		int codes[6]; /* code of status i, 0 = end */
 		uint32_t indices[6];
 		uint32_t transaction;
-		enum frame_type last;		/* after them */
+		enum frame_type last; /* after them */
 		uint32_t last_transaction;
 		const char *outcomes;
-		int closes;			/* before relay_wipe() */
+		int closes; /* before relay_wipe() */
 	} rows[] = {
 		{ "all", { 250, 250, 250 }, { 0, 1, 2 }, 1, FRAME_DONE, 1, "222", 0 },
 		{ "none", { 0 }, { 0 }, 1, FRAME_DONE, 1, "4!4!4!", 0 },
 		{ "one missing", { 250, 550 }, { 0, 2 }, 1, FRAME_DONE, 1, "24!5", 0 },
-		{ "same twice", { 250, 250, 250, 250 }, { 0, 0, 1, 2 }, 1, FRAME_DONE, 1, "222", 0 },
-		{ "two different", { 250, 250, 550, 250 }, { 0, 1, 1, 2 }, 1, FRAME_DONE, 1, "24!2", 0 },
-		{ "two different, success last", { 550, 250, 250, 250 }, { 0, 0, 1, 2 }, 1, FRAME_DONE, 1, "4!22", 0 },
-		{ "unknown recipient", { 250, 250, 250 }, { 0, 3, 1 }, 1, FRAME_DONE, 1, "24!4!", 1 },
+		{ "same twice",
+		  { 250, 250, 250, 250 },
+		  { 0, 0, 1, 2 },
+		  1,
+		  FRAME_DONE,
+		  1,
+		  "222",
+		  0 },
+		{ "two different",
+		  { 250, 250, 550, 250 },
+		  { 0, 1, 1, 2 },
+		  1,
+		  FRAME_DONE,
+		  1,
+		  "24!2",
+		  0 },
+		{ "two different, success last",
+		  { 550, 250, 250, 250 },
+		  { 0, 0, 1, 2 },
+		  1,
+		  FRAME_DONE,
+		  1,
+		  "4!22",
+		  0 },
+		{ "unknown recipient",
+		  { 250, 250, 250 },
+		  { 0, 3, 1 },
+		  1,
+		  FRAME_DONE,
+		  1,
+		  "24!4!",
+		  1 },
 		{ "huge index", { 250, 250 }, { 0, UINT32_MAX }, 1, FRAME_DONE, 1, "24!4!", 1 },
 		{ "future transaction", { 250 }, { 0 }, 2, FRAME_DONE, 1, "4!4!4!", 1 },
 		{ "done of a future transaction", { 250 }, { 0 }, 1, FRAME_DONE, 2, "24!4!", 1 },
@@ -273,12 +318,14 @@ static void test_answers(void **state)
 		char outcomes[20];
 
 		for (size_t j = 0; rows[i].codes[j] != 0; j++)
-			add_status(&script, rows[i].transaction, rows[i].indices[j], rows[i].codes[j]);
+			add_status(&script, rows[i].transaction, rows[i].indices[j],
+				   rows[i].codes[j]);
 		add_frame(&script, rows[i].last, rows[i].last_transaction);
 		relay_init(&relay, (struct edge_link){ &script_ops, &script });
 		run(&relay, &script, outcomes);
 		if (strcmp(outcomes, rows[i].outcomes) != 0 || script.closes != rows[i].closes)
-			fail_msg("%s: outcomes %s, %d closes", rows[i].name, outcomes, script.closes);
+			fail_msg("%s: outcomes %s, %d closes", rows[i].name, outcomes,
+				 script.closes);
 		relay_wipe(&relay);
 	}
 }
@@ -311,7 +358,8 @@ static void test_early_words(void **state)
 		add_frame(&script, rows[i].last, rows[i].last == FRAME_DONE ? 1 : 0);
 		relay_init(&relay, (struct edge_link){ &script_ops, &script });
 		run(&relay, &script, outcomes);
-		if (strcmp(outcomes, rows[i].outcomes) != 0 || strcmp(script.sent, rows[i].sent) != 0)
+		if (strcmp(outcomes, rows[i].outcomes) != 0 ||
+		    strcmp(script.sent, rows[i].sent) != 0)
 			fail_msg("%s: outcomes %s, sent %s", rows[i].name, outcomes, script.sent);
 		relay_wipe(&relay);
 	}
@@ -338,7 +386,8 @@ static void test_late_words_of_an_aborted_transaction(void **state)
 {
 	struct script script = { .input_from_send = 99 };
 	struct envelope envelope;
-	struct delivery_status status = { .action = DELIVERY_FAILED, .status = ENHANCED_STATUS(5, 6, 0) };
+	struct delivery_status status = { .action = DELIVERY_FAILED,
+					  .status = ENHANCED_STATUS(5, 6, 0) };
 	struct relay relay;
 	char outcomes[20];
 
@@ -346,7 +395,8 @@ static void test_late_words_of_an_aborted_transaction(void **state)
 	make_envelope(&envelope, 1);
 	relay_init(&relay, (struct edge_link){ &script_ops, &script });
 	assert_int_equal(relay_open(&relay, &us, deadline_in_ms(1000), &status), 0);
-	assert_int_equal(relay_begin(&relay, &envelope, deadline_in_ms(1000), deadline_in_ms(1000)), 0);
+	assert_int_equal(relay_begin(&relay, &envelope, deadline_in_ms(1000), deadline_in_ms(1000)),
+			 0);
 	relay_give_up(&relay, &status);
 	assert_false(relay_wait(&relay));
 	assert_int_equal(relay.outcomes[0].status.action, DELIVERY_FAILED);

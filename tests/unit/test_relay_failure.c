@@ -1,4 +1,7 @@
-/* What every failure of the tunnel means at every stage: class 4, always, and a possible duplicate only behind END. */
+/*
+ * What every failure of the tunnel means at every stage: class 4, always, and a possible duplicate
+ * only behind END.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,18 +17,15 @@ static const struct {
 	enum tunnel_failure failure;
 	const char *connecting, *before_end;
 } rows[] = {
-	{ TUNNEL_OK, "4.3.0", "4.3.0" },
-	{ TUNNEL_UNREACHABLE, "4.4.1", "4.4.2" },
-	{ TUNNEL_NO_ANSWER, "4.7.0", "4.4.2" },
-	{ TUNNEL_WRONG_PSK, "4.7.5", "4.7.5" },
-	{ TUNNEL_LOST, "4.4.2", "4.4.2" },
-	{ TUNNEL_TIMED_OUT, "4.4.1", "4.4.2" },
-	{ TUNNEL_BAD_RECORD, "4.7.7", "4.7.7" },
-	{ TUNNEL_BAD_FRAME, "4.5.0", "4.5.0" },
+	{ TUNNEL_OK, "4.3.0", "4.3.0" },	 { TUNNEL_UNREACHABLE, "4.4.1", "4.4.2" },
+	{ TUNNEL_NO_ANSWER, "4.7.0", "4.4.2" },	 { TUNNEL_WRONG_PSK, "4.7.5", "4.7.5" },
+	{ TUNNEL_LOST, "4.4.2", "4.4.2" },	 { TUNNEL_TIMED_OUT, "4.4.1", "4.4.2" },
+	{ TUNNEL_BAD_RECORD, "4.7.7", "4.7.7" }, { TUNNEL_BAD_FRAME, "4.5.0", "4.5.0" },
 	{ TUNNEL_LOCAL, "4.3.0", "4.3.0" },
 };
 
-static void check(const struct delivery_status *status, const char *code, const char *text, bool maybe_duplicate)
+static void check(const struct delivery_status *status, const char *code, const char *text,
+		  bool maybe_duplicate)
 {
 	char printed[ENHANCED_STATUS_TEXT_MAX];
 
@@ -65,14 +65,17 @@ static void test_closed(void **state)
 		{ CLOSE_IDLE, "4.4.2", "the edge closed the tunnel as idle: because" },
 		{ CLOSE_SHUTDOWN, "4.3.2", "the edge is being stopped: because" },
 		{ CLOSE_REVOKED, "4.7.1", "the edge has revoked the key of this host: because" },
-		{ CLOSE_PROTOCOL_ERROR, "4.5.0", "the edge complains about our side of the protocol: because" },
-		{ CLOSE_LIMIT, "4.4.5", "the edge has no room for another tunnel of this host: because" },
+		{ CLOSE_PROTOCOL_ERROR, "4.5.0",
+		  "the edge complains about our side of the protocol: because" },
+		{ CLOSE_LIMIT, "4.4.5",
+		  "the edge has no room for another tunnel of this host: because" },
 		{ 99, "4.4.2", "the edge closed the tunnel: because" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(closes) / sizeof(closes[0]); i++) {
-		struct frame_close close = { .reason = (enum close_reason)closes[i].reason, .text = "because" };
+		struct frame_close close = { .reason = (enum close_reason)closes[i].reason,
+					     .text = "because" };
 		struct delivery_status status;
 		char unknown[200];
 
@@ -94,7 +97,8 @@ static void test_long_text(void **state)
 	memset(close.text, 'x', sizeof(close.text) - 1);
 	relay_failure_closed(&status, RELAY_AFTER_END, &close);
 	assert_true(strlen(status.reason) < sizeof(status.reason));
-	assert_int_equal(strncmp(status.reason, "outcome unknown: the edge is being stopped: xxx", 47), 0);
+	assert_int_equal(
+		strncmp(status.reason, "outcome unknown: the edge is being stopped: xxx", 47), 0);
 }
 
 int main(void)

@@ -1,4 +1,7 @@
-/* One message from pipe(8) (case 120): exit codes, the line that decides, wire form, and messages cut short. */
+/*
+ * One message from pipe(8) (case 120): exit codes, the line that decides, wire form, and messages
+ * cut short.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,16 +25,22 @@ struct pipe_test {
 	struct noise_keypair key;
 	const char *sender, *recipient;
 	uint64_t size;
-	bool is_abandoned;		/* the reader of our output dies together with the writer of our input */
+	bool is_abandoned; /* the reader of our output dies together with the writer of our input */
 	char output[2000];
 };
 
 /* Delivers `content` and returns the exit code. */
-static int deliver_all(struct pipe_test *test, enum fake_edge_mode mode, const void *content, size_t length)
+static int deliver_all(struct pipe_test *test, enum fake_edge_mode mode, const void *content,
+		       size_t length)
 {
-	char *recipients[] = { (char *)(uintptr_t)test->recipient, (char *)(uintptr_t)"second@example.net" };
-	struct pipe_arguments arguments = { .queue_id = "4FXYZ", .sender = test->sender, .size = test->size,
-					    .recipients = recipients, .recipient_count = 1, .parent = getppid() };
+	char *recipients[] = { (char *)(uintptr_t)test->recipient,
+			       (char *)(uintptr_t) "second@example.net" };
+	struct pipe_arguments arguments = { .queue_id = "4FXYZ",
+					    .sender = test->sender,
+					    .size = test->size,
+					    .recipients = recipients,
+					    .recipient_count = 1,
+					    .parent = getppid() };
 	struct tunnel_link link;
 	struct relay relay;
 	int in[2], out[2], code;
@@ -68,7 +77,8 @@ static int deliver_all(struct pipe_test *test, enum fake_edge_mode mode, const v
 	return code;
 }
 
-static void check(const char *sender, const char *recipient, enum fake_edge_mode mode, int code, const char *line)
+static void check(const char *sender, const char *recipient, enum fake_edge_mode mode, int code,
+		  const char *line)
 {
 	struct pipe_test test = { .sender = sender, .recipient = recipient };
 	int got = deliver_all(&test, mode, "Subject: x\n\nbody\n", 17);
@@ -82,15 +92,21 @@ static void check(const char *sender, const char *recipient, enum fake_edge_mode
 static void test_outcomes(void **state)
 {
 	(void)state;
-	check("s@home.example", "ok@example.net", FAKE_EDGE_GOOD, 0, "edge.example.com: mx.example.net[192.0.2.9]:25 said: 250");
+	check("s@home.example", "ok@example.net", FAKE_EDGE_GOOD, 0,
+	      "edge.example.com: mx.example.net[192.0.2.9]:25 said: 250");
 	check("", "ok@example.net", FAKE_EDGE_GOOD, 0, "edge.example.com: mx");
 	check("<>", "ok@example.net", FAKE_EDGE_GOOD, 0, "edge.example.com: mx");
-	check("s@home.example", "bounce@example.net", FAKE_EDGE_GOOD, 75, "5.1.1 edge.example.com: host mx.example.net");
-	check("s@home.example", "defer@example.net", FAKE_EDGE_GOOD, 75, "4.7.1 edge.example.com: host mx.example.net");
-	check("s@home.example", "missing@example.net", FAKE_EDGE_GOOD, 75, "4.4.2 edge.example.com: outcome unknown");
+	check("s@home.example", "bounce@example.net", FAKE_EDGE_GOOD, 75,
+	      "5.1.1 edge.example.com: host mx.example.net");
+	check("s@home.example", "defer@example.net", FAKE_EDGE_GOOD, 75,
+	      "4.7.1 edge.example.com: host mx.example.net");
+	check("s@home.example", "missing@example.net", FAKE_EDGE_GOOD, 75,
+	      "4.4.2 edge.example.com: outcome unknown");
 	check("s@home.example", "ok@example.net", FAKE_EDGE_VANISH_AT_ENVELOPE, 75, "4.4.2 ");
-	check("s@home.example", "ok@example.net", FAKE_EDGE_VANISH_AT_END, 75, "4.4.2 edge.example.com: outcome unknown");
-	check("s@home.example", "two", FAKE_EDGE_GOOD, 75, "4.3.5 --pipe takes one recipient at a time");
+	check("s@home.example", "ok@example.net", FAKE_EDGE_VANISH_AT_END, 75,
+	      "4.4.2 edge.example.com: outcome unknown");
+	check("s@home.example", "two", FAKE_EDGE_GOOD, 75,
+	      "4.3.5 --pipe takes one recipient at a time");
 	check("s@home.example", "no address", FAKE_EDGE_GOOD, 75, "5.1.3 ");
 	check("s@home.example", "$(id)", FAKE_EDGE_GOOD, 75, "5.1.3 ");
 	check("s", "ok@example.net", FAKE_EDGE_GOOD, 75, "5.1.7 ");
@@ -118,7 +134,8 @@ static void test_content(void **state)
 		assert_int_equal(deliver_all(&test, FAKE_EDGE_GOOD, rows[i].in, rows[i].length), 0);
 		assert_int_equal(buffer_length(&fake_edge_content), strlen(rows[i].wire));
 		if (strlen(rows[i].wire) > 0)
-			assert_memory_equal(buffer_data(&fake_edge_content), rows[i].wire, strlen(rows[i].wire));
+			assert_memory_equal(buffer_data(&fake_edge_content), rows[i].wire,
+					    strlen(rows[i].wire));
 		assert_true(test.edge.digest_is_good);
 		assert_string_equal(test.edge.envelope.envelope.queue_id, "4FXYZ");
 	}
@@ -127,7 +144,9 @@ static void test_content(void **state)
 static void test_size(void **state)
 {
 	static char large[200000];
-	struct pipe_test test = { .sender = "s@home.example", .recipient = "ok@example.net", .size = 10 };
+	struct pipe_test test = { .sender = "s@home.example",
+				  .recipient = "ok@example.net",
+				  .size = 10 };
 
 	(void)state;
 	memset(large, 'x', sizeof(large));
@@ -139,7 +158,9 @@ static void test_size(void **state)
 /* pipe(8) died in the middle: half a message is not delivered. */
 static void test_abandoned(void **state)
 {
-	struct pipe_test test = { .sender = "s@home.example", .recipient = "ok@example.net", .is_abandoned = true };
+	struct pipe_test test = { .sender = "s@home.example",
+				  .recipient = "ok@example.net",
+				  .is_abandoned = true };
 
 	(void)state;
 	assert_int_equal(deliver_all(&test, FAKE_EDGE_GOOD, "half a mess", 11), 75);

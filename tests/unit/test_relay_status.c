@@ -1,4 +1,7 @@
-/* Which statuses of an edge are believed (case 105): every contradiction is found, whatever it claims to be. */
+/*
+ * Which statuses of an edge are believed (case 105): every contradiction is found, whatever it
+ * claims to be.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +12,10 @@
 
 #include "transport/status_audit.h"
 
-#define ST(c, s, d) { (c), (s), (d) }
+#define ST(c, s, d)                                                                                \
+	{                                                                                          \
+		(c), (s), (d)                                                                      \
+	}
 
 static const struct {
 	enum delivery_action action;
@@ -49,7 +55,8 @@ static const struct {
 	{ DELIVERY_DELAYED, ST(2, 0, 0), 0, ST(0, 0, 0), STAGE_CONNECT, false, false },
 	{ DELIVERY_DELAYED, ST(5, 0, 0), 0, ST(0, 0, 0), STAGE_CONNECT, false, false },
 	/* neither */
-	{ (enum delivery_action)7, ST(2, 0, 0), 250, ST(2, 0, 0), STAGE_AFTER_FINAL_DOT, false, false },
+	{ (enum delivery_action)7, ST(2, 0, 0), 250, ST(2, 0, 0), STAGE_AFTER_FINAL_DOT, false,
+	  false },
 };
 
 static void test_rows(void **state)
@@ -57,13 +64,16 @@ static void test_rows(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct delivery_status status = {
-			.action = rows[i].action, .status = rows[i].status, .stage = rows[i].stage,
+			.action = rows[i].action,
+			.status = rows[i].status,
+			.stage = rows[i].stage,
 			.reply = { .code = rows[i].code, .status = rows[i].reply_status },
 		};
 		const char *contradiction = status_audit(&status, !rows[i].before_end);
 
 		if ((contradiction == NULL) != rows[i].is_sound)
-			fail_msg("row %zu: %s", i, contradiction != NULL ? contradiction : "believed");
+			fail_msg("row %zu: %s", i,
+				 contradiction != NULL ? contradiction : "believed");
 	}
 }
 
@@ -76,7 +86,7 @@ static void test_texts_become_printable(void **state)
 	strcpy(status.reason, "a\nb");
 	strcpy(status.remote_mta, "mx\rx");
 	strcpy(status.remote_address, "1\t2");
-	memset(status.tls, 'x', sizeof(status.tls));	/* no NUL */
+	memset(status.tls, 'x', sizeof(status.tls)); /* no NUL */
 	assert_null(status_audit(&status, true));
 	assert_string_equal(status.reply.text, "a??b??");
 	assert_string_equal(status.reason, "a?b");

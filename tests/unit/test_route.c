@@ -1,4 +1,7 @@
-/* The tables of edges and routes: what they mean, and that each mistake is named with its file and line (case 151). */
+/*
+ * The tables of edges and routes: what they mean, and that each mistake is named with its file and
+ * line (case 151).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,8 +68,10 @@ static void test_edges(void **state)
 
 	(void)state;
 	write_file(psk_path, "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\n", 0600);
-	snprintf(text, sizeof(text), "# comment\nus relay-us.example.com:7844 " KEY1 " psk=%s\n"
-		 "de [2001:db8::1]\n\t" KEY2 "\n\nold 192.0.2.1 " KEY2 " disabled\n", psk_path);
+	snprintf(text, sizeof(text),
+		 "# comment\nus relay-us.example.com:7844 " KEY1 " psk=%s\n"
+		 "de [2001:db8::1]\n\t" KEY2 "\n\nold 192.0.2.1 " KEY2 " disabled\n",
+		 psk_path);
 	read_edges(&edges, text);
 	assert_int_equal(edges.count, 3);
 	assert_string_equal(edges.edges[0].name, "us");
@@ -86,7 +91,7 @@ static void test_bad_edges(void **state)
 {
 	static const struct {
 		const char *text;
-		const char *complaint;	/* after the path */
+		const char *complaint; /* after the path */
 	} rows[] = {
 		{ "", ": no edge in it" },
 		{ "us\n", ":1: expected `name host:port key=...'" },
@@ -95,10 +100,12 @@ static void test_bad_edges(void **state)
 		{ "\n\nus h:1 key=short\n", ":3: edge \"us\": key= is not the 44 characters" },
 		{ "us h:1 " KEY1 " " KEY2 "\n", ":1: second key=" },
 		{ "us h:1 " KEY1 " weight=3\n", ":1: unknown option \"weight=3\"" },
-		{ "us h:1 " KEY1 " psk=psk\n", ":1: psk=psk: the file must be named by an absolute path" },
+		{ "us h:1 " KEY1 " psk=psk\n",
+		  ":1: psk=psk: the file must be named by an absolute path" },
 		{ "us h:1 " KEY1 " psk=/nonexistent/psk\n", ":1: /nonexistent/psk" },
 		{ "u/s h:1 " KEY1 "\n", ":1: \"u/s\" is no edge name" },
-		{ "us h:1 " KEY1 "\nde h:2 " KEY2 "\nus h:3 " KEY1 "\n", ":3: edge \"us\" is already in line 1" },
+		{ "us h:1 " KEY1 "\nde h:2 " KEY2 "\nus h:3 " KEY1 "\n",
+		  ":3: edge \"us\" is already in line 1" },
 		{ "us h:port " KEY1 "\n", ":1: " },
 	};
 
@@ -117,8 +124,8 @@ static void test_bad_edges(void **state)
 }
 
 /* Chosen names, joined by a space. */
-static void assert_choice(const struct route_table *routes, const struct edge_table *edges, const char *sender,
-			  const char *expected)
+static void assert_choice(const struct route_table *routes, const struct edge_table *edges,
+			  const char *sender, const char *expected)
 {
 	const struct edge *chosen[ROUTE_EDGES_MAX];
 	char names[200] = "";
@@ -141,7 +148,8 @@ static void test_routes(void **state)
 
 	(void)state;
 	read_edges(&edges, three_edges);
-	write_file(routes_path, "Example.COM de, us\nonly-off.example off\nmixed.example off,us\n* us\n", 0644);
+	write_file(routes_path,
+		   "Example.COM de, us\nonly-off.example off\nmixed.example off,us\n* us\n", 0644);
 	assert_int_equal(route_table_read(&routes, routes_path, &edges, error, sizeof(error)), 0);
 	assert_choice(&routes, &edges, "example.com", "de us");
 	assert_choice(&routes, &edges, "EXAMPLE.com", "de us");
@@ -187,7 +195,8 @@ static void test_bad_routes(void **state)
 		{ "* us select=hash\n", ":1: there is no edge \"select=hash\"" },
 		{ "a@example.com us\n", ":1: \"a@example.com\" is neither a sender domain nor *" },
 		{ "*.example.com us\n", ":1: \"*.example.com\" is neither" },
-		{ "example.com us\nEXAMPLE.com de\n", ":2: \"example.com\" already has a route in line 1" },
+		{ "example.com us\nEXAMPLE.com de\n",
+		  ":2: \"example.com\" already has a route in line 1" },
 	};
 	struct edge_table edges;
 
@@ -209,10 +218,8 @@ static void test_bad_routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_edges),
-		cmocka_unit_test(test_bad_edges),
-		cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_missing_routes),
+		cmocka_unit_test(test_edges),	   cmocka_unit_test(test_bad_edges),
+		cmocka_unit_test(test_routes),	   cmocka_unit_test(test_missing_routes),
 		cmocka_unit_test(test_bad_routes),
 	};
 
