@@ -3,6 +3,7 @@
  * public keys of low order, calls out of turn. Whole handshakes are in test_noise_vectors.c.
  */
 #include <setjmp.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,6 +84,7 @@ static void nonces_end(void **state)
 {
 	static const uint8_t key[NOISE_KEYLEN] = { 7 };
 	struct noise_cipher_state sending, receiving;
+	uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES] = { 0 };
 	uint8_t bytes[32] = "x", sealed[32];
 	size_t length;
 
@@ -98,6 +100,9 @@ static void nonces_end(void **state)
 	assert_true(sending.n == UINT64_MAX && receiving.n == UINT64_MAX);
 	assert_int_equal(noise_cipher_encrypt_with_ad(&sending, NULL, 0, bytes, 1, sealed, &length),
 			 -1);
+	/* Even if the peer breaks the rule. */
+	memset(nonce + 4, 0xff, 8);
+	crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, bytes, 1, NULL, 0, NULL, nonce, key);
 	assert_int_equal(
 		noise_cipher_decrypt_with_ad(&receiving, NULL, 0, sealed, 17, bytes, &length), -1);
 	assert_true(sending.n == UINT64_MAX && receiving.n == UINT64_MAX);

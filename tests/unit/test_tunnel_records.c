@@ -173,6 +173,7 @@ static void bad_lengths(void **state)
 		make_pair(&client, &edge);
 		put_raw(&client, bytes, sizeof(bytes));
 		assert_int_equal(receive(&edge), TUNNEL_BAD_RECORD);
+		assert_non_null(strstr(edge.error, "the least is 22"));
 		assert_final(&edge, TUNNEL_BAD_RECORD);
 		end_pair(&client, &edge);
 	}

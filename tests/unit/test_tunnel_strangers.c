@@ -156,6 +156,71 @@ static void replay(void **state)
 	assert_int_equal(server.failure, TUNNEL_BAD_RECORD);
 }
 
+/* An authorised client whose first record is not what it must be. */
+struct odd_client {
+	int fd;
+	const char *plain; /* six bytes */
+	uint8_t claimed_length;
+};
+
+static void *be_odd(void *context)
+{
+	struct odd_client *client = context;
+	struct noise_cipher_state sending, receiving;
+	struct noise_handshake_state handshake;
+	uint8_t initiation[TUNNEL_INITIATION_SIZE], response[TUNNEL_RESPONSE_SIZE];
+	uint8_t record[24], hash[NOISE_HASHLEN];
+	size_t length;
+
+	make_initiation(initiation, &handshake, TUNNEL_PROLOGUE);
+	if (send(client->fd, initiation, sizeof(initiation), 0) != sizeof(initiation) ||
+	    recv(client->fd, response, sizeof(response), MSG_WAITALL) != sizeof(response) ||
+	    noise_handshake_read_message(&handshake, response, sizeof(response), response,
+					 &length) < 0 ||
+	    noise_handshake_finish(&handshake, &sending, &receiving, hash) < 0 ||
+	    noise_cipher_encrypt_with_ad(&sending, NULL, 0, (const uint8_t *)client->plain, 6,
+					 record + 2, &length) < 0)
+		abort();
+	record[0] = 0;
+	record[1] = client->claimed_length;
+	if (send(client->fd, record, sizeof(record), MSG_NOSIGNAL) < 0)
+		abort();
+	return NULL;
+}
+
+static void first_record(void **state)
+{
+	static const struct {
+		const char *plain;
+		uint8_t claimed_length;
+		enum tunnel_failure failure;
+	} rows[] = {
+		{ "\x21\x01\0\0\0\0", 22, TUNNEL_OK },
+		{ "\x21\x01\0\0\0\0", 21, TUNNEL_BAD_RECORD },
+		{ "\x21\x01\0\0\0\0", 23, TUNNEL_BAD_RECORD },
+		{ "\x05\x01\0\0\0\1", 22, TUNNEL_BAD_FRAME }, /* ABORT */
+		{ "\x22\x01\0\0\0\0", 22, TUNNEL_BAD_FRAME }, /* PONG */
+		{ "\x3f\x00\0\0\0\0", 22, TUNNEL_BAD_FRAME }, /* one that may be skipped */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct server server = new_server();
+		struct odd_client client = { -1, rows[i].plain, rows[i].claimed_length };
+		pthread_t thread;
+		int fds[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+		client.fd = fds[0];
+		assert_int_equal(pthread_create(&thread, NULL, be_odd, &client), 0);
+		serve(&server, fds[1]);
+		pthread_join(thread, NULL);
+		assert_int_equal(server.failure, rows[i].failure);
+		tunnel_close(&server.tunnel, 0, NULL);
+		close(fds[0]);
+	}
+}
+
 struct drip {
 	int fd;
 	uint8_t bytes[TUNNEL_INITIATION_SIZE];
@@ -204,6 +269,7 @@ int main(void)
 		cmocka_unit_test(initiation_damaged),
 		cmocka_unit_test(other_version),
 		cmocka_unit_test(replay),
+		cmocka_unit_test(first_record),
 		cmocka_unit_test(slow_stranger),
 	};
 
