@@ -1,9 +1,11 @@
 /*
- * The content of one message as a list of chunks: a small one first, because most mail is small, then large ones.
+ * The content of one message as a list of chunks: a small one first, because most mail is small,
+ * then large ones.
  *
- * Chunks come from mmap(2), not from malloc(3). glibc raises its mmap threshold when a large block is freed, and from
- * then on large blocks live in the arena of the thread that asked: an edge that carried one burst of big
- * messages would keep that memory for good, once per arena. An unmapped chunk is the kernel's again at once.
+ * Chunks come from mmap(2), not from malloc(3). glibc raises its mmap threshold when a large block
+ * is freed, and from then on large blocks live in the arena of the thread that asked: an edge that
+ * carried one burst of big messages would keep that memory for good, once per arena. An unmapped
+ * chunk is the kernel's again at once.
  *
  * The pool counts whole chunks, so its cap is a promise about memory and not about message bytes.
  * There is no spilling to disk and no reading while another thread appends.
@@ -70,7 +72,8 @@ static size_t chunk_room(const struct content_chunk *chunk)
 	return chunk == NULL ? 0 : chunk->size - sizeof(*chunk) - chunk->used;
 }
 
-static enum content_result chunk_create(struct content_pool *pool, size_t size, struct content_chunk **chunk_out)
+static enum content_result chunk_create(struct content_pool *pool, size_t size,
+					struct content_chunk **chunk_out)
 {
 	struct content_chunk *chunk;
 
@@ -105,7 +108,10 @@ void content_init(struct content *content, struct content_pool *pool)
 	*content = (struct content){ .pool = pool };
 }
 
-/* Hangs empty chunks behind content->last until there is room for `length` bytes; all of them or none. */
+/*
+ * Hangs empty chunks behind content->last until there is room for `length` bytes; all of them or
+ * none.
+ */
 static enum content_result make_room(struct content *content, size_t length)
 {
 	struct content_chunk *added = NULL, **tail = &added;
@@ -113,7 +119,9 @@ static enum content_result make_room(struct content *content, size_t length)
 
 	while (room < length) {
 		bool is_first = content->first == NULL && added == NULL;
-		enum content_result result = chunk_create(content->pool, is_first ? FIRST_CHUNK_SIZE : CHUNK_SIZE, tail);
+		enum content_result result = chunk_create(content->pool,
+							  is_first ? FIRST_CHUNK_SIZE : CHUNK_SIZE,
+							  tail);
 
 		if (result != CONTENT_OK) {
 			chunks_destroy(content->pool, added);

@@ -1,6 +1,7 @@
 /*
- * The content of one message in memory, never on disk. One thread appends; once the last byte is there it is shared
- * read-only by every delivery thread, each with its own cursor. All contents together stay below the cap of their pool.
+ * The content of one message in memory, never on disk. One thread appends; once the last byte is
+ * there it is shared read-only by every delivery thread, each with its own cursor. All contents
+ * together stay below the cap of their pool.
  */
 #ifndef CONTENT_H
 #define CONTENT_H

@@ -1,16 +1,18 @@
 /*
  * What each failure of a delivery means. Pure: an event in, a decision out.
  *
- * The rules are those of Postfix 3.7 (src/smtp/smtp_trouble.c), where a soft error moves on to the next host while there is one,
- * whether it came at connect, greeting, EHLO, MAIL, RCPT or DATA, and a hard error after the handshake is final. Three
- * things differ, on purpose:
- * - Once the final dot may have left nothing makes us try another host: not even a 4xx, where Postfix would (RFC 1047).
- * - A 5xx greeting, or a 5xx to EHLO and HELO, is permanent if every host says so; smtp_skip_5xx_greeting makes it
- *   temporary whatever they say.
+ * The rules are those of Postfix 3.7 (src/smtp/smtp_trouble.c), where a soft error moves on to the
+ * next host while there is one, whether it came at connect, greeting, EHLO, MAIL, RCPT or DATA, and
+ * a hard error after the handshake is final. Three things differ, on purpose:
+ * - Once the final dot may have left nothing makes us try another host: not even a 4xx, where
+ *   Postfix would (RFC 1047).
+ * - A 5xx greeting, or a 5xx to EHLO and HELO, is permanent if every host says so;
+ *   smtp_skip_5xx_greeting makes it temporary whatever they say.
  * - 552 to RCPT means 452 (RFC 5321 4.5.3.1.10); Postfix bounces.
  *
- * What is unknown is temporary, never permanent and never success. A 2xx counts in reply to the final dot and nowhere else.
- * Enhanced codes: RFC 3463. No switch here has a default: a new failure or stage must be given its meaning.
+ * What is unknown is temporary, never permanent and never success. A 2xx counts in reply to the
+ * final dot and nowhere else. Enhanced codes: RFC 3463. No switch here has a default: a new failure
+ * or stage must be given its meaning.
  */
 #include "delivery_policy.h"
 
@@ -49,7 +51,8 @@ static const char *while_doing(enum delivery_stage stage)
 
 #define DETAIL_FORMAT "%s%s%s"
 #define DETAIL(event, before, after) \
-	(event)->detail[0] != '\0' ? before : "", (event)->detail, (event)->detail[0] != '\0' ? after : ""
+	(event)->detail[0] != '\0' ? before : "", (event)->detail, \
+		(event)->detail[0] != '\0' ? after : ""
 
 /* RFC 1047: the server may have taken the message. Nobody knows; the queue must keep it. */
 static void decide_in_doubt(const struct smtp_event *event, struct delivery_decision *decision)
@@ -60,9 +63,10 @@ static void decide_in_doubt(const struct smtp_event *event, struct delivery_deci
 		what = "conversation timed out";
 	else if (event->failure == SMTP_FAILURE_PROTOCOL || event->failure == SMTP_FAILURE_FLOOD)
 		what = "protocol error";
-	delivery_status_set_local(&decision->status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(4, 4, 2),
-				  "%s while sending end of data -- delivery status unknown" DETAIL_FORMAT, what,
-				  DETAIL(event, " (", ")"));
+	delivery_status_set_local(
+		&decision->status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(4, 4, 2),
+		"%s while sending end of data -- delivery status unknown" DETAIL_FORMAT, what,
+		DETAIL(event, " (", ")"));
 	decision->status.maybe_duplicate = true;
 	decision->next = DELIVERY_NEXT_FINAL;
 }
@@ -74,8 +78,8 @@ static void decide_without_tls(enum tls_level tls_level, struct delivery_decisio
 }
 
 /* Time-out, lost connection, or too slow: `what` in Postfix's words. */
-static void decide_broken(const struct smtp_event *event, enum tls_level tls_level, const char *what,
-			  struct delivery_decision *decision)
+static void decide_broken(const struct smtp_event *event, enum tls_level tls_level,
+			  const char *what, struct delivery_decision *decision)
 {
 	struct enhanced_status code = ENHANCED_STATUS(4, 4, 2);
 
@@ -86,11 +90,13 @@ static void decide_broken(const struct smtp_event *event, enum tls_level tls_lev
 		decide_without_tls(tls_level, decision);
 		code = ENHANCED_STATUS(4, 7, 4);
 	}
-	delivery_status_set_local(&decision->status, event->stage, code, "%s while %s" DETAIL_FORMAT, what,
-				  while_doing(event->stage), DETAIL(event, " (", ")"));
+	delivery_status_set_local(&decision->status, event->stage, code,
+				  "%s while %s" DETAIL_FORMAT, what, while_doing(event->stage),
+				  DETAIL(event, " (", ")"));
 }
 
-static void decide_failure(const struct smtp_event *event, enum tls_level tls_level, struct delivery_decision *decision)
+static void decide_failure(const struct smtp_event *event, enum tls_level tls_level,
+			   struct delivery_decision *decision)
 {
 	struct delivery_status *status = &decision->status;
 	enum delivery_stage stage = event->stage;
@@ -100,7 +106,8 @@ static void decide_failure(const struct smtp_event *event, enum tls_level tls_le
 	case SMTP_FAILURE_NONE:
 		break;	/* decide_reply() */
 	case SMTP_FAILURE_CONNECT:
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 4, 1), "%s", event->detail);
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 4, 1), "%s",
+					  event->detail);
 		break;
 	case SMTP_FAILURE_TIMEOUT:
 		decide_broken(event, tls_level, "conversation timed out", decision);
@@ -112,46 +119,57 @@ static void decide_failure(const struct smtp_event *event, enum tls_level tls_le
 		decide_broken(event, tls_level, "conversation timed out", decision);
 		break;
 	case SMTP_FAILURE_PROTOCOL:
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 5, 0), "protocol error while %s" DETAIL_FORMAT,
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 5, 0),
+					  "protocol error while %s" DETAIL_FORMAT,
 					  while_doing(stage), DETAIL(event, ": ", ""));
 		break;
 	case SMTP_FAILURE_FLOOD:
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 4, 2), "protocol error while %s" DETAIL_FORMAT,
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 4, 2),
+					  "protocol error while %s" DETAIL_FORMAT,
 					  while_doing(stage), DETAIL(event, ": ", ""));
 		break;
 	case SMTP_FAILURE_TLS_HANDSHAKE:
 		decide_without_tls(tls_level, decision);
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 7, 5), "Cannot start TLS" DETAIL_FORMAT,
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 7, 5),
+					  "Cannot start TLS" DETAIL_FORMAT,
 					  DETAIL(event, ": ", ""));
 		break;
 	case SMTP_FAILURE_TLS_INJECTION:
 		/* Somebody is at work on this path: cleartext is what they want. */
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 7, 0),
-					  "plaintext data behind the STARTTLS response" DETAIL_FORMAT, DETAIL(event, ": ", ""));
+		delivery_status_set_local(
+			status, stage, ENHANCED_STATUS(4, 7, 0),
+			"plaintext data behind the STARTTLS response" DETAIL_FORMAT,
+			DETAIL(event, ": ", ""));
 		break;
 	case SMTP_FAILURE_TLS_NOT_OFFERED:
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 7, 4), "TLS is required, but was not offered");
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 7, 4),
+					  "TLS is required, but was not offered");
 		break;
 	case SMTP_FAILURE_LOOP:
 		decision->next = DELIVERY_NEXT_FINAL;
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(5, 4, 6), "mail loops back to myself" DETAIL_FORMAT,
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(5, 4, 6),
+					  "mail loops back to myself" DETAIL_FORMAT,
 					  DETAIL(event, " (", ")"));
 		break;
 	case SMTP_FAILURE_CAPABILITY:
 		decision->next = DELIVERY_NEXT_FINAL;
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(5, 6, 7), "%s", event->detail);
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(5, 6, 7), "%s",
+					  event->detail);
 		break;
 	case SMTP_FAILURE_TOO_BIG:
 		decision->next = DELIVERY_NEXT_FINAL;
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(5, 3, 4), "%s", event->detail);
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(5, 3, 4), "%s",
+					  event->detail);
 		break;
 	case SMTP_FAILURE_CANCELLED:
 		decision->next = DELIVERY_NEXT_FINAL;
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 3, 2), "edge is stopping");
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 3, 2),
+					  "edge is stopping");
 		break;
 	case SMTP_FAILURE_LOCAL:
 		decision->next = DELIVERY_NEXT_FINAL;
-		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 3, 0), "local data error" DETAIL_FORMAT,
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 3, 0),
+					  "local data error" DETAIL_FORMAT,
 					  DETAIL(event, ": ", ""));
 		break;
 	}
@@ -162,11 +180,14 @@ static void decide_unexpected(const struct smtp_event *event, struct delivery_de
 {
 	decision->next = DELIVERY_NEXT_HOST;
 	delivery_status_set_local(&decision->status, event->stage, ENHANCED_STATUS(4, 5, 0),
-				  "protocol error while %s: unexpected reply \"%d %s\"", while_doing(event->stage),
-				  event->reply.code, event->reply.text);
+				  "protocol error while %s: unexpected reply \"%d %s\"",
+				  while_doing(event->stage), event->reply.code, event->reply.text);
 }
 
-/* The reply decides; a temporary one lets the next host try, a permanent one is final unless `permanent_next` says otherwise. */
+/*
+ * The reply decides; a temporary one lets the next host try, a permanent one is final unless
+ * `permanent_next` says otherwise.
+ */
 static void decide_refusal(const struct smtp_event *event, enum delivery_next permanent_next,
 			   struct delivery_decision *decision)
 {
@@ -182,10 +203,12 @@ static void decide_refusal(const struct smtp_event *event, enum delivery_next pe
 }
 
 /*
- * 452 and 552 are "too many recipients" (RFC 5321 4.5.3.1.10) and say nothing about this one, unless an enhanced code with
- * subject 1 or 2 (address, mailbox) says otherwise: "452 4.2.2 mailbox full".
+ * 452 and 552 are "too many recipients" (RFC 5321 4.5.3.1.10) and say nothing about this one,
+ * unless an enhanced code with subject 1 or 2 (address, mailbox) says otherwise: "452 4.2.2 mailbox
+ * full".
  */
-static void decide_rcpt(const struct smtp_event *event, size_t accepted_before, struct delivery_decision *decision)
+static void decide_rcpt(const struct smtp_event *event, size_t accepted_before,
+			struct delivery_decision *decision)
 {
 	const struct smtp_reply *reply = &event->reply;
 
@@ -200,11 +223,13 @@ static void decide_rcpt(const struct smtp_event *event, size_t accepted_before, 
 		decision->next = DELIVERY_NEXT_HOST;
 }
 
-static void decide_starttls(const struct smtp_event *event, enum tls_level tls_level, struct delivery_decision *decision)
+static void decide_starttls(const struct smtp_event *event, enum tls_level tls_level,
+			    struct delivery_decision *decision)
 {
 	decide_without_tls(tls_level, decision);
 	delivery_status_set_local(&decision->status, event->stage, ENHANCED_STATUS(4, 7, 4),
-				  "TLS was offered, but refused: %d %s", event->reply.code, event->reply.text);
+				  "TLS was offered, but refused: %d %s", event->reply.code,
+				  event->reply.text);
 }
 
 static void decide_final(const struct smtp_event *event, struct delivery_decision *decision)
@@ -219,8 +244,8 @@ static void decide_final(const struct smtp_event *event, struct delivery_decisio
 	decision->next = DELIVERY_NEXT_FINAL;
 }
 
-static void decide_reply(const struct smtp_event *event, enum tls_level tls_level, size_t accepted_before,
-			 struct delivery_decision *decision)
+static void decide_reply(const struct smtp_event *event, enum tls_level tls_level,
+			 size_t accepted_before, struct delivery_decision *decision)
 {
 	switch (event->stage) {
 	case STAGE_TUNNEL:
@@ -254,8 +279,8 @@ static void decide_reply(const struct smtp_event *event, enum tls_level tls_leve
 	}
 }
 
-void delivery_policy_decide(const struct smtp_event *event, enum tls_level tls_level, size_t accepted_before,
-			    struct delivery_decision *decision)
+void delivery_policy_decide(const struct smtp_event *event, enum tls_level tls_level,
+			    size_t accepted_before, struct delivery_decision *decision)
 {
 	memset(decision, 0, sizeof(*decision));
 	if (event->failure == SMTP_FAILURE_NONE)

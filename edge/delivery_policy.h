@@ -1,6 +1,7 @@
 /*
- * Everything that can defer or bounce mail, as one pure function: (stage, what happened, reply) -> what to do next
- * and the status if this was the last word. STYLE: Postfix keeps the same in smtp_trouble.c.
+ * Everything that can defer or bounce mail, as one pure function: (stage, what happened, reply) ->
+ * what to do next and the status if this was the last word. STYLE: Postfix keeps the same in
+ * smtp_trouble.c.
  */
 #ifndef DELIVERY_POLICY_H
 #define DELIVERY_POLICY_H
@@ -10,9 +11,9 @@
 
 enum delivery_next {
 	DELIVERY_NEXT_FINAL,		/* the status stands */
-	DELIVERY_NEXT_HOST,		/* another address may be tried; the status stands if there is none */
-	DELIVERY_NEXT_CLEARTEXT,	/* same address, fresh connection, without TLS; only with tls_level MAY */
-	DELIVERY_NEXT_TRANSACTION,	/* same connection, a further transaction (too many recipients) */
+	DELIVERY_NEXT_HOST,		/* try another address; stands if there is none */
+	DELIVERY_NEXT_CLEARTEXT,	/* same address anew, without TLS; only at TLS_MAY */
+	DELIVERY_NEXT_TRANSACTION,	/* same connection, once more: too many recipients */
 };
 
 struct delivery_decision {
@@ -21,17 +22,19 @@ struct delivery_decision {
 };
 
 /*
- * `accepted_before`: recipients that this server took in this transaction before this RCPT reply. The reason of a local status
- * names no host ("lost connection while sending RCPT TO"): delivery_status prints that from remote_*.
+ * `accepted_before`: recipients that this server took in this transaction before this RCPT reply.
+ * The reason of a local status names no host ("lost connection while sending RCPT TO"):
+ * delivery_status prints that from remote_*.
  */
-void delivery_policy_decide(const struct smtp_event *event, enum tls_level tls_level, size_t accepted_before,
-			    struct delivery_decision *decision);
+void delivery_policy_decide(const struct smtp_event *event, enum tls_level tls_level,
+			    size_t accepted_before, struct delivery_decision *decision);
 
 /*
- * Of two hosts' verdicts on the same recipient, which one tells the user more and is never wrong: a temporary one
- * beats a permanent one (some host may still take it), except that a later permanent verdict on the message or the
- * recipient itself (stage MAIL or beyond) stands. An outcome in doubt gives way to nothing but a success. Between equals
- * the one that came further wins, the later one if both came equally far.
+ * Of two hosts' verdicts on the same recipient, which one tells the user more and is never wrong: a
+ * temporary one beats a permanent one (some host may still take it), except that a later permanent
+ * verdict on the message or the recipient itself (stage MAIL or beyond) stands. An outcome in doubt
+ * gives way to nothing but a success. Between equals the one that came further wins, the later one
+ * if both came equally far.
  */
 void delivery_policy_merge(struct delivery_status *kept, const struct delivery_status *later);
 

@@ -1,13 +1,15 @@
 /*
  * EHLO keywords to a struct.
  *
- *   ehlo-ok-rsp   = "250-" Domain [ SP ehlo-greet ] CRLF *( "250-" ehlo-line CRLF ) "250" SP ehlo-line CRLF
- *   ehlo-line     = ehlo-keyword *( SP ehlo-param )                                       (RFC 5321 4.1.1.1)
- *   SIZE          = "SIZE" [ SP 1*20DIGIT ]               0: no fixed maximum is in force (RFC 1870 3, 4)
+ *   ehlo-ok-rsp   = "250-" Domain [ SP ehlo-greet ] CRLF
+ *                   *( "250-" ehlo-line CRLF ) "250" SP ehlo-line CRLF        (RFC 5321 4.1.1.1)
+ *   ehlo-line     = ehlo-keyword *( SP ehlo-param )
+ *   size          = "SIZE" [ SP 1*20DIGIT ]    0: no fixed maximum is in force  (RFC 1870 3, 4)
  *
- * Keywords stand in any case. A keyword that we do not use is ignored, and so are parameters where none are
- * defined. A SIZE that is no number, or no 64-bit number, is taken for "no limit": the server will say so
- * itself if it minds, and a wrong guess in the other direction would bounce mail.
+ * Keywords stand in any case. A keyword that we do not use is ignored, and so are parameters where
+ * none are defined. A SIZE that is no number, or no 64-bit number, is taken for "no limit": the
+ * server will say so itself if it minds, and a wrong guess in the other direction would bounce
+ * mail.
  */
 #include "smtp_capability.h"
 
@@ -71,23 +73,27 @@ void smtp_capability_domain(char *out, size_t size, const char *text, size_t len
 	log_printable(out, size, text + start, word_length(text + start, length - start));
 }
 
-void smtp_capability_line(struct smtp_capabilities *capabilities, size_t line_number, const char *text, size_t length)
+void smtp_capability_line(struct smtp_capabilities *capabilities, size_t line_number,
+			  const char *text, size_t length)
 {
 	size_t start = skip_blanks(text, length), keyword;
 
 	if (line_number == 0) {
-		smtp_capability_domain(capabilities->domain, sizeof(capabilities->domain), text, length);
+		smtp_capability_domain(capabilities->domain, sizeof(capabilities->domain), text,
+				       length);
 		return;
 	}
 	text += start;
 	length -= start;
 	keyword = word_length(text, length);
 	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
-		if (strlen(keywords[i].keyword) == keyword && strncasecmp(keywords[i].keyword, text, keyword) == 0)
+		if (strlen(keywords[i].keyword) == keyword &&
+		    strncasecmp(keywords[i].keyword, text, keyword) == 0)
 			*(bool *)((char *)capabilities + keywords[i].offset) = true;
 	if (keyword == strlen("SIZE") && strncasecmp(text, "SIZE", keyword) == 0) {
 		size_t value = keyword + skip_blanks(text + keyword, length - keyword);
 
-		capabilities->size_max = parse_size(text + value, word_length(text + value, length - value));
+		capabilities->size_max = parse_size(text + value,
+						    word_length(text + value, length - value));
 	}
 }

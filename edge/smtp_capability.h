@@ -8,18 +8,24 @@
 
 struct smtp_capabilities {
 	bool esmtp;		/* EHLO was accepted */
-	bool starttls, pipelining, eightbitmime, smtputf8, dsn, size, requiretls, chunking, enhancedstatuscodes;
+	bool starttls, pipelining, eightbitmime, smtputf8, dsn, size;
+	bool requiretls, chunking, enhancedstatuscodes;
 	uint64_t size_max;	/* 0 = no limit known */
 	char domain[256];	/* what the server calls itself in the first line, printable */
 };
 
 /*
- * Feed each line of the EHLO reply without code and hyphen; line_number counts from 0 (the greeting line). Start
- * with a zeroed struct for every reply: nothing may survive from an earlier EHLO. Unknown keywords are ignored.
+ * Feed each line of the EHLO reply without code and hyphen; line_number counts from 0 (the greeting
+ * line). Start with a zeroed struct for every reply: nothing may survive from an earlier EHLO.
+ * Unknown keywords are ignored.
  */
-void smtp_capability_line(struct smtp_capabilities *capabilities, size_t line_number, const char *text, size_t length);
+void smtp_capability_line(struct smtp_capabilities *capabilities, size_t line_number,
+			  const char *text, size_t length);
 
-/* The first word of a greeting or EHLO line: what the server calls itself. Made printable; "" if there is none. */
+/*
+ * The first word of a greeting or EHLO line: what the server calls itself. Made printable; "" if
+ * there is none.
+ */
 void smtp_capability_domain(char *out, size_t size, const char *text, size_t length);
 
 #endif

@@ -1,11 +1,13 @@
 /*
  * One reply, one command, the end: what the other smtp_client*.c files are built of.
  *
- * A reply exists only when it was read in full; whatever is cut short, too long or malformed is a failure, never half a reply.
- * Nothing is written while unread input waits: a server that speaks without having been asked could otherwise put
- * an old "250" where a later answer is expected. A 421 is the one reply that may come at any time (RFC 5321 3.8).
+ * A reply exists only when it was read in full; whatever is cut short, too long or malformed is a
+ * failure, never half a reply. Nothing is written while unread input waits: a server that speaks
+ * without having been asked could otherwise put an old "250" where a later answer is expected. A
+ * 421 is the one reply that may come at any time (RFC 5321 3.8).
  *
- * Time-outs: RFC 5321 4.5.3.2, per reply and not per read; the deadline of the delivery cuts every one of them.
+ * Time-outs: RFC 5321 4.5.3.2, per reply and not per read; the deadline of the delivery cuts every
+ * one of them.
  */
 #include "smtp_client.h"
 
@@ -20,7 +22,8 @@
 /* A server that began to speak unasked shall finish soon. */
 #define UNSOLICITED_TIMEOUT_MS 5000
 
-void smtp_client_fail(struct smtp_event *event, enum delivery_stage stage, enum smtp_failure failure, const char *format, ...)
+void smtp_client_fail(struct smtp_event *event, enum delivery_stage stage,
+		      enum smtp_failure failure, const char *format, ...)
 {
 	char detail[sizeof(event->detail)];
 	va_list arguments;
@@ -34,18 +37,20 @@ void smtp_client_fail(struct smtp_event *event, enum delivery_stage stage, enum 
 	log_printable(event->detail, sizeof(event->detail), detail, strlen(detail));
 }
 
-void smtp_client_fail_stream(const struct smtp_client *client, struct smtp_event *event, enum delivery_stage stage,
-			     enum stream_result result)
+void smtp_client_fail_stream(const struct smtp_client *client, struct smtp_event *event,
+			     enum delivery_stage stage, enum stream_result result)
 {
 	switch (result) {
 	case STREAM_TIMEOUT:
 		smtp_client_fail(event, stage, SMTP_FAILURE_TIMEOUT, "%s", "");
 		break;
 	case STREAM_ERROR:
-		smtp_client_fail(event, stage, SMTP_FAILURE_LOST, "%s", stream_error(&client->stream));
+		smtp_client_fail(event, stage, SMTP_FAILURE_LOST, "%s",
+				 stream_error(&client->stream));
 		break;
 	case STREAM_TOO_LONG:
-		smtp_client_fail(event, stage, SMTP_FAILURE_FLOOD, "reply line longer than %d bytes", SMTP_REPLY_LINE_MAX);
+		smtp_client_fail(event, stage, SMTP_FAILURE_FLOOD,
+				 "reply line longer than %d bytes", SMTP_REPLY_LINE_MAX);
 		break;
 	case STREAM_CANCELLED:
 		smtp_client_fail(event, stage, SMTP_FAILURE_CANCELLED, "%s", "");
@@ -63,8 +68,9 @@ struct deadline smtp_client_deadline(const struct smtp_client *client, int64_t t
 	return deadline_earlier(deadline_in_ms(timeout_ms), client->params.deadline);
 }
 
-int smtp_client_read_reply(struct smtp_client *client, enum delivery_stage stage, struct deadline deadline,
-			   smtp_client_line_fn *on_line, void *context, struct smtp_event *event)
+int smtp_client_read_reply(struct smtp_client *client, enum delivery_stage stage,
+			   struct deadline deadline, smtp_client_line_fn *on_line, void *context,
+			   struct smtp_event *event)
 {
 	enum smtp_reply_progress progress = SMTP_REPLY_MORE;
 	char line[SMTP_REPLY_LINE_MAX + 1];
@@ -73,7 +79,8 @@ int smtp_client_read_reply(struct smtp_client *client, enum delivery_stage stage
 
 	smtp_reply_parser_init(&parser);
 	while (progress == SMTP_REPLY_MORE) {
-		enum stream_result result = stream_read_line(&client->stream, line, sizeof(line), &length, deadline);
+		enum stream_result result = stream_read_line(&client->stream, line, sizeof(line),
+							     &length, deadline);
 
 		if (result != STREAM_OK) {
 			smtp_client_fail_stream(client, event, stage, result);
@@ -81,14 +88,17 @@ int smtp_client_read_reply(struct smtp_client *client, enum delivery_stage stage
 		}
 		progress = smtp_reply_parse_line(&parser, line, length);
 		if (progress == SMTP_REPLY_PROTOCOL_ERROR) {
-			bool is_flood = parser.lines > SMTP_REPLY_LINES_MAX || parser.bytes > SMTP_REPLY_BYTES_MAX;
+			bool is_flood = parser.lines > SMTP_REPLY_LINES_MAX ||
+					parser.bytes > SMTP_REPLY_BYTES_MAX;
 
-			smtp_client_fail(event, stage, is_flood ? SMTP_FAILURE_FLOOD : SMTP_FAILURE_PROTOCOL, "%s",
-					 parser.error);
+			smtp_client_fail(event, stage,
+					 is_flood ? SMTP_FAILURE_FLOOD : SMTP_FAILURE_PROTOCOL,
+					 "%s", parser.error);
 			return -1;
 		}
 		if (on_line != NULL)
-			on_line(context, parser.lines - 1, length > 4 ? line + 4 : "", length > 4 ? length - 4 : 0);
+			on_line(context, parser.lines - 1, length > 4 ? line + 4 : "",
+				length > 4 ? length - 4 : 0);
 	}
 	memset(event, 0, sizeof(*event));
 	event->stage = stage;
@@ -96,11 +106,14 @@ int smtp_client_read_reply(struct smtp_client *client, enum delivery_stage stage
 	return 0;
 }
 
-int smtp_client_read_unsolicited(struct smtp_client *client, enum delivery_stage stage, struct smtp_event *event)
+int smtp_client_read_unsolicited(struct smtp_client *client, enum delivery_stage stage,
+				 struct smtp_event *event)
 {
 	char text[120];
 
-	if (smtp_client_read_reply(client, stage, smtp_client_deadline(client, UNSOLICITED_TIMEOUT_MS), NULL, NULL, event) != 0)
+	if (smtp_client_read_reply(client, stage,
+				   smtp_client_deadline(client, UNSOLICITED_TIMEOUT_MS), NULL, NULL,
+				   event) != 0)
 		return -1;
 	if (event->reply.code == 421)
 		return 0;
@@ -109,8 +122,9 @@ int smtp_client_read_unsolicited(struct smtp_client *client, enum delivery_stage
 	return -1;
 }
 
-int smtp_client_command(struct smtp_client *client, enum delivery_stage stage, int64_t timeout_ms, const char *line,
-			smtp_client_line_fn *on_line, void *context, struct smtp_event *event)
+int smtp_client_command(struct smtp_client *client, enum delivery_stage stage, int64_t timeout_ms,
+			const char *line, smtp_client_line_fn *on_line, void *context,
+			struct smtp_event *event)
 {
 	struct deadline deadline = smtp_client_deadline(client, timeout_ms);
 	enum stream_result result;
@@ -131,7 +145,8 @@ void smtp_client_quit(struct smtp_client *client)
 	struct smtp_event event;
 
 	if (client->is_open)
-		smtp_client_command(client, STAGE_AFTER_FINAL_DOT, SMTP_QUIT_TIMEOUT_MS, "QUIT\r\n", NULL, NULL, &event);
+		smtp_client_command(client, STAGE_AFTER_FINAL_DOT, SMTP_QUIT_TIMEOUT_MS, "QUIT\r\n",
+				    NULL, NULL, &event);
 	smtp_client_close(client);
 }
 

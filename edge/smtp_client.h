@@ -1,7 +1,7 @@
 /*
- * The conversation with one server (RFC 5321, 1870, 2920, 3207, 3461, 6152, 6531): greeting, EHLO, STARTTLS, MAIL,
- * RCPT, DATA, QUIT. It decides nothing about mail: it reports what happened as values, and delivery_policy
- * makes delivery statuses out of them.
+ * The conversation with one server (RFC 5321, 1870, 2920, 3207, 3461, 6152, 6531): greeting, EHLO,
+ * STARTTLS, MAIL, RCPT, DATA, QUIT. It decides nothing about mail: it reports what happened as
+ * values, and delivery_policy makes delivery statuses out of them.
  */
 #ifndef SMTP_CLIENT_H
 #define SMTP_CLIENT_H
@@ -31,7 +31,7 @@ enum smtp_failure {
 	SMTP_FAILURE_TLS_INJECTION,	/* bytes behind the 220 of STARTTLS (CVE-2011-0411) */
 	SMTP_FAILURE_TLS_NOT_OFFERED,	/* policy wants TLS and there is none */
 	SMTP_FAILURE_LOOP,		/* the server is ourselves */
-	SMTP_FAILURE_CAPABILITY,	/* the message needs what the server does not offer (SMTPUTF8) */
+	SMTP_FAILURE_CAPABILITY,	/* the message needs what is not offered (SMTPUTF8) */
 	SMTP_FAILURE_TOO_BIG,		/* larger than the server's SIZE */
 	SMTP_FAILURE_SLOW,		/* below the minimum data rate */
 	SMTP_FAILURE_CANCELLED,		/* the edge stops */
@@ -39,56 +39,63 @@ enum smtp_failure {
 };
 
 /*
- * What happened at a step: a complete reply, or a failure with a sentence. Both with the stage, which for a failure is that of
- * the reply waited for. Neither names the host.
+ * What happened at a step: a complete reply, or a failure with a sentence. Both with the stage,
+ * which for a failure is that of the reply waited for. Neither names the host.
  */
 struct smtp_event {
 	enum delivery_stage stage;
 	enum smtp_failure failure;
 	struct smtp_reply reply;		/* failure NONE: the reply that decided */
-	char detail[200];			/* failure: "Connection reset by peer", printable; may be "" */
-	bool final_dot_sent;			/* the final dot left (or may have left) and no reply was read: in doubt */
+	char detail[200];			/* failure: "Connection reset by peer", or "" */
+	bool final_dot_sent;			/* it left, or may have, and no reply was read */
 };
 
 struct smtp_client_params {
-	const char *host;			/* MX host name for SNI, an A-label name; NULL or a literal: no SNI */
+	const char *host;			/* A-label name for SNI; NULL or a literal: none */
 	const char *address;			/* printable address */
 	int port;
 	const char *ehlo_name;
 	enum tls_level tls_level;
 	struct tls_context *tls;
 	struct deadline deadline;		/* of the whole delivery; cuts every step */
-	int cancel_fd;				/* -1 or an eventfd: readable = give up (SMTP_FAILURE_CANCELLED) unless the final dot is out */
+	/* -1, or an eventfd: readable = give up (CANCELLED) unless the final dot is out. */
+	int cancel_fd;
 };
 
 /* Opaque outside smtp_client*.c. */
 struct smtp_client {
 	struct stream stream;
-	struct smtp_client_params params;	/* the strings are the caller's and outlive the client */
-	struct smtp_capabilities capabilities;	/* of the last EHLO, i.e. inside TLS when there is TLS */
-	char tls_description[DELIVERY_TLS_MAX + 1];	/* "" = cleartext; kept after close, for the status */
+	struct smtp_client_params params;	/* strings are the caller's and outlive the client */
+	struct smtp_capabilities capabilities;	/* of the last EHLO, in TLS if any */
+	char tls_description[DELIVERY_TLS_MAX + 1];	/* "" = cleartext; kept after close */
 	bool is_open;
 	bool in_transaction;			/* MAIL was accepted: RSET before the next */
 	int64_t data_rate_grace_ms;		/* SMTP_MIN_DATA_RATE_GRACE_MS */
 };
 
 /*
- * Takes the connected socket, reads the greeting, says EHLO (HELO after a 5xx), STARTTLS and EHLO again as the level wants.
- * 0: ready for smtp_client_transaction(). -1: *event says why; the client is closed. A connection lost before the
- * first reply inside TLS counts as a failed handshake: with TLS 1.3 a server refuses ours only then.
+ * Takes the connected socket, reads the greeting, says EHLO (HELO after a 5xx), STARTTLS and EHLO
+ * again as the level wants. 0: ready for smtp_client_transaction(). -1: *event says why; the client
+ * is closed. A connection lost before the first reply inside TLS counts as a failed handshake: with
+ * TLS 1.3 a server refuses ours only then.
  */
-int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_client_params *params, struct smtp_event *event);
+int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_client_params *params,
+		     struct smtp_event *event);
 
 /*
- * One mail transaction for recipients[0..count-1] of the envelope (indices into envelope->recipients), count <=
- * SMTP_RECIPIENTS_PER_TRANSACTION. Calls `result` exactly once for every index, in any order, possibly before the final reply
- * (a refused RCPT). Returns true when the client may be used for another transaction, false when it was closed.
- * The content is written verbatim: prefix (trace field, already in wire form) then content then ".". 8-bit content goes
- * to a server without 8BITMIME as it is, without BODY=: converting it would break DKIM signatures, and servers that
- * cannot take it are not found any more (Postfix with disable_mime_output_conversion does the same).
- * An index whose RCPT got no final answer because the connection broke gets an event with failure != NONE.
- * RCPT 452/552-too-many (RFC 5321 4.5.3.1.10) after at least one accepted recipient is reported with its reply: the caller may
- * retry those in a further transaction on the same client.
+ * One mail transaction for recipients[0..count-1] of the envelope (indices into
+ * envelope->recipients), count <= SMTP_RECIPIENTS_PER_TRANSACTION. Calls `result` exactly once for
+ * every index, in any order, possibly before the final reply (a refused RCPT). Returns true when
+ * the client may be used for another transaction, false when it was closed.
+ *
+ * An index whose RCPT got no final answer because the connection broke gets an event with failure
+ * != NONE. RCPT 452/552-too-many (RFC 5321 4.5.3.1.10) after at least one accepted recipient is
+ * reported with its reply: the caller may retry those in a further transaction on the same client.
+ *
+ * The content is written verbatim: prefix (trace field, already in wire form) then content then
+ * ".". 8-bit content goes to a server without 8BITMIME as it is, without BODY=: converting it would
+ * break DKIM signatures, and servers that cannot take it are not found any more (Postfix with
+ * disable_mime_output_conversion does the same).
  */
 typedef void smtp_client_result_fn(void *context, size_t index, const struct smtp_event *event);
 
@@ -102,7 +109,8 @@ struct smtp_transaction {
 	smtp_client_result_fn *result;
 	void *context;
 };
-bool smtp_client_transaction(struct smtp_client *client, const struct smtp_transaction *transaction);
+bool smtp_client_transaction(struct smtp_client *client,
+			     const struct smtp_transaction *transaction);
 
 /* QUIT (waits for the answer at most SMTP_QUIT_TIMEOUT_MS) and close. Safe on a closed client. */
 void smtp_client_quit(struct smtp_client *client);

@@ -1,14 +1,18 @@
 /*
- * From 354 to the answer to the final dot: the only place where the fate of a message may become unknown (RFC 1047).
+ * From 354 to the answer to the final dot: the only place where the fate of a message may become
+ * unknown (RFC 1047).
  *
- * The content ends with CRLF, so what ends the mail data is ".\r\n" alone, and it is written as a step of its own:
- * as long as that step has not begun the server cannot have the message, whatever breaks. From then until a reply
- * was read in full the outcome is in doubt, and a wish to stop (cancel_fd) no longer counts.
+ * The content ends with CRLF, so what ends the mail data is ".\r\n" alone, and it is written as a
+ * step of its own: as long as that step has not begun the server cannot have the message, whatever
+ * breaks. From then until a reply was read in full the outcome is in doubt, and a wish to stop
+ * (cancel_fd) no longer counts.
  *
- * A server may refuse while the content is being written: a 4xx or 5xx then is its answer. A 2xx then is none: it answers nothing
- * that was asked. In both cases the connection goes, as the rest of the content cannot be taken back.
+ * A server may refuse while the content is being written: a 4xx or 5xx then is its answer. A 2xx
+ * then is none: it answers nothing that was asked. In both cases the connection goes, as the rest
+ * of the content cannot be taken back.
  *
- * Who takes less than SMTP_MIN_DATA_RATE_BYTES_PER_S on average, or nothing for SMTP_DATA_BLOCK_TIMEOUT_MS, is given up.
+ * Who takes less than SMTP_MIN_DATA_RATE_BYTES_PER_S on average, or nothing for
+ * SMTP_DATA_BLOCK_TIMEOUT_MS, is given up.
  */
 #include <string.h>
 
@@ -31,7 +35,8 @@ static struct deadline rate_deadline(const struct content_writer *writer)
 {
 	uint64_t earned_ms = writer->written * 1000 / SMTP_MIN_DATA_RATE_BYTES_PER_S;
 
-	return (struct deadline){ writer->began_ms + writer->client->data_rate_grace_ms + (int64_t)earned_ms };
+	return (struct deadline){ writer->began_ms + writer->client->data_rate_grace_ms +
+				  (int64_t)earned_ms };
 }
 
 /* The server spoke before the dot. */
@@ -39,38 +44,45 @@ static void read_early_reply(struct smtp_client *client, struct smtp_event *even
 {
 	char text[120];
 
-	if (smtp_client_read_reply(client, STAGE_CONTENT, smtp_client_deadline(client, SMTP_DATA_BLOCK_TIMEOUT_MS), NULL, NULL,
-				   event) != 0)
+	if (smtp_client_read_reply(client, STAGE_CONTENT,
+				   smtp_client_deadline(client, SMTP_DATA_BLOCK_TIMEOUT_MS), NULL,
+				   NULL, event) != 0)
 		return;
-	if (smtp_reply_is(&event->reply, REPLY_TRANSIENT) || smtp_reply_is(&event->reply, REPLY_PERMANENT))
+	if (smtp_reply_is(&event->reply, REPLY_TRANSIENT) ||
+	    smtp_reply_is(&event->reply, REPLY_PERMANENT))
 		return;
 	smtp_reply_print(&event->reply, text, sizeof(text));
 	smtp_client_fail(event, STAGE_CONTENT, SMTP_FAILURE_PROTOCOL, "early reply \"%s\"", text);
 }
 
-static void fail_timeout(const struct content_writer *writer, struct deadline rate, struct smtp_event *event)
+static void fail_timeout(const struct content_writer *writer, struct deadline rate,
+			 struct smtp_event *event)
 {
 	if (deadline_has_passed(rate) && !deadline_has_passed(writer->client->params.deadline))
-		smtp_client_fail(event, STAGE_CONTENT, SMTP_FAILURE_SLOW, "slower than %d bytes per second",
-				 SMTP_MIN_DATA_RATE_BYTES_PER_S);
+		smtp_client_fail(event, STAGE_CONTENT, SMTP_FAILURE_SLOW,
+				 "slower than %d bytes per second", SMTP_MIN_DATA_RATE_BYTES_PER_S);
 	else
 		smtp_client_fail(event, STAGE_CONTENT, SMTP_FAILURE_TIMEOUT, "%s", "");
 }
 
-static int write_piece(struct content_writer *writer, const uint8_t *bytes, size_t length, struct smtp_event *event)
+static int write_piece(struct content_writer *writer, const uint8_t *bytes, size_t length,
+		       struct smtp_event *event)
 {
 	struct smtp_client *client = writer->client;
 	size_t done = 0, put;
 
 	while (done < length) {
 		struct deadline rate = rate_deadline(writer);
-		struct deadline deadline = deadline_earlier(rate, smtp_client_deadline(client, SMTP_DATA_BLOCK_TIMEOUT_MS));
+		struct deadline deadline = deadline_earlier(
+			rate, smtp_client_deadline(client, SMTP_DATA_BLOCK_TIMEOUT_MS));
 		enum stream_result result;
 
-		result = stream_write_watching(&client->stream, bytes + done, length - done, &put, deadline);
+		result = stream_write_watching(&client->stream, bytes + done, length - done, &put,
+					       deadline);
 		done += put;
 		writer->written += put;
-		if (result == STREAM_OK || (result == STREAM_TIMEOUT && put > 0 && !deadline_has_passed(client->params.deadline)))
+		if (result == STREAM_OK || (result == STREAM_TIMEOUT && put > 0 &&
+					    !deadline_has_passed(client->params.deadline)))
 			continue;
 		if (result == STREAM_INPUT)
 			read_early_reply(client, event);
@@ -83,7 +95,8 @@ static int write_piece(struct content_writer *writer, const uint8_t *bytes, size
 	return 0;
 }
 
-static int write_run(struct content_writer *writer, const uint8_t *bytes, size_t length, struct smtp_event *event)
+static int write_run(struct content_writer *writer, const uint8_t *bytes, size_t length,
+		     struct smtp_event *event)
 {
 	while (length > 0) {
 		size_t piece = length < PIECE_BYTES ? length : PIECE_BYTES;
@@ -96,14 +109,16 @@ static int write_run(struct content_writer *writer, const uint8_t *bytes, size_t
 	return 0;
 }
 
-static int write_content(struct smtp_client *client, const struct smtp_transaction *transaction, struct smtp_event *event)
+static int write_content(struct smtp_client *client, const struct smtp_transaction *transaction,
+			 struct smtp_event *event)
 {
 	struct content_writer writer = { .client = client, .began_ms = deadline_now_ms() };
 	struct content_cursor cursor;
 	const uint8_t *bytes;
 	size_t length;
 
-	if (write_run(&writer, (const uint8_t *)transaction->prefix, transaction->prefix_length, event) != 0)
+	if (write_run(&writer, (const uint8_t *)transaction->prefix, transaction->prefix_length,
+		      event) != 0)
 		return -1;
 	content_cursor_init(&cursor, transaction->content);
 	while (content_cursor_next(&cursor, &bytes, &length))
@@ -127,8 +142,9 @@ static int read_last_words(struct smtp_client *client, struct smtp_event *event)
 }
 
 /*
- * 0: the dot is out. -1: *event says why not; event->final_dot_sent if it may be out nevertheless. TLS may hold a
- * record half written and send the rest with close_notify, so under TLS every failed write may have carried the dot.
+ * 0: the dot is out. -1: *event says why not; event->final_dot_sent if it may be out nevertheless.
+ * TLS may hold a record half written and send the rest with close_notify, so under TLS every failed
+ * write may have carried the dot.
  */
 static int write_final_dot(struct smtp_client *client, struct smtp_event *event)
 {
@@ -141,7 +157,8 @@ static int write_final_dot(struct smtp_client *client, struct smtp_event *event)
 		return -1;
 	}
 	stream->cancel_fd = -1;
-	result = stream_write_full(stream, final_dot, strlen(final_dot), smtp_client_deadline(client, SMTP_DATA_BLOCK_TIMEOUT_MS));
+	result = stream_write_full(stream, final_dot, strlen(final_dot),
+				   smtp_client_deadline(client, SMTP_DATA_BLOCK_TIMEOUT_MS));
 	if (result == STREAM_OK)
 		return 0;
 	smtp_client_fail_stream(client, event, STAGE_CONTENT, result);
@@ -154,14 +171,15 @@ static int write_final_dot(struct smtp_client *client, struct smtp_event *event)
 	return -1;
 }
 
-void smtp_client_send_content(struct smtp_client *client, const struct smtp_transaction *transaction,
-			      struct smtp_event *event)
+void smtp_client_send_content(struct smtp_client *client,
+			      const struct smtp_transaction *transaction, struct smtp_event *event)
 {
 	if (write_content(client, transaction, event) != 0 || write_final_dot(client, event) != 0) {
 		smtp_client_close(client);
 		return;
 	}
-	if (smtp_client_read_reply(client, STAGE_AFTER_FINAL_DOT, smtp_client_deadline(client, SMTP_DATA_DONE_TIMEOUT_MS), NULL,
+	if (smtp_client_read_reply(client, STAGE_AFTER_FINAL_DOT,
+				   smtp_client_deadline(client, SMTP_DATA_DONE_TIMEOUT_MS), NULL,
 				   NULL, event) != 0) {
 		event->final_dot_sent = true;
 		smtp_client_close(client);

@@ -5,39 +5,46 @@
 #include "smtp_client.h"
 
 /* Each line of a reply without code and hyphen, from line_number 0; `text` may hold any byte. */
-typedef void smtp_client_line_fn(void *context, size_t line_number, const char *text, size_t length);
+typedef void smtp_client_line_fn(void *context, size_t line_number, const char *text,
+				 size_t length);
 
 /* *event becomes a failure; the client stays as it is. `format` may be "" for no detail. */
-void smtp_client_fail(struct smtp_event *event, enum delivery_stage stage, enum smtp_failure failure, const char *format, ...)
+void smtp_client_fail(struct smtp_event *event, enum delivery_stage stage,
+		      enum smtp_failure failure, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* The same out of what a stream function returned (not STREAM_OK). */
-void smtp_client_fail_stream(const struct smtp_client *client, struct smtp_event *event, enum delivery_stage stage,
-			     enum stream_result result);
+void smtp_client_fail_stream(const struct smtp_client *client, struct smtp_event *event,
+			     enum delivery_stage stage, enum stream_result result);
 
 /* `timeout_ms` from now, cut by the deadline of the delivery. */
 struct deadline smtp_client_deadline(const struct smtp_client *client, int64_t timeout_ms);
 
 /*
- * Reads one reply. 0: it is in event->reply, failure NONE. -1: *event is a failure. `on_line` may be NULL. The caller closes
- * the client after -1.
+ * Reads one reply. 0: it is in event->reply, failure NONE. -1: *event is a failure. `on_line` may
+ * be NULL. The caller closes the client after -1.
  */
-int smtp_client_read_reply(struct smtp_client *client, enum delivery_stage stage, struct deadline deadline,
-			   smtp_client_line_fn *on_line, void *context, struct smtp_event *event);
+int smtp_client_read_reply(struct smtp_client *client, enum delivery_stage stage,
+			   struct deadline deadline, smtp_client_line_fn *on_line, void *context,
+			   struct smtp_event *event);
 /*
- * Reads what the server said although nothing was asked. Only a 421 is a reply then (0); everything else is a
- * failure (-1).
+ * Reads what the server said although nothing was asked. Only a 421 is a reply then (0); everything
+ * else is a failure (-1).
  */
-int smtp_client_read_unsolicited(struct smtp_client *client, enum delivery_stage stage, struct smtp_event *event);
-/* Writes one command line, CRLF included, and reads its reply; results as smtp_client_read_reply(). */
-int smtp_client_command(struct smtp_client *client, enum delivery_stage stage, int64_t timeout_ms, const char *line,
-			smtp_client_line_fn *on_line, void *context, struct smtp_event *event);
+int smtp_client_read_unsolicited(struct smtp_client *client, enum delivery_stage stage,
+				 struct smtp_event *event);
+/*
+ * Writes one command line, CRLF included, and reads its reply; results as smtp_client_read_reply().
+ */
+int smtp_client_command(struct smtp_client *client, enum delivery_stage stage, int64_t timeout_ms,
+			const char *line, smtp_client_line_fn *on_line, void *context,
+			struct smtp_event *event);
 
 /*
- * Writes prefix, content and the final dot, and reads the reply. *event says what happened in every case: a reply
- * in stage CONTENT (early, the dot was not sent) or AFTER_FINAL_DOT, or a failure. The client is closed
- * unless it may be used further.
+ * Writes prefix, content and the final dot, and reads the reply. *event says what happened in every
+ * case: a reply in stage CONTENT (early, the dot was not sent) or AFTER_FINAL_DOT, or a failure.
+ * The client is closed unless it may be used further.
  */
-void smtp_client_send_content(struct smtp_client *client, const struct smtp_transaction *transaction,
-			      struct smtp_event *event);
+void smtp_client_send_content(struct smtp_client *client,
+			      const struct smtp_transaction *transaction, struct smtp_event *event);
 
 #endif

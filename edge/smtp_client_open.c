@@ -1,10 +1,11 @@
 /*
- * From a connected socket to a server that is ready for mail: greeting, EHLO or HELO, STARTTLS, EHLO again.
+ * From a connected socket to a server that is ready for mail: greeting, EHLO or HELO, STARTTLS,
+ * EHLO again.
  *
- * What the server said before TLS is forgotten (RFC 3207 4.2), and not one byte of plaintext passes into the TLS session
- * (CVE-2011-0411). A server that calls itself by our own name is ourselves: a mail loop. Whether mail may go without TLS
- * is the level's affair; whether to try again without it is decided by delivery_policy.c and done by the caller on
- * a new connection.
+ * What the server said before TLS is forgotten (RFC 3207 4.2), and not one byte of plaintext passes
+ * into the TLS session (CVE-2011-0411). A server that calls itself by our own name is ourselves: a
+ * mail loop. Whether mail may go without TLS is the level's affair; whether to try again without it
+ * is decided by delivery_policy.c and done by the caller on a new connection.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -38,11 +39,13 @@ static void on_ehlo_line(void *context, size_t line_number, const char *text, si
 	smtp_capability_line(context, line_number, text, length);
 }
 
-static int check_loop(const struct smtp_client *client, enum delivery_stage stage, const char *domain, struct smtp_event *event)
+static int check_loop(const struct smtp_client *client, enum delivery_stage stage,
+		      const char *domain, struct smtp_event *event)
 {
 	if (domain[0] == '\0' || strcasecmp(domain, client->params.ehlo_name) != 0)
 		return 0;
-	smtp_client_fail(event, stage, SMTP_FAILURE_LOOP, "host greeted me with my own name %s", domain);
+	smtp_client_fail(event, stage, SMTP_FAILURE_LOOP, "host greeted me with my own name %s",
+			 domain);
 	return -1;
 }
 
@@ -50,7 +53,8 @@ static int read_greeting(struct smtp_client *client, struct smtp_event *event)
 {
 	struct greeting greeting = { "" };
 
-	if (smtp_client_read_reply(client, STAGE_GREETING, smtp_client_deadline(client, SMTP_GREETING_TIMEOUT_MS),
+	if (smtp_client_read_reply(client, STAGE_GREETING,
+				   smtp_client_deadline(client, SMTP_GREETING_TIMEOUT_MS),
 				   on_greeting_line, &greeting, event) != 0 ||
 	    !smtp_reply_is(&event->reply, REPLY_COMPLETION))
 		return -1;
@@ -63,7 +67,8 @@ static int say_helo(struct smtp_client *client, struct smtp_event *event)
 	char command[SMTP_DOMAIN_MAX + 16];
 
 	snprintf(command, sizeof(command), "HELO %s\r\n", client->params.ehlo_name);
-	if (smtp_client_command(client, STAGE_EHLO, SMTP_EHLO_TIMEOUT_MS, command, on_greeting_line, &greeting, event) != 0 ||
+	if (smtp_client_command(client, STAGE_EHLO, SMTP_EHLO_TIMEOUT_MS, command, on_greeting_line,
+				&greeting, event) != 0 ||
 	    !smtp_reply_is(&event->reply, REPLY_COMPLETION))
 		return -1;
 	return check_loop(client, STAGE_EHLO, greeting.domain, event);
@@ -77,7 +82,8 @@ static int say_ehlo(struct smtp_client *client, struct smtp_event *event)
 
 	memset(capabilities, 0, sizeof(*capabilities));
 	snprintf(command, sizeof(command), "EHLO %s\r\n", client->params.ehlo_name);
-	if (smtp_client_command(client, STAGE_EHLO, SMTP_EHLO_TIMEOUT_MS, command, on_ehlo_line, capabilities, event) != 0)
+	if (smtp_client_command(client, STAGE_EHLO, SMTP_EHLO_TIMEOUT_MS, command, on_ehlo_line,
+				capabilities, event) != 0)
 		return -1;
 	if (smtp_reply_is(&event->reply, REPLY_COMPLETION)) {
 		capabilities->esmtp = true;
@@ -92,8 +98,8 @@ static const char *server_name(const char *host)
 {
 	unsigned char address[sizeof(struct in6_addr)];
 
-	if (host == NULL || host[0] == '\0' || host[0] == '[' || inet_pton(AF_INET, host, address) == 1 ||
-	    inet_pton(AF_INET6, host, address) == 1)
+	if (host == NULL || host[0] == '\0' || host[0] == '[' ||
+	    inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
 		return NULL;
 	return host;
 }
@@ -110,24 +116,30 @@ static int shake_hands(struct smtp_client *client, struct smtp_event *event)
 	char error[sizeof(event->detail)];
 
 	if (tls_stream_start(&client->stream, client->params.tls, server_name(client->params.host),
-			     smtp_client_deadline(client, SMTP_TLS_HANDSHAKE_TIMEOUT_MS), client->tls_description,
-			     sizeof(client->tls_description), error, sizeof(error)) == 0)
+			     smtp_client_deadline(client, SMTP_TLS_HANDSHAKE_TIMEOUT_MS),
+			     client->tls_description, sizeof(client->tls_description), error,
+			     sizeof(error)) == 0)
 		return 0;
 	client->tls_description[0] = '\0';
-	smtp_client_fail(event, STAGE_TLS, is_cancelled(client) ? SMTP_FAILURE_CANCELLED : SMTP_FAILURE_TLS_HANDSHAKE, "%s",
-			 error);
+	smtp_client_fail(event, STAGE_TLS,
+			 is_cancelled(client) ? SMTP_FAILURE_CANCELLED : SMTP_FAILURE_TLS_HANDSHAKE,
+			 "%s", error);
 	return -1;
 }
 
 static int start_tls(struct smtp_client *client, struct smtp_event *event)
 {
-	if (smtp_client_command(client, STAGE_TLS, STARTTLS_TIMEOUT_MS, "STARTTLS\r\n", NULL, NULL, event) != 0)
+	if (smtp_client_command(client, STAGE_TLS, STARTTLS_TIMEOUT_MS, "STARTTLS\r\n", NULL, NULL,
+				event) != 0)
 		return -1;
 	if (!smtp_reply_is(&event->reply, REPLY_COMPLETION)) {
 		smtp_reply_print(&event->reply, event->detail, sizeof(event->detail));
 		return -1;
 	}
-	/* Now it is the server who waits. Whatever it says before our ClientHello was put there by somebody (nostarttls.secvuln.info). */
+	/*
+	 * Now it is the server who waits. Whatever it says before our ClientHello was put there by
+	 * somebody (nostarttls.secvuln.info).
+	 */
 	stream_has_input(&client->stream);
 	if (buffer_length(&client->stream.input) > 0) {
 		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_INJECTION, "%zu bytes",
@@ -139,7 +151,8 @@ static int start_tls(struct smtp_client *client, struct smtp_event *event)
 	if (say_ehlo(client, event) == 0)
 		return 0;
 	if (event->failure == SMTP_FAILURE_LOST && client->capabilities.domain[0] == '\0')
-		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_HANDSHAKE, "connection lost before the first reply%s%s",
+		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_HANDSHAKE,
+				 "connection lost before the first reply%s%s",
 				 client->stream.error[0] != '\0' ? ": " : "", client->stream.error);
 	return -1;
 }
@@ -158,14 +171,18 @@ static int converse(struct smtp_client *client, struct smtp_event *event)
 	return -1;
 }
 
-int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_client_params *params, struct smtp_event *event)
+int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_client_params *params,
+		     struct smtp_event *event)
 {
 	int on = 1;
 
 	memset(client, 0, sizeof(*client));
 	client->params = *params;
 	client->data_rate_grace_ms = SMTP_MIN_DATA_RATE_GRACE_MS;
-	/* The final dot goes alone and shall not wait for an acknowledgement. Not every socket is TCP; no matter. */
+	/*
+	 * The final dot goes alone and shall not wait for an acknowledgement. Not every socket is
+	 * TCP; no matter.
+	 */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	stream_init(&client->stream, fd, fd);
 	client->stream.cancel_fd = params->cancel_fd;

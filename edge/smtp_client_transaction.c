@@ -1,13 +1,15 @@
 /*
  * One mail transaction: MAIL, RCPT for each recipient, DATA, and the content (RFC 5321 3.3).
  *
- * With PIPELINING (RFC 2920) all commands are written as one group, otherwise each waits for the reply to the one before. Either way one
- * loop writes and reads: replies are taken while commands are still going out, so that neither side can wait for
- * the other for ever, and a reply counts only when its command was written in full.
+ * With PIPELINING (RFC 2920) all commands are written as one group, otherwise each waits for the
+ * reply to the one before. Either way one loop writes and reads: replies are taken while commands
+ * are still going out, so that neither side can wait for the other for ever, and a reply counts
+ * only when its command was written in full.
  *
- * In a pipelined group DATA is already on its way when the recipients are refused. If the server then says 354, a lone
- * dot ends the empty message (RFC 2920 3.1) and its answer changes nothing. Should the same server claim to have
- * accepted a recipient of a transaction whose MAIL it refused, it gets no dot, but the connection closed.
+ * In a pipelined group DATA is already on its way when the recipients are refused. If the server
+ * then says 354, a lone dot ends the empty message (RFC 2920 3.1) and its answer changes nothing.
+ * Should the same server claim to have accepted a recipient of a transaction whose MAIL it refused,
+ * it gets no dot, but the connection closed.
  *
  * Every recipient is reported exactly once; `states` says who still has to be.
  */
@@ -35,7 +37,7 @@ struct group {
 	size_t ends[COMMANDS_MAX];	/* where each command ends in `commands` */
 	size_t count;			/* of commands */
 	size_t written;			/* bytes of `commands` */
-	size_t replies;			/* read: also the index of the command whose reply is next */
+	size_t replies;			/* read; the index of the command whose reply is next */
 };
 
 static void report(struct group *group, size_t i, const struct smtp_event *event)
@@ -43,7 +45,8 @@ static void report(struct group *group, size_t i, const struct smtp_event *event
 	if (group->states[i] == RECIPIENT_REPORTED)
 		return;
 	group->states[i] = RECIPIENT_REPORTED;
-	group->transaction->result(group->transaction->context, group->transaction->indices[i], event);
+	group->transaction->result(group->transaction->context, group->transaction->indices[i],
+				   event);
 }
 
 static void report_rest(struct group *group, const struct smtp_event *event)
@@ -67,6 +70,8 @@ static int add_data(struct buffer *out)
 static int build(struct group *group, uint64_t message_size)
 {
 	const struct smtp_transaction *transaction = group->transaction;
+	const struct recipient *recipients = transaction->envelope->recipients;
+	const size_t *indices = transaction->indices;
 	const struct smtp_capabilities *capabilities = &group->client->capabilities;
 	const struct esmtp_offer offer = {
 		.size = capabilities->size,
@@ -80,10 +85,11 @@ static int build(struct group *group, uint64_t message_size)
 	buffer_init(&group->commands, COMMANDS_BYTES_MAX);
 	for (group->count = 0; group->count <= data; group->count++) {
 		if (group->count == 0)
-			result = esmtp_print_mail(&group->commands, transaction->envelope, offer, message_size);
+			result = esmtp_print_mail(&group->commands, transaction->envelope, offer,
+						  message_size);
 		else if (group->count < data)
-			result = esmtp_print_rcpt(&group->commands, &transaction->envelope->recipients
-						  [transaction->indices[group->count - 1]], offer);
+			result = esmtp_print_rcpt(&group->commands,
+						  &recipients[indices[group->count - 1]], offer);
 		else
 			result = add_data(&group->commands);
 		if (result != 0)
@@ -100,23 +106,30 @@ static enum delivery_stage stage_of(const struct group *group, size_t command)
 
 static int64_t timeout_of(enum delivery_stage stage)
 {
-	return stage == STAGE_MAIL ? SMTP_MAIL_TIMEOUT_MS : stage == STAGE_RCPT ? SMTP_RCPT_TIMEOUT_MS : SMTP_DATA_INIT_TIMEOUT_MS;
+	if (stage == STAGE_MAIL)
+		return SMTP_MAIL_TIMEOUT_MS;
+	return stage == STAGE_RCPT ? SMTP_RCPT_TIMEOUT_MS : SMTP_DATA_INIT_TIMEOUT_MS;
 }
 
-/* A reply that is neither success nor refusal where one of them was due: the two sides are out of step. */
+/*
+ * A reply that is neither success nor refusal where one of them was due: the two sides are out of
+ * step.
+ */
 static void fail_unexpected(struct group *group, const struct smtp_event *event)
 {
 	struct smtp_event failure;
 	char text[120];
 
 	smtp_reply_print(&event->reply, text, sizeof(text));
-	smtp_client_fail(&failure, event->stage, SMTP_FAILURE_PROTOCOL, "unexpected reply \"%s\"", text);
+	smtp_client_fail(&failure, event->stage, SMTP_FAILURE_PROTOCOL, "unexpected reply \"%s\"",
+			 text);
 	break_off(group, &failure);
 }
 
 static bool is_refusal(const struct smtp_event *event)
 {
-	return smtp_reply_is(&event->reply, REPLY_TRANSIENT) || smtp_reply_is(&event->reply, REPLY_PERMANENT);
+	return smtp_reply_is(&event->reply, REPLY_TRANSIENT) ||
+	       smtp_reply_is(&event->reply, REPLY_PERMANENT);
 }
 
 static void take_mail_reply(struct group *group, const struct smtp_event *event)
@@ -168,19 +181,24 @@ static void take_reply(struct group *group, const struct smtp_event *event)
 		take_data_reply(group, event);
 }
 
-/* Writes the next command, or as much of the group as goes out before the server speaks. 0: a reply is next. -1: over. */
+/*
+ * Writes the next command, or as much of the group as goes out before the server speaks. 0: a reply
+ * is next. -1: over.
+ */
 static int write_commands(struct group *group, enum delivery_stage stage, struct deadline deadline)
 {
 	struct smtp_client *client = group->client;
-	size_t limit = client->capabilities.pipelining ? group->ends[group->count - 1] : group->ends[group->replies];
+	size_t limit = client->capabilities.pipelining ? group->ends[group->count - 1]
+						       : group->ends[group->replies];
 	enum stream_result result;
 	struct smtp_event event;
 	size_t put;
 
 	if (group->written >= limit)
 		return 0;
-	result = stream_write_watching(&client->stream, buffer_data(&group->commands) + group->written, limit - group->written,
-				       &put, deadline);
+	result = stream_write_watching(&client->stream,
+				       buffer_data(&group->commands) + group->written,
+				       limit - group->written, &put, deadline);
 	group->written += put;
 	if (result == STREAM_OK || result == STREAM_INPUT)
 		return 0;
@@ -189,7 +207,8 @@ static int write_commands(struct group *group, enum delivery_stage stage, struct
 	return -1;
 }
 
-static void read_next_reply(struct group *group, enum delivery_stage stage, struct deadline deadline)
+static void read_next_reply(struct group *group, enum delivery_stage stage,
+			    struct deadline deadline)
 {
 	struct smtp_client *client = group->client;
 	struct smtp_event event;
@@ -233,7 +252,8 @@ static void end_empty_data(struct group *group)
 	struct smtp_event event;
 
 	if (group->accepted > 0 ||
-	    smtp_client_command(client, STAGE_AFTER_FINAL_DOT, SMTP_DATA_DONE_TIMEOUT_MS, ".\r\n", NULL, NULL, &event) != 0 ||
+	    smtp_client_command(client, STAGE_AFTER_FINAL_DOT, SMTP_DATA_DONE_TIMEOUT_MS, ".\r\n",
+				NULL, NULL, &event) != 0 ||
 	    event.reply.code == 421)
 		smtp_client_close(client);
 }
@@ -264,7 +284,8 @@ static uint64_t message_size(const struct smtp_transaction *transaction)
 
 	content_cursor_init(&cursor, transaction->content);
 	while (content_cursor_next(&cursor, &bytes, &length)) {
-		for (const uint8_t *dot = bytes; (dot = memchr(dot, '.', length - (size_t)(dot - bytes))) != NULL; dot++)
+		for (const uint8_t *dot = bytes;
+		     (dot = memchr(dot, '.', length - (size_t)(dot - bytes))) != NULL; dot++)
 			if ((dot > bytes ? dot[-1] : last) == '\n')
 				size--;
 		last = bytes[length - 1];
@@ -296,7 +317,8 @@ static bool header_is_ascii(const struct content *content)
 }
 
 /* What this server cannot take it is not offered. 0: it can take this message. */
-static int check_capabilities(const struct smtp_client *client, const struct smtp_transaction *transaction, uint64_t size,
+static int check_capabilities(const struct smtp_client *client,
+			      const struct smtp_transaction *transaction, uint64_t size,
 			      struct smtp_event *event)
 {
 	const struct smtp_capabilities *capabilities = &client->capabilities;
@@ -304,12 +326,15 @@ static int check_capabilities(const struct smtp_client *client, const struct smt
 
 	if (!capabilities->smtputf8 && envelope->smtputf8 &&
 	    (envelope_needs_smtputf8(envelope) || !header_is_ascii(transaction->content))) {
-		smtp_client_fail(event, STAGE_MAIL, SMTP_FAILURE_CAPABILITY, "SMTPUTF8 is required, but was not offered");
+		smtp_client_fail(event, STAGE_MAIL, SMTP_FAILURE_CAPABILITY,
+				 "SMTPUTF8 is required, but was not offered");
 		return -1;
 	}
 	if (capabilities->size_max > 0 && size > capabilities->size_max) {
-		smtp_client_fail(event, STAGE_MAIL, SMTP_FAILURE_TOO_BIG, "message size %llu exceeds size limit %llu of server",
-				 (unsigned long long)size, (unsigned long long)capabilities->size_max);
+		smtp_client_fail(event, STAGE_MAIL, SMTP_FAILURE_TOO_BIG,
+				 "message size %llu exceeds size limit %llu of server",
+				 (unsigned long long)size,
+				 (unsigned long long)capabilities->size_max);
 		return -1;
 	}
 	return 0;
@@ -322,14 +347,16 @@ static int reset(struct smtp_client *client, struct smtp_event *event)
 
 	if (!client->in_transaction)
 		return 0;
-	if (smtp_client_command(client, STAGE_MAIL, SMTP_MAIL_TIMEOUT_MS, "RSET\r\n", NULL, NULL, event) != 0)
+	if (smtp_client_command(client, STAGE_MAIL, SMTP_MAIL_TIMEOUT_MS, "RSET\r\n", NULL, NULL,
+				event) != 0)
 		return -1;
 	client->in_transaction = false;
 	if (smtp_reply_is(&event->reply, REPLY_COMPLETION))
 		return 0;
 	if (event->reply.code != 421) {
 		smtp_reply_print(&event->reply, text, sizeof(text));
-		smtp_client_fail(event, STAGE_MAIL, SMTP_FAILURE_PROTOCOL, "RSET was answered \"%s\"", text);
+		smtp_client_fail(event, STAGE_MAIL, SMTP_FAILURE_PROTOCOL,
+				 "RSET was answered \"%s\"", text);
 	}
 	return -1;
 }
@@ -345,7 +372,8 @@ bool smtp_client_transaction(struct smtp_client *client, const struct smtp_trans
 	} else if (reset(client, &event) != 0) {
 		break_off(&group, &event);
 	} else if (build(&group, size) != 0) {
-		smtp_client_fail(&event, STAGE_MAIL, SMTP_FAILURE_LOCAL, "cannot build the commands");
+		smtp_client_fail(&event, STAGE_MAIL, SMTP_FAILURE_LOCAL,
+				 "cannot build the commands");
 		report_rest(&group, &event);
 	} else {
 		run_group(&group);

@@ -1,11 +1,12 @@
 /*
  * The SSL_CTX that every TLS connection of the edge is made of.
  *
- * The level is opportunistic and unauthenticated (RFC 7435), and the alternative to a weak handshake is no
- * encryption at all. So the choice is wide, as Postfix's is for level `may' (smtp_tls_protocols = >=TLSv1, cipher grade
- * medium): TLS 1.0 upwards, and OpenSSL's security level 0, because Debian's level 2 refuses TLS 1.0, TLS 1.1, SHA-1
- * and small keys. Null and export ciphers stay out; anonymous ones stay out because a server that has only those is
- * not found any more.
+ * The level is opportunistic and unauthenticated (RFC 7435), and the alternative to a weak
+ * handshake is no encryption at all. So the choice is wide, as Postfix's is for level `may'
+ * (smtp_tls_protocols = >=TLSv1, cipher grade medium): TLS 1.0 upwards, and OpenSSL's security
+ * level 0, because Debian's level 2 refuses TLS 1.0, TLS 1.1, SHA-1 and small keys. Null and export
+ * ciphers stay out; anonymous ones stay out because a server that has only those is not found any
+ * more.
  *
  * Not done here: verification of any kind, client certificates, session caching.
  */
@@ -17,7 +18,10 @@
 #include <stdlib.h>
 
 #define CIPHERS "HIGH:MEDIUM:!aNULL:!eNULL:!EXPORT:!LOW:@STRENGTH:@SECLEVEL=0"
-/* Bytes of a Certificate message. Real chains have less than 20 KiB; OpenSSL's own bound is about the same. */
+/*
+ * Bytes of a Certificate message. Real chains have less than 20 KiB; OpenSSL's own bound is about
+ * the same.
+ */
 #define CERTIFICATES_MAX (100 * 1024)
 
 struct tls_context {
@@ -26,12 +30,20 @@ struct tls_context {
 
 static void configure(SSL_CTX *ssl_ctx)
 {
-	/* Servers without RFC 5746 exist; what that protects, renegotiation and authentication, we do not have. */
-	SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_LEGACY_SERVER_CONNECT);
+	/*
+	 * Servers without RFC 5746 exist; what that protects, renegotiation and authentication, we
+	 * do not have.
+	 */
+	SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+					     SSL_OP_LEGACY_SERVER_CONNECT);
 	SSL_CTX_clear_options(ssl_ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(ssl_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+	SSL_CTX_set_mode(ssl_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
+					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 					  SSL_MODE_RELEASE_BUFFERS);
-	/* One record per call, so that a flood of records without payload cannot keep SSL_read() from returning. */
+	/*
+	 * One record per call, so that a flood of records without payload cannot keep SSL_read()
+	 * from returning.
+	 */
 	SSL_CTX_clear_mode(ssl_ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
@@ -51,7 +63,8 @@ struct tls_context *tls_context_create(char *error, size_t error_size)
 	    SSL_CTX_set_cipher_list(context->ssl_ctx, CIPHERS) != 1) {
 		const char *reason = ERR_reason_error_string(ERR_get_error());
 
-		snprintf(error, error_size, "cannot set up TLS: %s", reason != NULL ? reason : "out of memory");
+		snprintf(error, error_size, "cannot set up TLS: %s",
+			 reason != NULL ? reason : "out of memory");
 		tls_context_destroy(context);
 		return NULL;
 	}

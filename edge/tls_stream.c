@@ -1,13 +1,15 @@
 /*
- * One TLS client connection as the vtable of a stream: OpenSSL on top, the stream's own non-blocking socket below.
+ * One TLS client connection as the vtable of a stream: OpenSSL on top, the stream's own
+ * non-blocking socket below.
  *
- * OpenSSL gets its bytes through a BIO of ours and not through BIO_s_socket, for two reasons. Writing must not raise SIGPIPE.
- * And SSL_connect() returns only when the socket has run dry: a server that sends HelloRequest or other
- * handshake noise without pause would hold the thread past every deadline, so the BIO itself stops at the handshake's
- * deadline and at a bound of bytes.
+ * OpenSSL gets its bytes through a BIO of ours and not through BIO_s_socket, for two reasons.
+ * Writing must not raise SIGPIPE. And SSL_connect() returns only when the socket has run dry: a
+ * server that sends HelloRequest or other handshake noise without pause would hold the thread past
+ * every deadline, so the BIO itself stops at the handshake's deadline and at a bound of bytes.
  *
- * A connection that ends without close_notify (truncation, RFC 8446 6.1) is an end of input and no more: it can never
- * complete a line, so it is never taken for a reply. Nothing is verified here and nothing is read ahead.
+ * A connection that ends without close_notify (truncation, RFC 8446 6.1) is an end of input and no
+ * more: it can never complete a line, so it is never taken for a reply. Nothing is verified here
+ * and nothing is read ahead.
  *
  * OpenSSL keeps its errors in a queue per thread; every call starts with an empty one.
  */
@@ -24,7 +26,10 @@
 #include "lib/log.h"
 #include "tls_context.h"
 
-/* What a server may send before the handshake is over: its certificates (bounded in tls_context.c) and some more. */
+/*
+ * What a server may send before the handshake is over: its certificates (bounded in tls_context.c)
+ * and some more.
+ */
 #define HANDSHAKE_BYTES_MAX (256 * 1024)
 
 struct tls_stream {
@@ -36,7 +41,7 @@ struct tls_stream {
 	struct deadline deadline;	/* of the handshake */
 	bool is_broken;			/* a fatal error: OpenSSL forbids SSL_shutdown() then */
 	bool input_ended;		/* the socket is at its end */
-	int socket_error;		/* errno of the socket call that made this call fail for good, 0 = none */
+	int socket_error;		/* errno that made the call under way fail, 0 = none */
 };
 
 static bool handshake_is_over_bounds(struct tls_stream *tls)
@@ -89,7 +94,8 @@ static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
 	(void)pointer;
 	if (command == BIO_CTRL_EOF)
 		return ((struct tls_stream *)BIO_get_data(bio))->input_ended;
-	return command == BIO_CTRL_FLUSH;	/* nothing is buffered here; no other command means anything */
+	/* Nothing is buffered here, so a flush is always done; no other command means anything. */
+	return command == BIO_CTRL_FLUSH;
 }
 
 static BIO *bio_create(struct tls_stream *tls)
@@ -98,7 +104,8 @@ static BIO *bio_create(struct tls_stream *tls)
 
 	tls->bio_method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "stream");
 	if (tls->bio_method == NULL || BIO_meth_set_read(tls->bio_method, bio_read) != 1 ||
-	    BIO_meth_set_write(tls->bio_method, bio_write) != 1 || BIO_meth_set_ctrl(tls->bio_method, bio_ctrl) != 1)
+	    BIO_meth_set_write(tls->bio_method, bio_write) != 1 ||
+	    BIO_meth_set_ctrl(tls->bio_method, bio_ctrl) != 1)
 		return NULL;
 	bio = BIO_new(tls->bio_method);
 	if (bio != NULL) {
@@ -109,8 +116,8 @@ static BIO *bio_create(struct tls_stream *tls)
 }
 
 /*
- * The reason of a failure. The socket's own comes last: OpenSSL answers most troubles with an alert, and it is often only
- * that alert which the socket does not take any more.
+ * The reason of a failure. The socket's own comes last: OpenSSL answers most troubles with an
+ * alert, and it is often only that alert which the socket does not take any more.
  */
 static void print_error(const struct tls_stream *tls, char *error, size_t error_size)
 {
@@ -128,7 +135,8 @@ static void print_error(const struct tls_stream *tls, char *error, size_t error_
 		snprintf(error, error_size, "%s", reason);
 	else
 		snprintf(error, error_size, "%s",
-			 tls->socket_error != 0 ? strerror_r(tls->socket_error, text, sizeof(text)) : "unknown error");
+			 tls->socket_error != 0 ? strerror_r(tls->socket_error, text, sizeof(text))
+						: "unknown error");
 }
 
 /* After SSL_read(), SSL_write() or SSL_connect() returned `result` <= 0. */
@@ -161,7 +169,8 @@ static ssize_t tls_read(void *context, void *bytes, size_t length, char *error, 
 	return result == 1 ? (ssize_t)got : translate(tls, result, error, error_size);
 }
 
-static ssize_t tls_write(void *context, const void *bytes, size_t length, char *error, size_t error_size)
+static ssize_t tls_write(void *context, const void *bytes, size_t length, char *error,
+			 size_t error_size)
 {
 	struct tls_stream *tls = context;
 	size_t put;
@@ -178,17 +187,23 @@ static void tls_close(void *context)
 	struct tls_stream *tls = context;
 
 	ERR_clear_error();
+	/* close_notify if the socket takes it now; the answer is not waited for. */
 	if (!tls->is_broken && !tls->is_handshaking)
-		SSL_shutdown(tls->ssl);		/* close_notify if the socket takes it now; the answer is not waited for */
+		SSL_shutdown(tls->ssl);
 	SSL_free(tls->ssl);
 	BIO_meth_free(tls->bio_method);
 	free(tls);
 	ERR_clear_error();
 }
 
-static const struct stream_ops tls_ops = { .read = tls_read, .write = tls_write, .close = tls_close };
+static const struct stream_ops tls_ops = {
+	.read = tls_read,
+	.write = tls_write,
+	.close = tls_close,
+};
 
-static struct tls_stream *tls_stream_create(const struct stream *stream, const struct tls_context *context, const char *sni,
+static struct tls_stream *tls_stream_create(const struct stream *stream,
+					    const struct tls_context *context, const char *sni,
 					    struct deadline deadline)
 {
 	struct tls_stream *tls = calloc(1, sizeof(*tls));
@@ -261,8 +276,9 @@ static int shake_hands(struct tls_stream *tls, char *error, size_t error_size)
 	}
 }
 
-int tls_stream_start(struct stream *stream, struct tls_context *context, const char *sni, struct deadline deadline,
-		     char *description, size_t description_size, char *error, size_t error_size)
+int tls_stream_start(struct stream *stream, struct tls_context *context, const char *sni,
+		     struct deadline deadline, char *description, size_t description_size,
+		     char *error, size_t error_size)
 {
 	struct tls_stream *tls = tls_stream_create(stream, context, sni, deadline);
 	char reason[128];
@@ -281,7 +297,7 @@ int tls_stream_start(struct stream *stream, struct tls_context *context, const c
 		return -1;
 	}
 	tls->is_handshaking = false;
-	snprintf(description, description_size, "%s %s (unauthenticated)", SSL_get_version(tls->ssl),
-		 SSL_get_cipher_name(tls->ssl));
+	snprintf(description, description_size, "%s %s (unauthenticated)",
+		 SSL_get_version(tls->ssl), SSL_get_cipher_name(tls->ssl));
 	return 0;
 }

@@ -1,6 +1,7 @@
 /*
- * One conversation of edge/smtp_client with a fake_mx, with everything that happened printed as text, so that a test is a
- * row: a script and what must come of it. "RCPT 550", "CONTENT lost", "DOT lost in doubt".
+ * One conversation of edge/smtp_client with a fake_mx, with everything that happened printed as
+ * text, so that a test is a row: a script and what must come of it. "RCPT 550", "CONTENT lost",
+ * "DOT lost in doubt".
  */
 #ifndef FAKE_CONVERSATION_H
 #define FAKE_CONVERSATION_H
@@ -14,7 +15,8 @@
 #define TRACE "Received: by edge.example.org\r\n"
 
 #define GREETING SEND("220 mx.example.net ESMTP\r\n")
-#define EHLO(capabilities) GREETING, EXPECT("EHLO " OWN_NAME "\r\n"), SEND("250-mx.example.net\r\n" capabilities)
+#define EHLO(capabilities) \
+	GREETING, EXPECT("EHLO " OWN_NAME "\r\n"), SEND("250-mx.example.net\r\n" capabilities)
 #define PLAIN EHLO("250 HELP\r\n")
 #define PIPELINING EHLO("250-8BITMIME\r\n250 PIPELINING\r\n")
 #define MAIL_OK EXPECT("MAIL FROM:<s@example.org>"), SEND("250 2.1.0 ok\r\n")
@@ -34,7 +36,8 @@ struct conversation {
 	struct content_pool pool;
 	struct content content;
 	struct envelope envelope;
-	char results[SMTP_RECIPIENTS_MAX][64];	/* per recipient of the envelope; "" = not reported */
+	char results[SMTP_RECIPIENTS_MAX]
+		    [64]; /* per recipient of the envelope; "" = not reported */
 	struct smtp_reply last_reply;
 	size_t reports;
 	bool without_trace;			/* no prefix before the content */
@@ -43,9 +46,12 @@ struct conversation {
 static inline const char *conversation_stage(enum delivery_stage stage)
 {
 	static const char *const words[STAGE_COUNT] = {
-		[STAGE_TUNNEL] = "TUNNEL", [STAGE_EDGE] = "EDGE", [STAGE_DNS] = "DNS", [STAGE_CONNECT] = "CONNECT",
-		[STAGE_GREETING] = "GREETING", [STAGE_EHLO] = "EHLO", [STAGE_TLS] = "TLS", [STAGE_MAIL] = "MAIL",
-		[STAGE_RCPT] = "RCPT", [STAGE_DATA] = "DATA", [STAGE_CONTENT] = "CONTENT", [STAGE_AFTER_FINAL_DOT] = "DOT",
+		[STAGE_TUNNEL] = "TUNNEL",     [STAGE_EDGE] = "EDGE",
+		[STAGE_DNS] = "DNS",	       [STAGE_CONNECT] = "CONNECT",
+		[STAGE_GREETING] = "GREETING", [STAGE_EHLO] = "EHLO",
+		[STAGE_TLS] = "TLS",	       [STAGE_MAIL] = "MAIL",
+		[STAGE_RCPT] = "RCPT",	       [STAGE_DATA] = "DATA",
+		[STAGE_CONTENT] = "CONTENT",   [STAGE_AFTER_FINAL_DOT] = "DOT",
 	};
 
 	return words[stage];
@@ -54,35 +60,49 @@ static inline const char *conversation_stage(enum delivery_stage stage)
 static inline void conversation_print(char *out, size_t size, const struct smtp_event *event)
 {
 	static const char *const words[] = {
-		[SMTP_FAILURE_NONE] = "none", [SMTP_FAILURE_CONNECT] = "connect", [SMTP_FAILURE_TIMEOUT] = "timeout",
-		[SMTP_FAILURE_LOST] = "lost", [SMTP_FAILURE_PROTOCOL] = "protocol", [SMTP_FAILURE_FLOOD] = "flood",
-		[SMTP_FAILURE_TLS_HANDSHAKE] = "handshake", [SMTP_FAILURE_TLS_INJECTION] = "injection",
-		[SMTP_FAILURE_TLS_NOT_OFFERED] = "not offered", [SMTP_FAILURE_LOOP] = "loop",
-		[SMTP_FAILURE_CAPABILITY] = "capability", [SMTP_FAILURE_TOO_BIG] = "too big", [SMTP_FAILURE_SLOW] = "slow",
-		[SMTP_FAILURE_CANCELLED] = "cancelled", [SMTP_FAILURE_LOCAL] = "local",
+		[SMTP_FAILURE_NONE] = "none",
+		[SMTP_FAILURE_CONNECT] = "connect",
+		[SMTP_FAILURE_TIMEOUT] = "timeout",
+		[SMTP_FAILURE_LOST] = "lost",
+		[SMTP_FAILURE_PROTOCOL] = "protocol",
+		[SMTP_FAILURE_FLOOD] = "flood",
+		[SMTP_FAILURE_TLS_HANDSHAKE] = "handshake",
+		[SMTP_FAILURE_TLS_INJECTION] = "injection",
+		[SMTP_FAILURE_TLS_NOT_OFFERED] = "not offered",
+		[SMTP_FAILURE_LOOP] = "loop",
+		[SMTP_FAILURE_CAPABILITY] = "capability",
+		[SMTP_FAILURE_TOO_BIG] = "too big",
+		[SMTP_FAILURE_SLOW] = "slow",
+		[SMTP_FAILURE_CANCELLED] = "cancelled",
+		[SMTP_FAILURE_LOCAL] = "local",
 	};
 
 	if (event->failure == SMTP_FAILURE_NONE)
 		snprintf(out, size, "%s %d", conversation_stage(event->stage), event->reply.code);
 	else
-		snprintf(out, size, "%s %s", conversation_stage(event->stage), words[event->failure]);
+		snprintf(out, size, "%s %s", conversation_stage(event->stage),
+			 words[event->failure]);
 	if (event->final_dot_sent)
 		snprintf(out + strlen(out), size - strlen(out), " in doubt");
 }
 
-static inline void conversation_add_recipients(struct conversation *conversation, size_t count, const char *local_format)
+static inline void conversation_add_recipients(struct conversation *conversation, size_t count,
+					       const char *local_format)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct recipient recipient = { .notify = DSN_NOTIFY_NEVER };
 
-		snprintf(recipient.forward_path.local_part, sizeof(recipient.forward_path.local_part), "%s%zu", local_format, i);
-		snprintf(recipient.forward_path.domain, sizeof(recipient.forward_path.domain), "example.net");
+		snprintf(recipient.forward_path.local_part,
+			 sizeof(recipient.forward_path.local_part), "%s%zu", local_format, i);
+		snprintf(recipient.forward_path.domain, sizeof(recipient.forward_path.domain),
+			 "example.net");
 		envelope_add_recipient(&conversation->envelope, &recipient);
 	}
 }
 
 /* Connects and opens. cancel_fd: -1 or an eventfd. */
-static inline void conversation_begin(struct conversation *conversation, const struct fake_step *steps, enum tls_level level,
+static inline void conversation_begin(struct conversation *conversation,
+				      const struct fake_step *steps, enum tls_level level,
 				      int deadline_ms, int cancel_fd)
 {
 	char error[160];
@@ -96,16 +116,18 @@ static inline void conversation_begin(struct conversation *conversation, const s
 	snprintf(conversation->envelope.reverse_path.mailbox.domain, 12, "example.org");
 	conversation->tls = tls_context_create(error, sizeof(error));
 	fd = fake_mx_start(&conversation->mx, steps);
-	conversation->is_open = smtp_client_open(&conversation->client, fd, &(struct smtp_client_params){
-		.host = "mx.example.net",
-		.address = "192.0.2.1",
-		.port = 25,
-		.ehlo_name = OWN_NAME,
-		.tls_level = level,
-		.tls = conversation->tls,
-		.deadline = deadline_in_ms(deadline_ms),
-		.cancel_fd = cancel_fd,
-	}, &conversation->open_event) == 0;
+	conversation->is_open = smtp_client_open(&conversation->client, fd,
+						 &(struct smtp_client_params){
+							 .host = "mx.example.net",
+							 .address = "192.0.2.1",
+							 .port = 25,
+							 .ehlo_name = OWN_NAME,
+							 .tls_level = level,
+							 .tls = conversation->tls,
+							 .deadline = deadline_in_ms(deadline_ms),
+							 .cancel_fd = cancel_fd,
+						 },
+						 &conversation->open_event) == 0;
 }
 
 static inline void conversation_result(void *context, size_t index, const struct smtp_event *event)
@@ -114,7 +136,8 @@ static inline void conversation_result(void *context, size_t index, const struct
 
 	if (conversation->results[index][0] != '\0')
 		abort();	/* reported twice */
-	conversation_print(conversation->results[index], sizeof(conversation->results[index]), event);
+	conversation_print(conversation->results[index], sizeof(conversation->results[index]),
+			   event);
 	conversation->last_reply = event->reply;
 	conversation->reports++;
 }

@@ -1,6 +1,7 @@
 /*
- * A scripted SMTP server in a thread, at the other end of a socketpair: one script per misbehaviour. It waits ten seconds at
- * most for anything, so that a wrong client makes a test fail and not hang.
+ * A scripted SMTP server in a thread, at the other end of a socketpair: one script per
+ * misbehaviour. It waits ten seconds at most for anything, so that a wrong client makes a test fail
+ * and not hang.
  */
 #ifndef FAKE_MX_H
 #define FAKE_MX_H
@@ -19,19 +20,21 @@
 
 enum fake_kind {
 	FAKE_END,
-	FAKE_SEND,		/* text, `number` times */
-	FAKE_SEND_BYTES,	/* `number` bytes of text (may hold NUL) */
-	FAKE_FLOOD,		/* text until nobody takes it */
-	FAKE_DRIP,		/* text, byte by byte, `number` ms apart, until nobody takes it */
-	FAKE_EXPECT,		/* a line that begins with text */
-	FAKE_REPEAT,		/* `number` times: a line that begins with text, answered by the text of the next step */
-	FAKE_CONTENT,		/* lines up to and including "." */
-	FAKE_READ,		/* `number` bytes, whatever they are */
-	FAKE_SLEEP,		/* `number` ms */
-	FAKE_DRAIN,		/* read until the end */
-	FAKE_SIGNAL,		/* make the eventfd `number` readable */
-	FAKE_TLS,		/* handshake */
-	FAKE_CUT,		/* end of the connection without close_notify; the rest of the script is not done */
+	FAKE_SEND,	 /* text, `number` times */
+	FAKE_SEND_BYTES, /* `number` bytes of text (may hold NUL) */
+	FAKE_FLOOD,	 /* text until nobody takes it */
+	FAKE_DRIP,	 /* text, byte by byte, `number` ms apart, until nobody takes it */
+	FAKE_EXPECT,	 /* a line that begins with text */
+	FAKE_REPEAT,  /* `number` times: a line that begins with text, answered by the text of the
+			 next step */
+	FAKE_CONTENT, /* lines up to and including "." */
+	FAKE_READ,    /* `number` bytes, whatever they are */
+	FAKE_SLEEP,   /* `number` ms */
+	FAKE_DRAIN,   /* read until the end */
+	FAKE_SIGNAL,  /* make the eventfd `number` readable */
+	FAKE_TLS,     /* handshake */
+	FAKE_CUT, /* end of the connection without close_notify; the rest of the script is not done
+		   */
 };
 
 struct fake_step {
@@ -62,7 +65,8 @@ struct fake_mx {
 	int fd;
 	SSL_CTX *ssl_ctx;
 	SSL *ssl;
-	char *seen;		/* everything read, NUL-terminated; valid after fake_mx_finish() until fake_mx_wipe() */
+	char *seen; /* everything read, NUL-terminated; valid after fake_mx_finish() until
+		       fake_mx_wipe() */
 	size_t seen_length;
 	char problem[200];	/* "" = the client did what the script expected */
 	pthread_t thread;
@@ -234,7 +238,10 @@ static inline int fake_mx_start(struct fake_mx *mx, const struct fake_step *step
 	return fds[0];
 }
 
-/* Waits for the end of the script; the client must be closed by then, or the script must end by itself. */
+/*
+ * Waits for the end of the script; the client must be closed by then, or the script must end by
+ * itself.
+ */
 static inline void fake_mx_finish(struct fake_mx *mx)
 {
 	pthread_join(mx->thread, NULL);
