@@ -1,0 +1,608 @@
+/*
+ * One message to many recipients: how they are grouped, that each is answered exactly once, and what the walk through the mail
+ * exchangers makes of theirs. DNS is answered by a fake; the mail server needs port 25 of a loopback address, hence root.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+
+#include "edge/delivery.h"
+#include "lib/log.h"
+#include "tests/fake/fake_dns.h"
+
+#define MX_ADDRESS "127.0.0.77"
+#define FULL_ADDRESS "127.0.0.78"
+#define CLOSED_ADDRESS "127.0.0.79"
+#define MESSAGE "Subject: x\r\n\r\n..stuffed\r\n"
+
+/* ---- a mail server: one verdict per recipient, by the first letters of its local part ---- */
+
+struct mx {
+	int listening;
+	pthread_t thread;
+	unsigned recipients_max;	/* 452 beyond */
+	unsigned transactions_max;	/* 421 instead of a reply to the next MAIL; 0: no limit */
+	/* what was seen; valid after mx_stop() */
+	unsigned connections, transactions, asked, accepted;
+	char content[4096];
+};
+
+static void mx_take_content(struct mx *mx, FILE *in)
+{
+	char line[2000];
+
+	mx->content[0] = '\0';
+	while (fgets(line, sizeof(line), in) != NULL && strcmp(line, ".\r\n") != 0)
+		strncat(mx->content, line, sizeof(mx->content) - strlen(mx->content) - 1);
+}
+
+static const char *mx_answer_rcpt(struct mx *mx, const char *local_part, unsigned *accepted)
+{
+	mx->asked++;
+	if (strncmp(local_part, "later", 5) == 0)
+		return "450 4.2.0 greylisted\r\n";
+	if (strncmp(local_part, "bad", 3) == 0)
+		return "550 5.1.1 no such user\r\n";
+	if (mx->recipients_max > 0 && *accepted >= mx->recipients_max)
+		return "452 4.5.3 too many recipients\r\n";
+	++*accepted;
+	mx->accepted++;
+	return "250 2.1.5 Ok\r\n";
+}
+
+static void mx_serve(struct mx *mx, FILE *in, int fd)
+{
+	unsigned accepted = 0, transactions = 0;
+	const char *answer = "220 mx.example.net ESMTP\r\n";
+	char line[2000];
+
+	while (send(fd, answer, strlen(answer), MSG_NOSIGNAL) > 0 && fgets(line, sizeof(line), in) != NULL) {
+		answer = "250 2.0.0 Ok\r\n";
+		if (strncmp(line, "MAIL ", 5) == 0) {
+			accepted = 0;
+			mx->transactions++;
+			if (mx->transactions_max > 0 && transactions++ == mx->transactions_max)
+				answer = "421 4.7.0 enough\r\n";
+		} else if (strncmp(line, "RCPT TO:<", 9) == 0) {
+			answer = mx_answer_rcpt(mx, line + 9, &accepted);
+		} else if (strncmp(line, "DATA", 4) == 0 && accepted == 0) {
+			answer = "554 5.5.1 no valid recipients\r\n";
+		} else if (strncmp(line, "DATA", 4) == 0) {
+			send(fd, "354 go on\r\n", 11, MSG_NOSIGNAL);
+			mx_take_content(mx, in);
+		}
+		if (strncmp(answer, "421", 3) == 0) {
+			send(fd, answer, strlen(answer), MSG_NOSIGNAL);
+			break;
+		}
+	}
+}
+
+static void *mx_run(void *argument)
+{
+	struct mx *mx = argument;
+	int fd;
+
+	while ((fd = accept(mx->listening, NULL, NULL)) >= 0) {
+		FILE *in = fdopen(fd, "r");
+
+		mx->connections++;
+		mx_serve(mx, in, fd);
+		fclose(in);
+	}
+	return NULL;
+}
+
+/* -1: port 25 cannot be had here. */
+static int listen_at(const char *address, int backlog)
+{
+	struct sockaddr_in bound = { .sin_family = AF_INET, .sin_port = htons(25) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	inet_pton(AF_INET, address, &bound.sin_addr);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&bound, sizeof(bound)) == 0 && listen(fd, backlog) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int have_port_25(void)
+{
+	int fd = listen_at(MX_ADDRESS, 1);
+
+	if (fd < 0)
+		fprintf(stderr, "SKIPPED: port 25 of " MX_ADDRESS " cannot be had (not root, or taken)\n");
+	else
+		close(fd);
+	return fd >= 0;
+}
+
+static void mx_start(struct mx *mx)
+{
+	mx->listening = listen_at(MX_ADDRESS, 10);
+	assert_true(mx->listening >= 0);
+	assert_int_equal(pthread_create(&mx->thread, NULL, mx_run, mx), 0);
+}
+
+static void mx_stop(struct mx *mx)
+{
+	shutdown(mx->listening, SHUT_RDWR);
+	pthread_join(mx->thread, NULL);
+	close(mx->listening);
+}
+
+/* ---- the delivery ---- */
+
+#define RECIPIENTS_MAX 1000
+
+struct outcome {
+	unsigned reports;
+	unsigned place;			/* in the order of reports, from 1 */
+	struct delivery_status status;
+};
+
+struct fixture {
+	struct edge_setup *setup;
+	struct content_pool pool;
+	struct content content;
+	struct edge_end end;
+	struct envelope envelope;
+	struct deadline deadline;
+	struct outcome outcomes[RECIPIENTS_MAX];
+	unsigned reports;
+};
+
+static struct fixture *start(const char *resolver, const char *more_conf)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	char path[] = "/tmp/test_delivery.XXXXXX", error[512];
+	FILE *file = fdopen(mkstemp(path), "w");
+
+	assert_non_null(file);
+	fprintf(file, "ehlo_name = \"relay.test.example\";\nresolvers = \"%s\";\nipv6 = \"off\";\n%s", resolver, more_conf);
+	fclose(file);
+	fixture->setup = edge_setup_create(path, error, sizeof(error));
+	unlink(path);
+	if (fixture->setup == NULL)
+		fail_msg("%s", error);
+	content_pool_init(&fixture->pool, 1 << 20);
+	content_init(&fixture->content, &fixture->pool);
+	assert_int_equal(content_append(&fixture->content, MESSAGE, strlen(MESSAGE)), CONTENT_OK);
+	atomic_init(&fixture->end.phase, EDGE_RUNNING);
+	fixture->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fixture->deadline = deadline_in_ms(60000);
+	envelope_init(&fixture->envelope);
+	strcpy(fixture->envelope.queue_id, "4XyZ");
+	fixture->envelope.reverse_path.is_null = true;
+	return fixture;
+}
+
+static void finish(struct fixture *fixture)
+{
+	envelope_wipe(&fixture->envelope);
+	content_wipe(&fixture->content);
+	content_pool_wipe(&fixture->pool);
+	edge_setup_release(fixture->setup);
+	close(fixture->end.cancel_fd);
+	free(fixture);
+}
+
+static void add(struct fixture *fixture, const char *local_part, const char *domain)
+{
+	struct recipient recipient = { .forward_path = { .is_literal = domain[0] == '[' } };
+
+	snprintf(recipient.forward_path.local_part, sizeof(recipient.forward_path.local_part), "%s", local_part);
+	snprintf(recipient.forward_path.domain, sizeof(recipient.forward_path.domain), "%s", domain);
+	assert_int_equal(envelope_add_recipient(&fixture->envelope, &recipient), 0);
+}
+
+/* Calls come one at a time: no lock here, and the thread sanitizer watches. */
+static void on_outcome(void *context, size_t recipient, const struct delivery_status *status)
+{
+	struct fixture *fixture = context;
+
+	if (recipient >= fixture->envelope.recipient_count)
+		abort();
+	fixture->outcomes[recipient].reports++;
+	fixture->outcomes[recipient].place = ++fixture->reports;
+	fixture->outcomes[recipient].status = *status;
+}
+
+static void *run_delivery(void *context)
+{
+	struct fixture *fixture = context;
+
+	delivery_run(&(struct delivery){
+		.setup = fixture->setup,
+		.envelope = &fixture->envelope,
+		.content = &fixture->content,
+		.client = "mail",
+		.deadline = fixture->deadline,
+		.end = &fixture->end,
+		.sink = on_outcome,
+		.context = fixture,
+	});
+	return NULL;
+}
+
+static void check_all_answered(const struct fixture *fixture)
+{
+	for (size_t i = 0; i < fixture->envelope.recipient_count; i++)
+		if (fixture->outcomes[i].reports != 1)
+			fail_msg("recipient %zu was answered %u times", i, fixture->outcomes[i].reports);
+	assert_int_equal(fixture->reports, fixture->envelope.recipient_count);
+}
+
+static void run(struct fixture *fixture)
+{
+	run_delivery(fixture);
+	check_all_answered(fixture);
+}
+
+static void check_status(const struct fixture *fixture, size_t recipient, const char *code, const char *words)
+{
+	const struct delivery_status *status = &fixture->outcomes[recipient].status;
+	char text[ENHANCED_STATUS_TEXT_MAX], reply[DELIVERY_LMTP_REPLY_MAX];
+
+	enhanced_status_print(status->status, text, sizeof(text));
+	delivery_status_print_lmtp(status, "", reply, sizeof(reply));
+	if (strcmp(text, code) != 0 || strstr(reply, words) == NULL)
+		fail_msg("recipient %zu: %s instead of %s %s", recipient, reply, code, words);
+	if (status->maybe_duplicate)
+		fail_msg("recipient %zu: in doubt", recipient);
+}
+
+/* ---- grouping ---- */
+
+static const char zones[] =
+	"query null.example MX\nanswer @ 60 IN MX 0 .\n"
+	"query gone.example MX\nrcode NXDOMAIN\n"
+	"query slow.example MX\ndelay 1000\nrcode NXDOMAIN\n"
+	"query * MX\nrcode SERVFAIL\n";
+
+static void test_domains_are_looked_up_once(void **state)
+{
+	static const struct {
+		const char *local_part, *domain, *code;
+	} rows[] = {
+		{ "a", "gone.example", "5.1.2" }, { "b", "null.example", "5.1.10" }, { "c", "GONE.example", "5.1.2" },
+		{ "a", "Gone.Example", "5.1.2" }, { "d", "NULL.EXAMPLE", "5.1.10" }, { "A", "gone.example", "5.1.2" },
+		{ "e", "broken.example", "4.4.3" },
+	};
+	struct fake_dns *dns = fake_dns_start(zones);
+	struct fixture *fixture = start(dns->address, "");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		add(fixture, rows[i].local_part, rows[i].domain);
+	run(fixture);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check_status(fixture, i, rows[i].code, "");
+	fake_dns_stop(dns);
+	finish(fixture);
+}
+
+/* The number of questions is that of the domains. */
+static void test_one_question_per_domain(void **state)
+{
+	struct fake_dns *dns = fake_dns_start(zones);
+	struct fixture *fixture = start(dns->address, "");
+
+	(void)state;
+	for (int i = 0; i < 30; i++) {
+		char local_part[20];
+
+		snprintf(local_part, sizeof(local_part), "user%d", i);
+		add(fixture, local_part, i % 3 == 0 ? "gone.example" : i % 3 == 1 ? "GONE.EXAMPLE" : "null.example");
+	}
+	run(fixture);
+	assert_int_equal(fake_dns_asked_count(dns), 2);
+	fake_dns_stop(dns);
+	finish(fixture);
+}
+
+static void add_thousand(struct fixture *fixture)
+{
+	for (unsigned i = 0; i < RECIPIENTS_MAX; i++) {
+		char local_part[20], domain[40];
+
+		snprintf(local_part, sizeof(local_part), "user%u", i / 600);	/* some addresses come twice */
+		snprintf(domain, sizeof(domain), "d%u.%s", i % 300, i % 2 == 0 ? "example" : "EXAMPLE");
+		add(fixture, local_part, domain);
+	}
+}
+
+static void test_thousand_recipients(void **state)
+{
+	struct fake_dns *dns = fake_dns_start(zones);
+	struct fixture *fixture = start(dns->address, "parallel_destinations = 50;\n");
+
+	(void)state;
+	add_thousand(fixture);
+	run(fixture);
+	for (size_t i = 0; i < RECIPIENTS_MAX; i++)
+		check_status(fixture, i, "4.4.3", "SERVFAIL");
+	fake_dns_stop(dns);
+	finish(fixture);
+}
+
+/* The mail host's patience is over before anything was tried: nobody is forgotten all the same. */
+static void test_no_time(void **state)
+{
+	struct fixture *fixture = start("127.0.0.1@1", "parallel_destinations = 3;\n");
+
+	(void)state;
+	fixture->deadline = deadline_in_ms(0);
+	add_thousand(fixture);
+	run(fixture);
+	for (size_t i = 0; i < RECIPIENTS_MAX; i++)
+		assert_int_equal(fixture->outcomes[i].status.action, DELIVERY_DELAYED);
+	finish(fixture);
+}
+
+static void test_slow_domain_delays_nobody(void **state)
+{
+	struct fake_dns *dns = fake_dns_start(zones);
+	struct fixture *fixture = start(dns->address, "");
+
+	(void)state;
+	add(fixture, "a", "slow.example");
+	add(fixture, "b", "[192.0.2.300]");	/* needs no DNS; the fake one answers one question after the other */
+	add(fixture, "c", "slow.example");
+	run(fixture);
+	assert_int_equal(fixture->outcomes[1].place, 1);
+	check_status(fixture, 0, "5.1.2", "slow.example");
+	check_status(fixture, 1, "5.1.2", "");
+	fake_dns_stop(dns);
+	finish(fixture);
+}
+
+/* One address given three times: answered three times, together. */
+static void test_duplicates_are_answered(void **state)
+{
+	struct fake_dns *dns = fake_dns_start(zones);
+	struct fixture *fixture = start(dns->address, "parallel_destinations = 1;\n");
+
+	(void)state;
+	add(fixture, "user", "gone.example");
+	add(fixture, "a", "null.example");
+	add(fixture, "user", "GONE.example");
+	add(fixture, "other", "gone.example");
+	add(fixture, "user", "gone.example");
+	run(fixture);
+	assert_int_equal(fixture->outcomes[2].place, fixture->outcomes[0].place + 1);
+	assert_int_equal(fixture->outcomes[4].place, fixture->outcomes[0].place + 2);
+	fake_dns_stop(dns);
+	finish(fixture);
+}
+
+/* ---- with a mail server ---- */
+
+#define ALLOW "allow_destinations = \"127.0.0.0/8\";\ntls_security_level = \"none\";\n"
+#define MX_DOMAIN "[" MX_ADDRESS "]"
+
+static struct fixture *start_with(struct mx *mx)
+{
+	mx_start(mx);
+	return start("127.0.0.1@1", ALLOW);
+}
+
+static void test_verdicts(void **state)
+{
+	struct mx mx = { 0 };
+	struct fixture *fixture;
+
+	(void)state;
+	if (!have_port_25())
+		skip();
+	fixture = start_with(&mx);
+	add(fixture, "ok1", MX_DOMAIN);
+	add(fixture, "bad", MX_DOMAIN);
+	add(fixture, "later", MX_DOMAIN);
+	add(fixture, "ok2", MX_DOMAIN);
+	add(fixture, "ok1", MX_DOMAIN);		/* once delivered, twice answered */
+	add(fixture, "OK1", MX_DOMAIN);		/* another mailbox, for all we know */
+	run(fixture);
+	mx_stop(&mx);
+	assert_int_equal(mx.connections, 1);
+	assert_int_equal(mx.transactions, 1);
+	assert_int_equal(mx.asked, 5);
+	assert_int_equal(mx.accepted, 3);
+	check_status(fixture, 0, "2.0.0", MX_DOMAIN "[" MX_ADDRESS "]:25");
+	check_status(fixture, 1, "5.1.1", "said: 550 5.1.1 no such user (in reply to RCPT TO command)");
+	check_status(fixture, 2, "4.2.0", "said: 450 4.2.0 greylisted (in reply to RCPT TO command)");
+	check_status(fixture, 3, "2.0.0", "");
+	check_status(fixture, 4, "2.0.0", MX_DOMAIN "[" MX_ADDRESS "]:25");
+	check_status(fixture, 5, "2.0.0", "");
+	/* our field, then the content as it came */
+	assert_ptr_equal(strstr(mx.content, "Received: by relay.test.example (postern) id 4XyZ;\r\n\t"), mx.content);
+	assert_string_equal(strstr(mx.content, "+0000\r\n") + strlen("+0000\r\n"), MESSAGE);
+	finish(fixture);
+}
+
+static void add_many(struct fixture *fixture, const char *local_part, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		char text[40];
+
+		snprintf(text, sizeof(text), "%s%u", local_part, i);
+		add(fixture, text, MX_DOMAIN);
+	}
+}
+
+/* More recipients than one transaction takes, none of them accepted: every one is asked for, and gets the server's words. */
+static void test_many_greylisted(void **state)
+{
+	struct mx mx = { 0 };
+	struct fixture *fixture;
+
+	(void)state;
+	if (!have_port_25())
+		skip();
+	fixture = start_with(&mx);
+	add_many(fixture, "later", 250);
+	run(fixture);
+	mx_stop(&mx);
+	assert_int_equal(mx.connections, 1);
+	assert_int_equal(mx.asked, 250);
+	for (size_t i = 0; i < 250; i++)
+		check_status(fixture, i, "4.2.0", "greylisted");
+	finish(fixture);
+}
+
+/* RFC 5321 4.5.3.1.10: the rest goes in further transactions. */
+static void test_too_many_for_the_server(void **state)
+{
+	struct mx mx = { .recipients_max = 40 };
+	struct fixture *fixture;
+
+	(void)state;
+	if (!have_port_25())
+		skip();
+	fixture = start_with(&mx);
+	add_many(fixture, "ok", 130);
+	run(fixture);
+	mx_stop(&mx);
+	assert_int_equal(mx.accepted, 130);
+	assert_int_equal(mx.connections, 1);
+	for (size_t i = 0; i < 130; i++)
+		check_status(fixture, i, "2.0.0", "");
+	finish(fixture);
+}
+
+/* The server has enough after the first transaction. The rest waits, with a reason that is true. */
+static void test_server_leaves_early(void **state)
+{
+	struct mx mx = { .transactions_max = 1 };
+	struct fixture *fixture;
+	unsigned sent = 0, told = 0, lost = 0;
+
+	(void)state;
+	if (!have_port_25())
+		skip();
+	fixture = start_with(&mx);
+	add_many(fixture, "ok", 250);
+	run(fixture);
+	mx_stop(&mx);
+	for (size_t i = 0; i < 250; i++) {
+		const struct delivery_status *status = &fixture->outcomes[i].status;
+
+		assert_string_equal(status->remote_address, MX_ADDRESS);
+		sent += status->action == DELIVERY_RELAYED;
+		told += status->reply.code == 421;
+		lost += strstr(status->reason, "lost connection while sending MAIL FROM") != NULL;
+	}
+	assert_int_equal(sent, 100);
+	assert_int_equal(told, 100);
+	assert_int_equal(lost, 50);
+	finish(fixture);
+}
+
+static void test_refused(void **state)
+{
+	struct fixture *fixture;
+
+	(void)state;
+	if (!have_port_25())
+		skip();		/* somebody listens everywhere */
+	fixture = start("127.0.0.1@1", ALLOW);
+	add(fixture, "user", "[" CLOSED_ADDRESS "]");
+	run(fixture);
+	check_status(fixture, 0, "4.4.1", "connect to [" CLOSED_ADDRESS "][" CLOSED_ADDRESS "]:25: Connection refused");
+	finish(fixture);
+}
+
+/* Without allow_destinations no connection is tried. */
+static void test_guarded(void **state)
+{
+	struct fixture *fixture = start("127.0.0.1@1", "");
+
+	(void)state;
+	add(fixture, "user", MX_DOMAIN);
+	run(fixture);
+	check_status(fixture, 0, "5.4.4", "address refused");
+	finish(fixture);
+}
+
+/* ---- the end of the edge ---- */
+
+static void cancel(struct fixture *fixture)
+{
+	atomic_store(&fixture->end.phase, EDGE_CANCELLING);
+	assert_int_equal(eventfd_write(fixture->end.cancel_fd, 1), 0);
+}
+
+static void test_cancelled_before(void **state)
+{
+	struct fixture *fixture = start("127.0.0.1@1", ALLOW);
+
+	(void)state;
+	cancel(fixture);
+	add(fixture, "user", "[" CLOSED_ADDRESS "]");
+	run(fixture);
+	check_status(fixture, 0, "4.3.2", "stopping");
+	finish(fixture);
+}
+
+/* A connect that hangs (the server's queue is full) does not hold the end up. */
+static void test_cancelled_while_connecting(void **state)
+{
+	struct sockaddr_in target = { .sin_family = AF_INET, .sin_port = htons(25) };
+	int64_t before_ms = deadline_now_ms();
+	int listening, fillers[4];
+	struct fixture *fixture;
+	pthread_t thread;
+
+	(void)state;
+	if (!have_port_25())
+		skip();
+	listening = listen_at(FULL_ADDRESS, 0);
+	inet_pton(AF_INET, FULL_ADDRESS, &target.sin_addr);
+	for (size_t i = 0; i < 4; i++) {
+		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		connect(fillers[i], (struct sockaddr *)&target, sizeof(target));
+	}
+	usleep(50000);
+	fixture = start("127.0.0.1@1", ALLOW);
+	add(fixture, "user", "[" FULL_ADDRESS "]");
+	assert_int_equal(pthread_create(&thread, NULL, run_delivery, fixture), 0);
+	usleep(200000);
+	cancel(fixture);
+	pthread_join(thread, NULL);
+	assert_true(deadline_now_ms() - before_ms < 10000);
+	check_all_answered(fixture);
+	check_status(fixture, 0, "4.3.2", "stopping");
+	for (size_t i = 0; i < 4; i++)
+		close(fillers[i]);
+	close(listening);
+	finish(fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_domains_are_looked_up_once),
+		cmocka_unit_test(test_one_question_per_domain),
+		cmocka_unit_test(test_thousand_recipients),
+		cmocka_unit_test(test_no_time),
+		cmocka_unit_test(test_slow_domain_delays_nobody),
+		cmocka_unit_test(test_duplicates_are_answered),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_many_greylisted),
+		cmocka_unit_test(test_too_many_for_the_server),
+		cmocka_unit_test(test_server_leaves_early),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_guarded),
+		cmocka_unit_test(test_cancelled_before),
+		cmocka_unit_test(test_cancelled_while_connecting),
+	};
+
+	log_open("test", LOG_TARGET_STDERR, LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
