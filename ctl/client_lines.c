@@ -1,6 +1,7 @@
 /*
- * Editing the text of an allow-list. What a logical line is, lib/table.h says: it begins without white space, goes on in lines that begin
- * with white space, and comments and empty lines in between belong to nobody.
+ * Editing the text of an allow-list. What a logical line is, lib/table.h says: it begins without
+ * white space, goes on in lines that begin with white space, and comments and empty lines in
+ * between belong to nobody.
  */
 #include "client_lines.h"
 
@@ -27,8 +28,8 @@ static size_t count_lines(const char *text, size_t length)
 	return lines;
 }
 
-char *client_lines_append(const char *text, size_t length, char *const *words, size_t word_count, size_t *length_out,
-			  size_t *line_out)
+char *client_lines_append(const char *text, size_t length, char *const *words, size_t word_count,
+			  size_t *length_out, size_t *line_out)
 {
 	size_t size = length + 2, used = length;
 	char *result;
@@ -64,8 +65,9 @@ static bool is_ignored(const char *line, size_t length)
 	return i == length || line[i] == '#';
 }
 
-char *client_lines_remove(const char *text, size_t length, bool (*is_removed)(const void *context, size_t line),
-			  const void *context, size_t *length_out)
+char *client_lines_remove(const char *text, size_t length,
+			  bool (*is_removed)(const void *context, size_t line), const void *context,
+			  size_t *length_out)
 {
 	char *result = malloc(length + 1);
 	size_t used = 0, number = 0;
@@ -75,7 +77,8 @@ char *client_lines_remove(const char *text, size_t length, bool (*is_removed)(co
 		return NULL;
 	for (size_t at = 0; at < length;) {
 		const char *line = text + at, *line_feed = memchr(line, '\n', length - at);
-		size_t line_length = line_feed != NULL ? (size_t)(line_feed - line) + 1 : length - at;
+		size_t line_length = line_feed != NULL ? (size_t)(line_feed - line) + 1
+						       : length - at;
 		bool ignored = is_ignored(line, line_length);
 
 		number++;

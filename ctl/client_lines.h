@@ -1,4 +1,7 @@
-/* Editing the text of an allow-list, pure: lines that are not meant stay as they are, byte for byte, comments too. */
+/*
+ * Editing the text of an allow-list, pure: lines that are not meant stay as they are, byte for
+ * byte, comments too.
+ */
 #ifndef CLIENT_LINES_H
 #define CLIENT_LINES_H
 
@@ -6,22 +9,25 @@
 #include <stddef.h>
 
 /*
- * A line may be appended only if every word of it is clean: printable, no white space, no quotes, no backslash. The
- * first may not begin with "#".
+ * A line may be appended only if every word of it is clean: printable, no white space, no quotes,
+ * no backslash. The first may not begin with "#".
  */
 bool client_lines_word_is_clean(const char *word);
 
 /*
- * The text with one more line at its end ("word word word"). *line_out: its number. Heap, to be freed; NULL without memory.
+ * The text with one more line at its end ("word word word"). *line_out: its number. Heap, to be
+ * freed; NULL without memory.
  */
-char *client_lines_append(const char *text, size_t length, char *const *words, size_t word_count, size_t *length_out,
-			  size_t *line_out);
+char *client_lines_append(const char *text, size_t length, char *const *words, size_t word_count,
+			  size_t *length_out, size_t *line_out);
 
 /*
- * The text without those logical lines (table.h) whose first physical line's number `is_removed` says to take out; comments and
- * empty lines between their parts stay. Heap, to be freed; NULL without memory.
+ * The text without those logical lines (table.h) whose first physical line's number `is_removed`
+ * says to take out; comments and empty lines between their parts stay. Heap, to be freed; NULL
+ * without memory.
  */
-char *client_lines_remove(const char *text, size_t length, bool (*is_removed)(const void *context, size_t line),
-			  const void *context, size_t *length_out);
+char *client_lines_remove(const char *text, size_t length,
+			  bool (*is_removed)(const void *context, size_t line), const void *context,
+			  size_t *length_out);
 
 #endif

@@ -1,8 +1,10 @@
 /*
- * authorize, revoke: edit the edge's allow-list. Both replace the file in one step (list_file.h) and leave every other line as it is.
+ * authorize, revoke: edit the edge's allow-list. Both replace the file in one step (list_file.h)
+ * and leave every other line as it is.
  *
- * A new line is tried before it counts: the changed list is read exactly as the edge will read it, and only if the new line comes out of
- * that as a client is it put in place. Lines that were bad before are reported and stay.
+ * A new line is tried before it counts: the changed list is read exactly as the edge will read it,
+ * and only if the new line comes out of that as a client is it put in place. Lines that were bad
+ * before are reported and stay.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 #include "tunnel/authorized_clients.h"
 
 #define DEFAULT_FILE POSTERN_SYSCONFDIR "/authorized_clients"
-#define ERROR_MAX 4608		/* a path and a sentence or two */
+#define ERROR_MAX 4608 /* a path and a sentence or two */
 #define WORDS_MAX 32
 
 /* The line being added: what the reader of the list says about it. */
@@ -56,7 +58,10 @@ static void note_rotation(const struct authorized_clients *list, const char *nam
 	for (size_t i = 0; i < list->count; i++)
 		count += strcmp(list->clients[i].name, name) == 0;
 	if (count > 1)
-		fprintf(stderr, "postern: %s has %zu keys now; when the old one is out of use: postern revoke OLD_KEY\n", name, count);
+		fprintf(stderr,
+			"postern: %s has %zu keys now; when the old one is out of use: postern "
+			"revoke OLD_KEY\n",
+			name, count);
 }
 
 /* Is the prepared list one in which the new line is good? */
@@ -66,11 +71,13 @@ static int try_list(struct trial *trial, const char *name)
 	char error[ERROR_MAX];
 	int result = EX_OK;
 
-	if (authorized_clients_read(&list, trial->file->temporary, NULL, take_complaint, trial, error, sizeof(error)) != 0)
+	if (authorized_clients_read(&list, trial->file->temporary, NULL, take_complaint, trial,
+				    error, sizeof(error)) != 0)
 		return command_fail(EX_DATAERR, "%s", error);
 	if (!has_client_at(&list, trial->line))
 		result = command_fail(EX_DATAERR, "%s: not added: %s", trial->file->path,
-				      trial->reason[0] != '\0' ? trial->reason : "the line is not understood");
+				      trial->reason[0] != '\0' ? trial->reason
+							       : "the line is not understood");
 	else
 		note_rotation(&list, name);
 	authorized_clients_wipe(&list);
@@ -78,17 +85,20 @@ static int try_list(struct trial *trial, const char *name)
 }
 
 /* A list that the edge cannot read at all is no place to add to. */
-static int check_readable(const struct list_file *file, struct table *table, char *error, size_t error_size)
+static int check_readable(const struct list_file *file, struct table *table, char *error,
+			  size_t error_size)
 {
 	struct stat status;
 
 	if (table_read(table, file->path, &status, error, error_size) != 0)
 		return EX_DATAERR;
 	if (status.st_ino == file->status.st_ino && status.st_size == file->status.st_size &&
-	    status.st_mtim.tv_sec == file->status.st_mtim.tv_sec && status.st_mtim.tv_nsec == file->status.st_mtim.tv_nsec)
+	    status.st_mtim.tv_sec == file->status.st_mtim.tv_sec &&
+	    status.st_mtim.tv_nsec == file->status.st_mtim.tv_nsec)
 		return EX_OK;
 	table_wipe(table);
-	snprintf(error, error_size, "%s: somebody changed it just now; nothing was done, try again", file->path);
+	snprintf(error, error_size, "%s: somebody changed it just now; nothing was done, try again",
+		 file->path);
 	return EX_TEMPFAIL;
 }
 
@@ -105,7 +115,8 @@ static int add_line(struct list_file *file, char *const *words, size_t count)
 	table_wipe(&table);
 	if (result != EX_OK)
 		return command_fail(result, "%s", error);
-	text = client_lines_append(file->text.text, file->text.length, words, count, &length, &trial.line);
+	text = client_lines_append(file->text.text, file->text.length, words, count, &length,
+				   &trial.line);
 	if (text == NULL)
 		return command_fail(EX_OSERR, "out of memory");
 	result = list_file_prepare(file, text, length, error, sizeof(error));
@@ -133,7 +144,9 @@ static int run_authorize(const struct command *command, int argc, char **argv)
 		return result;
 	for (int i = 0; i < arguments.count; i++)
 		if (!client_lines_word_is_clean(arguments.words[i]))
-			return command_fail(EX_USAGE, "argument %d is empty or has white space, quotes or control characters in it",
+			return command_fail(EX_USAGE,
+					    "argument %d is empty or has white space, quotes or "
+					    "control characters in it",
 					    i + 1);
 	result = list_file_open(&file, arguments.file, error, sizeof(error));
 	if (result == EX_OK)
@@ -156,7 +169,8 @@ static bool is_meant(const struct removal *removal, const struct table_line *lin
 	size_t name = strcspn(line->value, " \t\r\v\f");
 
 	return strcmp(line->key, removal->key_or_name) == 0 ||
-	       (name == strlen(removal->key_or_name) && strncmp(line->value, removal->key_or_name, name) == 0);
+	       (name == strlen(removal->key_or_name) &&
+		strncmp(line->value, removal->key_or_name, name) == 0);
 }
 
 static bool is_removed(const void *context, size_t number)
@@ -184,7 +198,9 @@ static void print_removed(const struct removal *removal)
 
 		if (is_meant(removal, line))
 			printf("revoked %s (line %zu)\n",
-			       log_printable(name, sizeof(name), line->value, strcspn(line->value, " \t\r\v\f")), line->line);
+			       log_printable(name, sizeof(name), line->value,
+					     strcspn(line->value, " \t\r\v\f")),
+			       line->line);
 	}
 }
 
@@ -194,7 +210,8 @@ static int replace_without(struct list_file *file, const struct removal *removal
 	size_t length;
 	int result;
 
-	text = client_lines_remove(file->text.text, file->text.length, is_removed, removal, &length);
+	text = client_lines_remove(file->text.text, file->text.length, is_removed, removal,
+				   &length);
 	if (text == NULL)
 		return command_fail(EX_OSERR, "out of memory");
 	result = list_file_prepare(file, text, length, error, sizeof(error));
@@ -224,8 +241,10 @@ static int remove_lines(struct list_file *file, const char *key_or_name)
 	if (removal.count > 0)
 		result = replace_without(file, &removal);
 	else
-		result = command_fail(EX_NOUSER, "%s: nobody has the key or name \"%s\"", file->path,
-				      log_printable(printable, sizeof(printable), key_or_name, strlen(key_or_name)));
+		result = command_fail(EX_NOUSER, "%s: nobody has the key or name \"%s\"",
+				      file->path,
+				      log_printable(printable, sizeof(printable), key_or_name,
+						    strlen(key_or_name)));
 	table_wipe(&table);
 	return result;
 }
@@ -254,8 +273,10 @@ const struct command command_authorize = {
 	.name = "authorize",
 	.arguments = "[--file FILE] KEY NAME [OPTION=VALUE ...]",
 	.summary = "let a mail host deliver through this edge",
-	.help = "Adds a line to the edge's allow-list: the mail host's public key (postern pubkey), a name for the log, and options as in\n"
-		"postern-authorized_clients(5). The edge notices by itself. Nothing else in the list changes.\n\n"
+	.help = "Adds a line to the edge's allow-list: the mail host's public key (postern "
+		"pubkey), a name for the log, and options as in\n"
+		"postern-authorized_clients(5). The edge notices by itself. Nothing else in the "
+		"list changes.\n\n"
 		"  --file FILE  the list, instead of " DEFAULT_FILE "\n",
 	.run = run_authorize,
 };
@@ -264,7 +285,8 @@ const struct command command_revoke = {
 	.name = "revoke",
 	.arguments = "[--file FILE] KEY|NAME",
 	.summary = "take a mail host's permission away",
-	.help = "Removes every line with this public key or this name from the edge's allow-list. The edge ends the tunnels of these keys\n"
+	.help = "Removes every line with this public key or this name from the edge's allow-list. "
+		"The edge ends the tunnels of these keys\n"
 		"before their next message. Nothing else in the list changes.\n\n"
 		"  --file FILE  the list, instead of " DEFAULT_FILE "\n",
 	.run = run_revoke,

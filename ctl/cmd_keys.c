@@ -1,6 +1,7 @@
 /*
- * keygen, pubkey, genpsk: secret keys are made here and go to a file, never to the terminal, never into a pipe; what is
- * printed may be shown to everybody. An existing file is never written to: who wants a new key takes the old one away first.
+ * keygen, pubkey, genpsk: secret keys are made here and go to a file, never to the terminal, never
+ * into a pipe; what is printed may be shown to everybody. An existing file is never written to: who
+ * wants a new key takes the old one away first.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include "tunnel/base64_key.h"
 #include "tunnel/keyfile.h"
 
-#define ERROR_MAX 4608		/* a path and a sentence or two */
+#define ERROR_MAX 4608 /* a path and a sentence or two */
 
 static void print_public_key(const struct noise_keypair *keypair)
 {
@@ -83,7 +84,8 @@ const struct command command_keygen = {
 	.name = "keygen",
 	.arguments = "FILE",
 	.summary = "make a secret key, print its public key",
-	.help = "Creates FILE (mode 0600) with a new secret key and prints the public key that belongs to it. A file that exists\n"
+	.help = "Creates FILE (mode 0600) with a new secret key and prints the public key that "
+		"belongs to it. A file that exists\n"
 		"already is not touched. Run it as the user whose key it is to be:\n\n"
 		"  runuser -u _postern-edge -- postern keygen /var/lib/postern/edge.key\n",
 	.run = run_keygen,
@@ -101,7 +103,9 @@ const struct command command_genpsk = {
 	.name = "genpsk",
 	.arguments = "FILE",
 	.summary = "make a preshared key",
-	.help = "Creates FILE (mode 0600) with a new preshared key, to be copied to the other machine by a way that nobody listens\n"
-		"on, and named by psk=FILE on both. Prints nothing. A file that exists already is not touched.\n",
+	.help = "Creates FILE (mode 0600) with a new preshared key, to be copied to the other "
+		"machine by a way that nobody listens\n"
+		"on, and named by psk=FILE on both. Prints nothing. A file that exists already is "
+		"not touched.\n",
 	.run = run_genpsk,
 };

@@ -1,5 +1,6 @@
 /*
- * peers: the allow-list as the edge reads it: who may deliver, with which options, and which lines are not understood.
+ * peers: the allow-list as the edge reads it: who may deliver, with which options, and which lines
+ * are not understood.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include "tunnel/base64_key.h"
 
 #define DEFAULT_FILE POSTERN_SYSCONFDIR "/authorized_clients"
-#define ERROR_MAX 4608		/* a path and a sentence or two */
+#define ERROR_MAX 4608 /* a path and a sentence or two */
 #define WORDS_MAX 32
 
 static void print_complaint(void *context, const char *message)
@@ -73,7 +74,8 @@ static int run_peers(const struct command *command, int argc, char **argv)
 	if (table_read(&table, arguments.file, NULL, error, sizeof(error)) != 0)
 		return command_fail(EX_NOINPUT, "%s", error);
 	result = EX_OK;
-	if (authorized_clients_read(&list, arguments.file, NULL, print_complaint, NULL, error, sizeof(error)) == 0) {
+	if (authorized_clients_read(&list, arguments.file, NULL, print_complaint, NULL, error,
+				    sizeof(error)) == 0) {
 		/* No further lookups in it: the order of the file is the one that people know. */
 		qsort(list.clients, list.count, sizeof(*list.clients), by_line);
 		print_clients(&list, &table);
@@ -91,7 +93,8 @@ const struct command command_peers = {
 	.name = "peers",
 	.arguments = "[--file FILE]",
 	.summary = "list who may deliver through this edge",
-	.help = "Prints name, public key and options of every client in the edge's allow-list, and on standard error the lines that are not\n"
+	.help = "Prints name, public key and options of every client in the edge's allow-list, and "
+		"on standard error the lines that are not\n"
 		"understood (which the edge ignores); then it exits with 65.\n\n"
 		"  --file FILE  the list, instead of " DEFAULT_FILE "\n",
 	.run = run_peers,

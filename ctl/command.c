@@ -19,13 +19,13 @@ static void print_help(const struct command *command)
 
 static int wrong_usage(const struct command *command, const char *what, const char *word)
 {
-	fprintf(stderr, "postern %s: %s%s\nusage: postern %s %s\n", command->name, what, word, command->name,
-		command->arguments);
+	fprintf(stderr, "postern %s: %s%s\nusage: postern %s %s\n", command->name, what, word,
+		command->name, command->arguments);
 	return EX_USAGE;
 }
 
-int command_parse(const struct command *command, int argc, char **argv, int minimum, int maximum, const char *default_file,
-		  struct command_arguments *arguments)
+int command_parse(const struct command *command, int argc, char **argv, int minimum, int maximum,
+		  const char *default_file, struct command_arguments *arguments)
 {
 	const struct option options[] = {
 		{ "help", no_argument, NULL, OPTION_HELP },
@@ -43,7 +43,8 @@ int command_parse(const struct command *command, int argc, char **argv, int mini
 			return EX_OK;
 		}
 		if (option != OPTION_FILE)
-			return wrong_usage(command, "unknown option or missing value: ", argv[optind - 1]);
+			return wrong_usage(command,
+					   "unknown option or missing value: ", argv[optind - 1]);
 		arguments->file = optarg;
 	}
 	arguments->words = argv + optind;

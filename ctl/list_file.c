@@ -1,11 +1,14 @@
 /*
- * Replaces a text file in one step: temporary file in the same directory, fsync, rename, fsync of the directory.
+ * Replaces a text file in one step: temporary file in the same directory, fsync, rename, fsync of
+ * the directory.
  *
- * The lock is on the directory, because the file itself is another one after each edit, and a lock file would stay behind. Under it
- * the temporary name can be a fixed one, so that a killed run leaves at most one file, which the next run removes. The lock does not
- * keep people with editors away; a file that they saved meanwhile is seen before the rename and left alone.
+ * The lock is on the directory, because the file itself is another one after each edit, and a lock
+ * file would stay behind. Under it the temporary name can be a fixed one, so that a killed run
+ * leaves at most one file, which the next run removes. The lock does not keep people with editors
+ * away; a file that they saved meanwhile is seen before the rename and left alone.
  *
- * If owner or group cannot be kept, nothing is changed: a list that its reader cannot read any more is worse than an error.
+ * If owner or group cannot be kept, nothing is changed: a list that its reader cannot read any more
+ * is worse than an error.
  */
 #include "list_file.h"
 
@@ -31,7 +34,8 @@
 static int fail(int exit_code, const char *path, const char *what, char *error, size_t error_size)
 {
 	if (errno != 0)
-		snprintf(error, error_size, "%s: %s%s%s", path, what, what[0] != '\0' ? ": " : "", strerror(errno));
+		snprintf(error, error_size, "%s: %s%s%s", path, what, what[0] != '\0' ? ": " : "",
+			 strerror(errno));
 	else
 		snprintf(error, error_size, "%s: %s", path, what);
 	return errno == EACCES || errno == EPERM || errno == EROFS ? EX_NOPERM : exit_code;
@@ -45,7 +49,8 @@ static const char *split_path(const char *path, char directory[PATH_MAX])
 	if (slash == NULL)
 		strcpy(directory, ".");
 	else
-		snprintf(directory, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+		snprintf(directory, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path),
+			 path);
 	return slash != NULL ? slash + 1 : path;
 }
 
@@ -62,11 +67,13 @@ static int resolve(struct list_file *file, const char *path, char *error, size_t
 	if (errno != ENOENT)
 		return fail(EX_NOINPUT, path, "", error, error_size);
 	if (lstat(path, &link) == 0)
-		return fail(EX_NOINPUT, path, "a symbolic link that leads nowhere", error, error_size);
+		return fail(EX_NOINPUT, path, "a symbolic link that leads nowhere", error,
+			    error_size);
 	name = split_path(path, directory);
 	if (realpath(directory, resolved) == NULL)
 		return fail(EX_NOINPUT, path, "its directory", error, error_size);
-	length = snprintf(file->path, sizeof(file->path), "%s/%s", strcmp(resolved, "/") == 0 ? "" : resolved, name);
+	length = snprintf(file->path, sizeof(file->path), "%s/%s",
+			  strcmp(resolved, "/") == 0 ? "" : resolved, name);
 	errno = name[0] == '\0' ? EISDIR : ENAMETOOLONG;
 	if (name[0] == '\0' || length >= (int)sizeof(file->path))
 		return fail(EX_NOINPUT, path, "", error, error_size);
@@ -88,8 +95,9 @@ static int lock_directory(struct list_file *file, char *error, size_t error_size
 			return fail(EX_OSERR, directory, "flock", error, error_size);
 		errno = 0;
 		if (deadline_has_passed(deadline))
-			return fail(EX_TEMPFAIL, file->path, "another program holds the lock on its directory; try again", error,
-				    error_size);
+			return fail(EX_TEMPFAIL, file->path,
+				    "another program holds the lock on its directory; try again",
+				    error, error_size);
 		nanosleep(&pause, NULL);
 	}
 	return 0;
@@ -113,7 +121,8 @@ int list_file_open(struct list_file *file, const char *path, char *error, size_t
 	}
 	/* Under the lock: nobody else's rename comes in between. */
 	file->exists = access(file->path, F_OK) == 0 || errno != ENOENT;
-	if (file->exists && text_file_read(&file->text, file->path, TABLE_BYTES_MAX, &file->status, error, error_size) != 0)
+	if (file->exists && text_file_read(&file->text, file->path, TABLE_BYTES_MAX, &file->status,
+					   error, error_size) != 0)
 		return EX_NOINPUT;
 	return 0;
 }
@@ -164,7 +173,8 @@ static int copy_rights(const struct list_file *file, int fd)
 
 	if (!file->exists)
 		return fchmod(fd, 0644);
-	if (fchown(fd, file->status.st_uid, file->status.st_gid) != 0 || fchmod(fd, file->status.st_mode & 07777) != 0)
+	if (fchown(fd, file->status.st_uid, file->status.st_gid) != 0 ||
+	    fchmod(fd, file->status.st_mode & 07777) != 0)
 		return -1;
 	old = open(file->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (old < 0)
@@ -189,7 +199,8 @@ static int write_all(int fd, const char *text, size_t length)
 	return fsync(fd);
 }
 
-int list_file_prepare(struct list_file *file, const char *text, size_t length, char *error, size_t error_size)
+int list_file_prepare(struct list_file *file, const char *text, size_t length, char *error,
+		      size_t error_size)
 {
 	int fd, result = 0;
 
@@ -200,7 +211,9 @@ int list_file_prepare(struct list_file *file, const char *text, size_t length, c
 		return fail(EX_CANTCREAT, file->temporary, "", error, error_size);
 	file->has_temporary = true;
 	if (copy_rights(file, fd) != 0)
-		result = fail(EX_CANTCREAT, file->path, "cannot keep its owner, group, mode and attributes", error, error_size);
+		result = fail(EX_CANTCREAT, file->path,
+			      "cannot keep its owner, group, mode and attributes", error,
+			      error_size);
 	else if (write_all(fd, text, length) != 0)
 		result = fail(EX_IOERR, file->temporary, "", error, error_size);
 	close(fd);
@@ -211,13 +224,16 @@ int list_file_commit(struct list_file *file, char *error, size_t error_size)
 {
 	if (table_has_changed(file->path, &file->status)) {
 		errno = 0;
-		return fail(EX_TEMPFAIL, file->path, "somebody changed it just now; nothing was done, try again", error, error_size);
+		return fail(EX_TEMPFAIL, file->path,
+			    "somebody changed it just now; nothing was done, try again", error,
+			    error_size);
 	}
 	if (rename(file->temporary, file->path) != 0)
 		return fail(EX_CANTCREAT, file->path, "", error, error_size);
 	file->has_temporary = false;
 	if (fsync(file->directory) != 0)
-		return fail(EX_IOERR, file->path, "changed, but perhaps not durably", error, error_size);
+		return fail(EX_IOERR, file->path, "changed, but perhaps not durably", error,
+			    error_size);
 	return 0;
 }
 

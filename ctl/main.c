@@ -1,5 +1,6 @@
 /*
- * postern: keys and the allow-list, from the command line. A table of subcommands; each lives in a file of its own.
+ * postern: keys and the allow-list, from the command line. A table of subcommands; each lives in a
+ * file of its own.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,8 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-	&command_keygen, &command_pubkey, &command_genpsk, &command_authorize, &command_revoke, &command_peers,
+	&command_keygen,    &command_pubkey, &command_genpsk,
+	&command_authorize, &command_revoke, &command_peers,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -18,7 +20,9 @@ static void print_usage(FILE *out)
 	fputs("usage: postern COMMAND [ARGUMENTS]\n\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n`postern COMMAND --help' says more; `postern --version' says which. See postern(1).\n", out);
+	fputs("\n`postern COMMAND --help' says more; `postern --version' says which. See "
+	      "postern(1).\n",
+	      out);
 }
 
 /* What was printed must have arrived: a public key that went to a full disk is worth a word. */

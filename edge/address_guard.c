@@ -1,11 +1,13 @@
 /*
- * Which addresses mail may be sent to. The tables below are the special-purpose registries of IANA (RFC 6890) as far as they
- * matter to a mail server: everything that a DNS answer could use to aim the edge at its own machine, its own network or
- * nobody in particular. Judged is the sockaddr that connect(2) gets, so no second lookup can change it.
+ * Which addresses mail may be sent to. The tables below are the special-purpose registries of IANA
+ * (RFC 6890) as far as they matter to a mail server: everything that a DNS answer could use to aim
+ * the edge at its own machine, its own network or nobody in particular. Judged is the sockaddr that
+ * connect(2) gets, so no second lookup can change it.
  *
- * IPv6 addresses that are an IPv4 address in another form are judged as that: mapped and compatible (RFC 4291 2.5.5), NAT64
- * (RFC 6052, RFC 8215), 6to4 (RFC 3056). Where the form leaves open which bytes hold the address, all readings must be fit.
- * A mapped address makes the kernel speak IPv4, so only IPv4 networks exempt it.
+ * IPv6 addresses that are an IPv4 address in another form are judged as that: mapped and compatible
+ * (RFC 4291 2.5.5), NAT64 (RFC 6052, RFC 8215), 6to4 (RFC 3056). Where the form leaves open which
+ * bytes hold the address, all readings must be fit. A mapped address makes the kernel speak IPv4,
+ * so only IPv4 networks exempt it.
  *
  * Not refused: the documentation networks. Nobody routes them, and test networks are built of them.
  */
@@ -32,7 +34,7 @@ struct network {
 struct address_guard {
 	struct network *allowed;
 	size_t allowed_count;
-	struct network *own;		/* prefix: the whole address */
+	struct network *own; /* prefix: the whole address */
 	size_t own_count;
 };
 
@@ -80,7 +82,9 @@ static const struct embedding {
 	{ { 0 }, 96, 1, { { 12, 13, 14, 15 } } },
 	{ { 0x00, 0x64, 0xff, 0x9b }, 96, 1, { { 12, 13, 14, 15 } } },
 	/* RFC 6052 2.2 with prefixes of 48, 56, 64 and 96 bits; byte 8 is skipped. */
-	{ { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 }, 48, 4,
+	{ { 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01 },
+	  48,
+	  4,
 	  { { 6, 7, 9, 10 }, { 7, 9, 10, 11 }, { 9, 10, 11, 12 }, { 12, 13, 14, 15 } } },
 	{ { 0x20, 0x02 }, 16, 1, { { 2, 3, 4, 5 } } },
 };
@@ -91,13 +95,15 @@ static bool has_prefix(const uint8_t *bytes, const uint8_t *network, unsigned pr
 {
 	unsigned whole = prefix / 8, rest = prefix % 8;
 
-	return memcmp(bytes, network, whole) == 0 && (rest == 0 || (bytes[whole] ^ network[whole]) >> (8 - rest) == 0);
+	return memcmp(bytes, network, whole) == 0 &&
+	       (rest == 0 || (bytes[whole] ^ network[whole]) >> (8 - rest) == 0);
 }
 
 static bool is_in(const struct network *networks, size_t count, int family, const uint8_t *bytes)
 {
 	for (size_t i = 0; i < count; i++)
-		if (networks[i].family == family && has_prefix(bytes, networks[i].bytes, networks[i].prefix))
+		if (networks[i].family == family &&
+		    has_prefix(bytes, networks[i].bytes, networks[i].prefix))
 			return true;
 	return false;
 }
@@ -120,10 +126,11 @@ static const char *refuses_ipv4(const struct address_guard *guard, const uint8_t
 }
 
 /*
- * All readings that could be an address (none begins with 0) must be fit; if there is none, it is "this network", which is
- * refused like any other.
+ * All readings that could be an address (none begins with 0) must be fit; if there is none, it is
+ * "this network", which is refused like any other.
  */
-static const char *refuses_embedded(const struct address_guard *guard, const struct embedding *embedding, const uint8_t *bytes)
+static const char *refuses_embedded(const struct address_guard *guard,
+				    const struct embedding *embedding, const uint8_t *bytes)
 {
 	const uint8_t zero[4] = { 0 };
 	bool has_reading = false;
@@ -166,9 +173,11 @@ static const char *refuses_ipv6(const struct address_guard *guard, const uint8_t
 const char *address_guard_refuses(const struct address_guard *guard, const struct sockaddr *address)
 {
 	if (address->sa_family == AF_INET)
-		return refuses_ipv4(guard, (const uint8_t *)&((const struct sockaddr_in *)address)->sin_addr);
+		return refuses_ipv4(
+			guard, (const uint8_t *)&((const struct sockaddr_in *)address)->sin_addr);
 	if (address->sa_family == AF_INET6)
-		return refuses_ipv6(guard, ((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr);
+		return refuses_ipv6(guard,
+				    ((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr);
 	return "not an IP address";
 }
 
@@ -176,7 +185,8 @@ static int fail_network(const char *text, const char *why, char *error, size_t e
 {
 	char printable[CIDR_TEXT_MAX];
 
-	snprintf(error, error_size, "\"%s\": %s", log_printable(printable, sizeof(printable), text, strlen(text)), why);
+	snprintf(error, error_size, "\"%s\": %s",
+		 log_printable(printable, sizeof(printable), text, strlen(text)), why);
 	return -1;
 }
 
@@ -210,22 +220,29 @@ static int parse_network(struct network *network, const char *text, char *error,
 	memset(network, 0, sizeof(*network));
 	network->family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
 	size = network->family == AF_INET6 ? 16 : 4;
-	snprintf(address, sizeof(address), "%.*s", (int)(length < sizeof(address) ? length : 0), text);
+	snprintf(address, sizeof(address), "%.*s", (int)(length < sizeof(address) ? length : 0),
+		 text);
 	if (inet_pton(network->family, address, network->bytes) != 1)
-		return fail_network(text, "not a network; write 192.0.2.0/24 or 2001:db8::/32", error, error_size);
+		return fail_network(text, "not a network; write 192.0.2.0/24 or 2001:db8::/32",
+				    error, error_size);
 	prefix = slash != NULL ? parse_prefix(slash + 1, (int)size * 8) : (int)size * 8;
 	if (prefix < 0)
-		return fail_network(text, size == 4 ? "the prefix length must be 0..32" : "the prefix length must be 0..128",
+		return fail_network(text,
+				    size == 4 ? "the prefix length must be 0..32"
+					      : "the prefix length must be 0..128",
 				    error, error_size);
 	network->prefix = (unsigned)prefix;
 	if (has_host_bits(network, size))
-		return fail_network(text, "has bits set beyond the prefix length", error, error_size);
-	if (size == 16 && network->prefix >= MAPPED_BITS && has_prefix(network->bytes, mapped_prefix, MAPPED_BITS))
+		return fail_network(text, "has bits set beyond the prefix length", error,
+				    error_size);
+	if (size == 16 && network->prefix >= MAPPED_BITS &&
+	    has_prefix(network->bytes, mapped_prefix, MAPPED_BITS))
 		return fail_network(text, "write this as an IPv4 network", error, error_size);
 	return 0;
 }
 
-static int add_allowed(struct address_guard *guard, const struct conf_list *allow, char *error, size_t error_size)
+static int add_allowed(struct address_guard *guard, const struct conf_list *allow, char *error,
+		       size_t error_size)
 {
 	if (allow == NULL || allow->count == 0)
 		return 0;
@@ -235,8 +252,8 @@ static int add_allowed(struct address_guard *guard, const struct conf_list *allo
 		return -1;
 	}
 	for (; guard->allowed_count < allow->count; guard->allowed_count++)
-		if (parse_network(&guard->allowed[guard->allowed_count], allow->items[guard->allowed_count], error,
-				  error_size) != 0)
+		if (parse_network(&guard->allowed[guard->allowed_count],
+				  allow->items[guard->allowed_count], error, error_size) != 0)
 			return -1;
 	return 0;
 }
@@ -277,7 +294,8 @@ static int add_own(struct address_guard *guard, char *error, size_t error_size)
 	return guard->own != NULL ? 0 : -1;
 }
 
-struct address_guard *address_guard_create(const struct conf_list *allow, char *error, size_t error_size)
+struct address_guard *address_guard_create(const struct conf_list *allow, char *error,
+					   size_t error_size)
 {
 	struct address_guard *guard = calloc(1, sizeof(*guard));
 
@@ -285,7 +303,8 @@ struct address_guard *address_guard_create(const struct conf_list *allow, char *
 		snprintf(error, error_size, "out of memory");
 		return NULL;
 	}
-	if (add_allowed(guard, allow, error, error_size) != 0 || add_own(guard, error, error_size) != 0) {
+	if (add_allowed(guard, allow, error, error_size) != 0 ||
+	    add_own(guard, error, error_size) != 0) {
 		address_guard_destroy(guard);
 		return NULL;
 	}

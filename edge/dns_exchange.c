@@ -1,8 +1,8 @@
 /*
- * One question to one DNS server (RFC 1035 4.2, RFC 7766). Against forged answers: each question has its own
- * connected socket, hence a port of the kernel's choice and no datagrams from other addresses, and a random id
- * (RFC 5452 9.2); whatever does not fit is dropped and waited over, so that a wrong guess costs the forger a try
- * and us nothing.
+ * One question to one DNS server (RFC 1035 4.2, RFC 7766). Against forged answers: each question
+ * has its own connected socket, hence a port of the kernel's choice and no datagrams from other
+ * addresses, and a random id (RFC 5452 9.2); whatever does not fit is dropped and waited over, so
+ * that a wrong guess costs the forger a try and us nothing.
  *
  * Asks once. Which server is asked how often is dns_lookup's business.
  */
@@ -32,8 +32,8 @@ static enum dns_reading failed_errno(struct dns_message *message)
 }
 
 /* Until an answer to this question, an error or the deadline. */
-static enum dns_reading receive(int fd, const struct dns_question *question, struct deadline deadline,
-				struct dns_message *message)
+static enum dns_reading receive(int fd, const struct dns_question *question,
+				struct deadline deadline, struct dns_message *message)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	uint8_t bytes[UDP_ANSWER_MAX];
@@ -63,8 +63,10 @@ static enum dns_reading receive(int fd, const struct dns_question *question, str
 	}
 }
 
-static enum dns_reading ask_udp(const struct dns_server *server, const struct dns_question *question, const uint8_t *query,
-				size_t length, struct deadline deadline, struct dns_message *message)
+static enum dns_reading ask_udp(const struct dns_server *server,
+				const struct dns_question *question, const uint8_t *query,
+				size_t length, struct deadline deadline,
+				struct dns_message *message)
 {
 	enum dns_reading reading;
 	int fd = socket(server->address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -81,8 +83,9 @@ static enum dns_reading ask_udp(const struct dns_server *server, const struct dn
 }
 
 /* RFC 7766 8: each message is preceded by its length in two bytes. */
-static enum dns_reading converse_tcp(struct stream *stream, const struct dns_question *question, const uint8_t *query,
-				     size_t length, struct deadline deadline, struct dns_message *message)
+static enum dns_reading converse_tcp(struct stream *stream, const struct dns_question *question,
+				     const uint8_t *query, size_t length, struct deadline deadline,
+				     struct dns_message *message)
 {
 	uint8_t framed[2 + DNS_QUERY_MAX] = { (uint8_t)(length >> 8), (uint8_t)length }, size[2];
 	enum dns_reading reading = DNS_READ_FOREIGN;
@@ -108,13 +111,17 @@ static enum dns_reading converse_tcp(struct stream *stream, const struct dns_que
 broken:
 	if (result == STREAM_TIMEOUT)
 		return DNS_READ_TIMED_OUT;
-	snprintf(message->problem, sizeof(message->problem), "%s", result == STREAM_ERROR ? "broken TCP connection" :
-		 result == STREAM_EOF ? "TCP connection without an answer" : "useless answer over TCP");
+	snprintf(message->problem, sizeof(message->problem), "%s",
+		 result == STREAM_ERROR ? "broken TCP connection"
+		 : result == STREAM_EOF ? "TCP connection without an answer"
+					: "useless answer over TCP");
 	return DNS_READ_FAILED;
 }
 
-static enum dns_reading ask_tcp(const struct dns_server *server, const struct dns_question *question, const uint8_t *query,
-				size_t length, struct deadline deadline, struct dns_message *message)
+static enum dns_reading ask_tcp(const struct dns_server *server,
+				const struct dns_question *question, const uint8_t *query,
+				size_t length, struct deadline deadline,
+				struct dns_message *message)
 {
 	struct endpoint endpoint = { 0 };
 	enum dns_reading reading;
@@ -122,11 +129,13 @@ static enum dns_reading ask_tcp(const struct dns_server *server, const struct dn
 	char error[256];
 	int fd = -1;
 
-	if (getnameinfo((const struct sockaddr *)&server->address, server->length, endpoint.host, sizeof(endpoint.host),
-			endpoint.port, sizeof(endpoint.port), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+	if (getnameinfo((const struct sockaddr *)&server->address, server->length, endpoint.host,
+			sizeof(endpoint.host), endpoint.port, sizeof(endpoint.port),
+			NI_NUMERICHOST | NI_NUMERICSERV) == 0)
 		fd = endpoint_connect(&endpoint, deadline, error, sizeof(error));
 	if (fd < 0) {
-		snprintf(message->problem, sizeof(message->problem), "truncated answer and no TCP service");
+		snprintf(message->problem, sizeof(message->problem),
+			 "truncated answer and no TCP service");
 		return DNS_READ_FAILED;
 	}
 	stream_init(&stream, fd, fd);
@@ -135,8 +144,9 @@ static enum dns_reading ask_tcp(const struct dns_server *server, const struct dn
 	return reading;
 }
 
-enum dns_reading dns_exchange(const struct dns_server *server, struct dns_question *question, struct deadline udp_deadline,
-			      struct deadline deadline, struct dns_message *message)
+enum dns_reading dns_exchange(const struct dns_server *server, struct dns_question *question,
+			      struct deadline udp_deadline, struct deadline deadline,
+			      struct dns_message *message)
 {
 	uint8_t query[DNS_QUERY_MAX];
 	enum dns_reading reading;
@@ -154,9 +164,11 @@ enum dns_reading dns_exchange(const struct dns_server *server, struct dns_questi
 		errno = ENOMEM;
 		return failed_errno(message);
 	}
-	reading = ask_udp(server, question, query, length, deadline_earlier(udp_deadline, deadline), message);
+	reading = ask_udp(server, question, query, length, deadline_earlier(udp_deadline, deadline),
+			  message);
 	if (reading == DNS_READ_TRUNCATED)
 		reading = ask_tcp(server, question, query, length,
-				  deadline_earlier(deadline_in_ms(TCP_TIMEOUT_MS), deadline), message);
+				  deadline_earlier(deadline_in_ms(TCP_TIMEOUT_MS), deadline),
+				  message);
 	return reading;
 }

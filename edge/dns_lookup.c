@@ -1,13 +1,16 @@
 /*
- * DNS questions with absolute deadlines: which server is asked how often, and how far the answer can be trusted.
+ * DNS questions with absolute deadlines: which server is asked how often, and how far the answer
+ * can be trusted.
  *
- * The servers are asked in turn, in rounds with growing patience. A server that answers with an error is not asked again in
- * the same lookup; the first real answer ends it. The AD bit counts only if nobody on the way could have set it (RFC 4035
- * 4.9.3): from loopback, or when the configuration vouches for the network. Behind such a server SERVFAIL is asked once more
- * without checking (CD, RFC 4035 3.2.2): if there is an answer then, the zone's signatures are bogus, and no other
- * server is asked, because one that does not validate would pass the forgery on.
+ * The servers are asked in turn, in rounds with growing patience. A server that answers with an
+ * error is not asked again in the same lookup; the first real answer ends it. The AD bit counts
+ * only if nobody on the way could have set it (RFC 4035 4.9.3): from loopback, or when the
+ * configuration vouches for the network. Behind such a server SERVFAIL is asked once more without
+ * checking (CD, RFC 4035 3.2.2): if there is an answer then, the zone's signatures are bogus, and
+ * no other server is asked, because one that does not validate would pass the forgery on.
  *
- * A chain of CNAMEs that leaves the answer is followed by further questions; the whole is as secure as its weakest part.
+ * A chain of CNAMEs that leaves the answer is followed by further questions; the whole is as secure
+ * as its weakest part.
  */
 #include "dns_lookup.h"
 
@@ -20,13 +23,16 @@
 
 #define RESOLV_CONF "/etc/resolv.conf"
 
-/* Patience of each round. Resolvers drop and lose few packets, but may have to ask slow servers themselves. */
+/*
+ * Patience of each round. Resolvers drop and lose few packets, but may have to ask slow servers
+ * themselves.
+ */
 static const int round_ms[] = { 1000, 2000, 4000, 8000 };
 #define ROUNDS (sizeof(round_ms) / sizeof(round_ms[0]))
 
 struct dns_resolver {
-	struct dns_servers servers;	/* has its own lock */
-	bool trust_ad;			/* constant */
+	struct dns_servers servers; /* has its own lock */
+	bool trust_ad;		    /* constant */
 };
 
 struct lookup {
@@ -36,11 +42,12 @@ struct lookup {
 	struct deadline deadline;
 	struct dns_question question;
 	struct dns_message message;
-	const struct dns_server *server;	/* whose answer or silence counts */
+	const struct dns_server *server; /* whose answer or silence counts */
 	bool is_bogus;
 };
 
-struct dns_resolver *dns_resolver_create(const struct conf_list *servers, bool trust_ad, char *error, size_t error_size)
+struct dns_resolver *dns_resolver_create(const struct conf_list *servers, bool trust_ad,
+					 char *error, size_t error_size)
 {
 	struct dns_resolver *resolver = calloc(1, sizeof(*resolver));
 
@@ -98,14 +105,16 @@ static bool is_answer(enum dns_reading reading)
 }
 
 /* Is SERVFAIL this server's verdict on the signatures? */
-static bool find_bogus(const struct lookup *lookup, const struct dns_server *server, int patience_ms)
+static bool find_bogus(const struct lookup *lookup, const struct dns_server *server,
+		       int patience_ms)
 {
 	struct dns_question question = lookup->question;
 	struct dns_message message = { .aliases = lookup->message.aliases };
 	bool is_bogus;
 
 	question.checking_disabled = true;
-	is_bogus = is_answer(dns_exchange(server, &question, deadline_in_ms(patience_ms), lookup->deadline, &message));
+	is_bogus = is_answer(dns_exchange(server, &question, deadline_in_ms(patience_ms),
+					  lookup->deadline, &message));
 	dns_message_wipe(&message);
 	return is_bogus;
 }
@@ -131,12 +140,13 @@ static enum dns_reading ask_servers(struct lookup *lookup)
 			break;
 		lookup->server = server;
 		lookup->message.aliases = aliases;
-		last = dns_exchange(server, &lookup->question, deadline_in_ms(patience_ms), lookup->deadline,
-				    &lookup->message);
+		last = dns_exchange(server, &lookup->question, deadline_in_ms(patience_ms),
+				    lookup->deadline, &lookup->message);
 		if (is_answer(last))
 			break;
 		has_failed[i % lookup->server_count] = last == DNS_READ_FAILED;
-		lookup->is_bogus = lookup->message.rcode == RCODE_SERVFAIL && is_believed(lookup, server) &&
+		lookup->is_bogus = lookup->message.rcode == RCODE_SERVFAIL &&
+				   is_believed(lookup, server) &&
 				   find_bogus(lookup, server, patience_ms);
 		if (lookup->is_bogus)
 			break;
@@ -144,7 +154,8 @@ static enum dns_reading ask_servers(struct lookup *lookup)
 	return last;
 }
 
-static void set_error(struct dns_answer *answer, const struct lookup *lookup, enum dns_reading reading)
+static void set_error(struct dns_answer *answer, const struct lookup *lookup,
+		      enum dns_reading reading)
 {
 	const char *problem = lookup->message.problem;
 
@@ -154,21 +165,25 @@ static void set_error(struct dns_answer *answer, const struct lookup *lookup, en
 		problem = "no answer";
 	answer->result = DNS_ERROR;
 	answer->trust = lookup->is_bogus ? DNS_BOGUS : DNS_FAILED;
-	snprintf(answer->error, sizeof(answer->error), "%s from %s for %s %s", problem, lookup->server->text,
-		 lookup->question.name, dns_type_name(lookup->question.type));
+	snprintf(answer->error, sizeof(answer->error), "%s from %s for %s %s", problem,
+		 lookup->server->text, lookup->question.name, dns_type_name(lookup->question.type));
 }
 
 /* Moves what was found into the answer. */
-static void set_result(struct dns_answer *answer, struct lookup *lookup, enum dns_reading reading, uint32_t ttl_s)
+static void set_result(struct dns_answer *answer, struct lookup *lookup, enum dns_reading reading,
+		       uint32_t ttl_s)
 {
-	answer->result = reading == DNS_READ_FOUND ? DNS_FOUND : reading == DNS_READ_NXDOMAIN ? DNS_NXDOMAIN : DNS_NODATA;
+	answer->result = reading == DNS_READ_FOUND	? DNS_FOUND
+			 : reading == DNS_READ_NXDOMAIN ? DNS_NXDOMAIN
+							: DNS_NODATA;
 	memcpy(answer->name, lookup->message.name, sizeof(answer->name));
 	answer->count = lookup->message.count;
 	answer->mx = lookup->message.mx;
 	answer->addresses = lookup->message.addresses;
 	if (answer->count > 0)
-		answer->ttl_s = ttl_s < DNS_TTL_FLOOR_S ? DNS_TTL_FLOOR_S :
-				ttl_s > DNS_TTL_CEILING_S ? DNS_TTL_CEILING_S : ttl_s;
+		answer->ttl_s = ttl_s < DNS_TTL_FLOOR_S	    ? DNS_TTL_FLOOR_S
+				: ttl_s > DNS_TTL_CEILING_S ? DNS_TTL_CEILING_S
+							    : ttl_s;
 }
 
 static void follow(struct lookup *lookup, struct dns_answer *answer)
@@ -183,7 +198,8 @@ static void follow(struct lookup *lookup, struct dns_answer *answer)
 			set_error(answer, lookup, reading);
 			return;
 		}
-		is_secure = is_secure && lookup->message.authentic_data && is_believed(lookup, lookup->server);
+		is_secure = is_secure && lookup->message.authentic_data &&
+			    is_believed(lookup, lookup->server);
 		if (lookup->message.ttl_s < ttl_s)
 			ttl_s = lookup->message.ttl_s;
 		if (reading != DNS_READ_ALIAS)
@@ -195,10 +211,12 @@ static void follow(struct lookup *lookup, struct dns_answer *answer)
 	set_result(answer, lookup, reading, ttl_s);
 }
 
-void dns_lookup(struct dns_resolver *resolver, const char *name, enum dns_type type, struct deadline deadline,
-		struct dns_answer *answer)
+void dns_lookup(struct dns_resolver *resolver, const char *name, enum dns_type type,
+		struct deadline deadline, struct dns_answer *answer)
 {
-	struct lookup lookup = { .trust_ad = resolver->trust_ad, .deadline = deadline, .question.type = type };
+	struct lookup lookup = { .trust_ad = resolver->trust_ad,
+				 .deadline = deadline,
+				 .question.type = type };
 
 	memset(answer, 0, sizeof(*answer));
 	answer->result = DNS_NXDOMAIN;

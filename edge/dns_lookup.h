@@ -1,9 +1,10 @@
 /*
- * DNS questions (ldns) with absolute deadlines. Every answer says how far it can be trusted (RFC 4033 5), as a value. One
- * dns_resolver serves all threads; each lookup uses its own sockets.
+ * DNS questions (ldns) with absolute deadlines. Every answer says how far it can be trusted (RFC
+ * 4033 5), as a value. One dns_resolver serves all threads; each lookup uses its own sockets.
  *
- * There is no cache here: the validating resolver on loopback that the edge wants anyway has one that knows about DNSSEC,
- * prefetching and negative answers, and is asked in a fraction of a millisecond. A second cache would only be staler.
+ * There is no cache here: the validating resolver on loopback that the edge wants anyway has one
+ * that knows about DNSSEC, prefetching and negative answers, and is asked in a fraction of a
+ * millisecond. A second cache would only be staler.
  */
 #ifndef DNS_LOOKUP_H
 #define DNS_LOOKUP_H
@@ -21,10 +22,10 @@
 enum dns_trust { DNS_SECURE, DNS_INSECURE, DNS_BOGUS, DNS_FAILED };
 
 enum dns_result {
-	DNS_FOUND,		/* at least one record of the type asked for */
+	DNS_FOUND, /* at least one record of the type asked for */
 	DNS_NXDOMAIN,
-	DNS_NODATA,		/* the name exists, the type does not */
-	DNS_ERROR,		/* SERVFAIL, REFUSED, time-out, malformed, CNAME loop: trust is BOGUS or FAILED; see error */
+	DNS_NODATA, /* the name exists, the type does not */
+	DNS_ERROR,  /* SERVFAIL, time-out, malformed, CNAME loop...: trust is BOGUS or FAILED */
 };
 
 /* Aliases followed before it is called a loop. */
@@ -36,38 +37,43 @@ enum dns_result {
 #define DNS_TTL_FLOOR_S 5
 #define DNS_TTL_CEILING_S 86400
 
-struct dns_mx { uint16_t preference; char exchange[DNS_NAME_MAX + 1]; };	/* exchange "" = "." */
+struct dns_mx {
+	uint16_t preference;
+	char exchange[DNS_NAME_MAX + 1]; /* "" = "." */
+};
 
 struct dns_answer {
 	enum dns_result result;
 	enum dns_trust trust;
-	uint32_t ttl_s;				/* smallest of the records used, clamped to floor and ceiling */
-	char name[DNS_NAME_MAX + 1];		/* after CNAMEs, lower case, no final dot */
+	uint32_t ttl_s; /* smallest of the records used, clamped to floor and ceiling */
+	char name[DNS_NAME_MAX + 1]; /* after CNAMEs, lower case, no final dot */
 	size_t count;
-	struct dns_mx *mx;			/* MX; PTR: the name as exchange, preference 0 */
-	struct sockaddr_storage *addresses;	/* A, AAAA: port 0 */
-	char error[DNS_ERROR_MAX];		/* DNS_ERROR: "SERVFAIL from 127.0.0.1 for example.com MX" */
+	struct dns_mx *mx;		    /* MX; PTR: the name as exchange, preference 0 */
+	struct sockaddr_storage *addresses; /* A, AAAA: port 0 */
+	char error[DNS_ERROR_MAX]; /* DNS_ERROR: "SERVFAIL from 127.0.0.1 for example.com MX" */
 };
 
-enum dns_type { DNS_TYPE_A, DNS_TYPE_MX, DNS_TYPE_AAAA, DNS_TYPE_PTR };	/* TLSA, TXT join here */
+enum dns_type { DNS_TYPE_A, DNS_TYPE_MX, DNS_TYPE_AAAA, DNS_TYPE_PTR }; /* TLSA, TXT join here */
 
 struct dns_resolver;
 /*
- * servers: addresses ("127.0.0.1", "127.0.0.1@5353", "::1"); empty list (or NULL) = those of /etc/resolv.conf, which is
- * read again when it changes. trust_ad: believe AD from servers that are not on loopback too. NULL with error.
+ * servers: addresses ("127.0.0.1", "127.0.0.1@5353", "::1"); empty list (or NULL) = those of
+ * /etc/resolv.conf, which is read again when it changes. trust_ad: believe AD from servers that are
+ * not on loopback too. NULL with error.
  */
-struct dns_resolver *dns_resolver_create(const struct conf_list *servers, bool trust_ad, char *error, size_t error_size);
+struct dns_resolver *dns_resolver_create(const struct conf_list *servers, bool trust_ad,
+					 char *error, size_t error_size);
 void dns_resolver_destroy(struct dns_resolver *resolver);
 /* May AD be believed, from every server? false: say so once, loudly, where it matters. */
 bool dns_resolver_is_trusted(struct dns_resolver *resolver);
 
 /*
- * Always fills *answer. name: ASCII (A-labels), checked for length and label rules; bad names are DNS_NXDOMAIN without a
- * question being asked. The servers are asked in turn, in rounds with growing patience, at most 15 s for each server, even
- * if the deadline is later.
+ * Always fills *answer. name: ASCII (A-labels), checked for length and label rules; bad names are
+ * DNS_NXDOMAIN without a question being asked. The servers are asked in turn, in rounds with
+ * growing patience, at most 15 s for each server, even if the deadline is later.
  */
-void dns_lookup(struct dns_resolver *resolver, const char *name, enum dns_type type, struct deadline deadline,
-		struct dns_answer *answer);
+void dns_lookup(struct dns_resolver *resolver, const char *name, enum dns_type type,
+		struct deadline deadline, struct dns_answer *answer);
 void dns_answer_wipe(struct dns_answer *answer);
 
 #endif

@@ -1,12 +1,13 @@
 /*
- * Writes a query and reads its answer (RFC 1035 4, EDNS RFC 6891, DO and AD RFC 4035 3.2 and RFC 6840 5.7). ldns takes the
- * packet apart; this file decides what counts.
+ * Writes a query and reads its answer (RFC 1035 4, EDNS RFC 6891, DO and AD RFC 4035 3.2 and RFC
+ * 6840 5.7). ldns takes the packet apart; this file decides what counts.
  *
- * Only the answer section counts, and in it only records of the name asked for or of a name that a chain of CNAMEs leads
- * to from there, starting at the question (RFC 1034 3.6.2). Records of other names are not looked at, wherever they stand, so
- * that nobody can slip them in. NXDOMAIN speaks about the last name of the chain (RFC 6604 3); NOERROR without
- * records is NODATA, unless a chain leads away and no SOA says that this is all (RFC 2308 2.2). A truncated message is
- * not evaluated at all.
+ * Only the answer section counts, and in it only records of the name asked for or of a name that a
+ * chain of CNAMEs leads to from there, starting at the question (RFC 1034 3.6.2). Records of other
+ * names are not looked at, wherever they stand, so that nobody can slip them in. NXDOMAIN speaks
+ * about the last name of the chain (RFC 6604 3); NOERROR without records is NODATA, unless a chain
+ * leads away and no SOA says that this is all (RFC 2308 2.2). A truncated message is not evaluated
+ * at all.
  */
 #include "dns_message.h"
 
@@ -104,8 +105,8 @@ size_t dns_message_write_query(uint8_t out[DNS_QUERY_MAX], const struct dns_ques
 }
 
 /*
- * The text of a name in wire form, lower case; "" for the root. false if a byte in it is not a host name's: then '?'
- * stands in its place.
+ * The text of a name in wire form, lower case; "" for the root. false if a byte in it is not a host
+ * name's: then '?' stands in its place.
  */
 static bool dname_copy(char out[DNS_NAME_MAX + 1], const ldns_rdf *dname)
 {
@@ -138,7 +139,8 @@ static bool record_is(const ldns_rr *record, const char *owner, ldns_rr_type typ
 	char name[DNS_NAME_MAX + 1];
 
 	return ldns_rr_get_type(record) == type && ldns_rr_get_class(record) == LDNS_RR_CLASS_IN &&
-	       ldns_rr_owner(record) != NULL && dname_copy(name, ldns_rr_owner(record)) && strcmp(name, owner) == 0;
+	       ldns_rr_owner(record) != NULL && dname_copy(name, ldns_rr_owner(record)) &&
+	       strcmp(name, owner) == 0;
 }
 
 /* RFC 2181 8: a TTL with its highest bit set counts as 0. */
@@ -166,7 +168,8 @@ static bool add_mx(struct dns_message *message, const ldns_rr *record)
 	const ldns_rdf *exchange = ldns_rr_rd_count(record) > 1 ? ldns_rr_rdf(record, 1) : NULL;
 	struct dns_mx *mx = &message->mx[message->count];
 
-	if (preference == NULL || exchange == NULL || ldns_rdf_get_type(exchange) != LDNS_RDF_TYPE_DNAME)
+	if (preference == NULL || exchange == NULL ||
+	    ldns_rdf_get_type(exchange) != LDNS_RDF_TYPE_DNAME)
 		return false;
 	mx->preference = (uint16_t)(preference[0] << 8 | preference[1]);
 	dname_copy(mx->exchange, exchange);
@@ -232,16 +235,19 @@ static bool add_record(struct dns_message *message, const ldns_rr *record, enum 
 }
 
 /* The records of message->name; DNS_READ_NODATA if there are none. */
-static enum dns_reading collect(struct dns_message *message, const ldns_rr_list *section, enum dns_type type)
+static enum dns_reading collect(struct dns_message *message, const ldns_rr_list *section,
+				enum dns_type type)
 {
-	for (size_t i = 0; i < ldns_rr_list_rr_count(section) && message->count < DNS_RECORDS_MAX; i++) {
+	for (size_t i = 0; i < ldns_rr_list_rr_count(section) && message->count < DNS_RECORDS_MAX;
+	     i++) {
 		const ldns_rr *record = ldns_rr_list_rr(section, i);
 		size_t left = ldns_rr_list_rr_count(section) - i;
 
 		if (!record_is(record, message->name, rr_type_of(type)))
 			continue;
 		if (message->count == 0 &&
-		    records_allocate(message, type, left < DNS_RECORDS_MAX ? left : DNS_RECORDS_MAX) != 0)
+		    records_allocate(message, type,
+				     left < DNS_RECORDS_MAX ? left : DNS_RECORDS_MAX) != 0)
 			return failed(message, "out of memory for the answer");
 		if (!add_record(message, record, type))
 			return failed(message, "malformed record");
@@ -267,7 +273,8 @@ static bool has_soa(const ldns_rr_list *section)
 	return false;
 }
 
-/* Moves message->name along the CNAMEs in the section. DNS_READ_FOUND: arrived, or no CNAME at all. */
+/* Moves message->name along the CNAMEs in the section. DNS_READ_FOUND: arrived, or no CNAME at all.
+ */
 static enum dns_reading follow_aliases(struct dns_message *message, const ldns_rr_list *section)
 {
 	const ldns_rr *alias;
@@ -296,7 +303,8 @@ static enum dns_reading failed_rcode(struct dns_message *message)
 	return failed(message, known != NULL ? known->name : number);
 }
 
-static enum dns_reading evaluate(struct dns_message *message, const ldns_pkt *packet, enum dns_type type)
+static enum dns_reading evaluate(struct dns_message *message, const ldns_pkt *packet,
+				 enum dns_type type)
 {
 	const ldns_rr_list *section = ldns_pkt_answer(packet);
 	unsigned aliases_before = message->aliases;
@@ -312,7 +320,8 @@ static enum dns_reading evaluate(struct dns_message *message, const ldns_pkt *pa
 	if (message->rcode == LDNS_RCODE_NXDOMAIN)
 		return DNS_READ_NXDOMAIN;
 	reading = collect(message, section, type);
-	if (reading == DNS_READ_NODATA && message->aliases > aliases_before && !has_soa(ldns_pkt_authority(packet)))
+	if (reading == DNS_READ_NODATA && message->aliases > aliases_before &&
+	    !has_soa(ldns_pkt_authority(packet)))
 		return DNS_READ_ALIAS;
 	return reading;
 }
@@ -321,12 +330,13 @@ static bool answers_question(const ldns_pkt *packet, const struct dns_question *
 {
 	const ldns_rr_list *section = ldns_pkt_question(packet);
 
-	return ldns_pkt_get_opcode(packet) == LDNS_PACKET_QUERY && ldns_rr_list_rr_count(section) == 1 &&
+	return ldns_pkt_get_opcode(packet) == LDNS_PACKET_QUERY &&
+	       ldns_rr_list_rr_count(section) == 1 &&
 	       record_is(ldns_rr_list_rr(section, 0), question->name, rr_type_of(question->type));
 }
 
-enum dns_reading dns_message_read(const uint8_t *bytes, size_t length, const struct dns_question *question,
-				  struct dns_message *message)
+enum dns_reading dns_message_read(const uint8_t *bytes, size_t length,
+				  const struct dns_question *question, struct dns_message *message)
 {
 	enum dns_reading reading;
 	ldns_pkt *packet = NULL;
@@ -339,14 +349,19 @@ enum dns_reading dns_message_read(const uint8_t *bytes, size_t length, const str
 	message->addresses = NULL;
 	message->problem[0] = '\0';
 	memcpy(message->name, question->name, sizeof(message->name));
-	/* Looked at by hand: a message cut off in the middle of a record is no less an answer for that. */
-	if (length < DNS_HEADER_SIZE || (bytes[0] << 8 | bytes[1]) != question->id || !LDNS_QR_WIRE(bytes))
+	/*
+	 * Looked at by hand: a message cut off in the middle of a record is no less an answer for
+	 * that.
+	 */
+	if (length < DNS_HEADER_SIZE || (bytes[0] << 8 | bytes[1]) != question->id ||
+	    !LDNS_QR_WIRE(bytes))
 		return DNS_READ_FOREIGN;
 	if (LDNS_TC_WIRE(bytes))
 		return DNS_READ_TRUNCATED;
 	if (ldns_wire2pkt(&packet, bytes, length) != LDNS_STATUS_OK)
 		return failed(message, "malformed answer");
-	reading = answers_question(packet, question) ? evaluate(message, packet, question->type) : DNS_READ_FOREIGN;
+	reading = answers_question(packet, question) ? evaluate(message, packet, question->type)
+						     : DNS_READ_FOREIGN;
 	ldns_pkt_free(packet);
 	return reading;
 }

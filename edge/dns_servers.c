@@ -3,10 +3,11 @@
  *
  *	server = address [ "@" port ]
  *
- * resolv.conf(5) is read for its nameserver lines only: `search', `ndots' and the rest are for people who type
- * short names, and mail domains are complete. A line that is not understood is skipped, as the C library does; a bad
- * server in our own configuration is an error. The file is looked at before each lookup (one stat(2)), so that a
- * machine whose network changes needs no restart.
+ * resolv.conf(5) is read for its nameserver lines only: `search', `ndots' and the rest are for
+ * people who type short names, and mail domains are complete. A line that is not understood is
+ * skipped, as the C library does; a bad server in our own configuration is an error. The file is
+ * looked at before each lookup (one stat(2)), so that a machine whose network changes needs no
+ * restart.
  */
 #include "dns_servers.h"
 
@@ -37,23 +38,29 @@ static bool is_port(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");
 
-	return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) >= 1 && atoi(text) <= 65535;
+	return digits > 0 && digits <= 5 && text[digits] == '\0' && atoi(text) >= 1 &&
+	       atoi(text) <= 65535;
 }
 
 int dns_server_parse(struct dns_server *server, const char *text, char *error, size_t error_size)
 {
-	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM };
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+					.ai_socktype = SOCK_DGRAM };
 	char host[SOCKADDR_TEXT_MAX], printable[SOCKADDR_TEXT_MAX];
 	struct addrinfo *found = NULL;
 	const char *at = strchr(text, '@');
 	size_t host_length = at != NULL ? (size_t)(at - text) : strlen(text);
 
 	memset(server, 0, sizeof(*server));
-	snprintf(host, sizeof(host), "%.*s", (int)(host_length < sizeof(host) ? host_length : 0), text);
+	snprintf(host, sizeof(host), "%.*s", (int)(host_length < sizeof(host) ? host_length : 0),
+		 text);
 	if ((at != NULL && !is_port(at + 1)) || host[0] == '\0' ||
 	    getaddrinfo(host, at != NULL ? at + 1 : DNS_PORT, &hints, &found) != 0) {
-		snprintf(error, error_size, "\"%s\" is not the address of a DNS server; write 192.0.2.1, 2001:db8::1 or "
-			 "127.0.0.1@5353", log_printable(printable, sizeof(printable), text, strlen(text)));
+		snprintf(error, error_size,
+			 "\"%s\" is not the address of a DNS server; write 192.0.2.1, 2001:db8::1 "
+			 "or "
+			 "127.0.0.1@5353",
+			 log_printable(printable, sizeof(printable), text, strlen(text)));
 		return -1;
 	}
 	memcpy(&server->address, found->ai_addr, found->ai_addrlen);
@@ -70,7 +77,8 @@ static char *nameserver_of(char *line)
 	char *rest = NULL;
 	char *word = strtok_r(line, " \t\r\n", &rest);
 
-	return word != NULL && strcmp(word, "nameserver") == 0 ? strtok_r(NULL, " \t\r\n", &rest) : NULL;
+	return word != NULL && strcmp(word, "nameserver") == 0 ? strtok_r(NULL, " \t\r\n", &rest)
+							       : NULL;
 }
 
 /* Caller holds the lock, or is the only one yet. */
@@ -83,21 +91,24 @@ static void read_resolv_conf(struct dns_servers *servers)
 	memset(&servers->status, 0, sizeof(servers->status));
 	if (file != NULL) {
 		if (fstat(fileno(file), &servers->status) == 0 && S_ISREG(servers->status.st_mode))
-			while (servers->count < DNS_SERVERS_MAX && fgets(line, sizeof(line), file) != NULL) {
+			while (servers->count < DNS_SERVERS_MAX &&
+			       fgets(line, sizeof(line), file) != NULL) {
 				const char *address = nameserver_of(line);
 
-				if (address != NULL && dns_server_parse(&servers->list[servers->count], address, why,
-									sizeof(why)) == 0)
+				if (address != NULL &&
+				    dns_server_parse(&servers->list[servers->count], address, why,
+						     sizeof(why)) == 0)
 					servers->count++;
 			}
 		fclose(file);
 	}
-	if (servers->count == 0 && dns_server_parse(&servers->list[0], FALLBACK_SERVER, why, sizeof(why)) == 0)
+	if (servers->count == 0 &&
+	    dns_server_parse(&servers->list[0], FALLBACK_SERVER, why, sizeof(why)) == 0)
 		servers->count = 1;
 }
 
-int dns_servers_init(struct dns_servers *servers, const struct conf_list *configured, const char *resolv_conf,
-		     char *error, size_t error_size)
+int dns_servers_init(struct dns_servers *servers, const struct conf_list *configured,
+		     const char *resolv_conf, char *error, size_t error_size)
 {
 	memset(servers, 0, sizeof(*servers));
 	pthread_mutex_init(&servers->lock, NULL);
@@ -107,12 +118,13 @@ int dns_servers_init(struct dns_servers *servers, const struct conf_list *config
 		return 0;
 	}
 	if (configured->count > DNS_SERVERS_MAX) {
-		snprintf(error, error_size, "%zu DNS servers; at most %d are asked", configured->count, DNS_SERVERS_MAX);
+		snprintf(error, error_size, "%zu DNS servers; at most %d are asked",
+			 configured->count, DNS_SERVERS_MAX);
 		goto bad;
 	}
 	for (; servers->count < configured->count; servers->count++)
-		if (dns_server_parse(&servers->list[servers->count], configured->items[servers->count], error,
-				     error_size) != 0)
+		if (dns_server_parse(&servers->list[servers->count],
+				     configured->items[servers->count], error, error_size) != 0)
 			goto bad;
 	return 0;
 bad:

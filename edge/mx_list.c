@@ -1,13 +1,15 @@
 /*
- * Where to deliver the mail of a domain: RFC 5321 5.1, null MX RFC 7505, internationalised domains RFC 5891 (non-transitional).
+ * Where to deliver the mail of a domain: RFC 5321 5.1, null MX RFC 7505, internationalised domains
+ * RFC 5891 (non-transitional).
  *
- * Failure is never taken for absence: an MX lookup that fails is not followed by a try at the domain's own address
- * (that would hand the mail to whoever can break one lookup), and no outcome is permanent while some lookup failed. A mail
- * exchanger that is an alias is followed, as everybody does, though RFC 5321 forbids it. A mail exchanger that is an
- * address in disguise ("192.0.2.1.") has no address records, hence is skipped.
+ * Failure is never taken for absence: an MX lookup that fails is not followed by a try at the
+ * domain's own address (that would hand the mail to whoever can break one lookup), and no outcome
+ * is permanent while some lookup failed. A mail exchanger that is an alias is followed, as
+ * everybody does, though RFC 5321 forbids it. A mail exchanger that is an address in disguise
+ * ("192.0.2.1.") has no address records, hence is skipped.
  *
- * Everything is bounded: hosts looked up, addresses kept, time. Which of the addresses may be connected to is decided later, by
- * address_guard on the very address that is connected to.
+ * Everything is bounded: hosts looked up, addresses kept, time. Which of the addresses may be
+ * connected to is decided later, by address_guard on the very address that is connected to.
  */
 #include "mx_list.h"
 
@@ -36,9 +38,9 @@
 
 struct mx_search {
 	const struct mx_request *request;
-	char domain[DNS_NAME_MAX + 1];		/* in A-labels */
+	char domain[DNS_NAME_MAX + 1]; /* in A-labels */
 	struct deadline deadline;
-	bool is_bogus;				/* the failure recorded in failed_host is one of DNSSEC */
+	bool is_bogus; /* the failure recorded in failed_host is one of DNSSEC */
 	struct mx_list *list;
 };
 
@@ -96,14 +98,15 @@ static void shuffle_addresses(struct sockaddr_storage *addresses, size_t count)
 
 static int fail_lookup(struct delivery_status *status, bool is_bogus, const char *error)
 {
-	delivery_status_set_local(status, STAGE_DNS, is_bogus ? VALIDATION_FAILED : LOOKUP_FAILED, "%s%s",
-				  is_bogus ? "DNSSEC: " : "DNS lookup: ", error);
+	delivery_status_set_local(status, STAGE_DNS, is_bogus ? VALIDATION_FAILED : LOOKUP_FAILED,
+				  "%s%s", is_bogus ? "DNSSEC: " : "DNS lookup: ", error);
 	return -1;
 }
 
 static int fail_memory(struct delivery_status *status)
 {
-	delivery_status_set_local(status, STAGE_DNS, NO_MEMORY, "out of memory for the mail exchangers");
+	delivery_status_set_local(status, STAGE_DNS, NO_MEMORY,
+				  "out of memory for the mail exchangers");
 	return -1;
 }
 
@@ -124,7 +127,10 @@ static bool has_address(const struct mx_list *list, const struct sockaddr_storag
 	return false;
 }
 
-/* Of the host added last. The address is one of dns_lookup's: all bytes that do not matter are zero. */
+/*
+ * Of the host added last. The address is one of dns_lookup's: all bytes that do not matter are
+ * zero.
+ */
 static void add_address(struct mx_list *list, struct sockaddr_storage *address, int port)
 {
 	struct mx_address *added = &list->addresses[list->address_count];
@@ -181,7 +187,8 @@ static void look_up_host(struct mx_search *search, const char *exchange, uint16_
 
 	host->trust = DNS_SECURE;
 	if (search->request->family != MX_FAMILY_IPV4) {
-		dns_lookup(search->request->resolver, exchange, DNS_TYPE_AAAA, search->deadline, &v6);
+		dns_lookup(search->request->resolver, exchange, DNS_TYPE_AAAA, search->deadline,
+			   &v6);
 		host->trust = v6.trust;
 	}
 	if (search->request->family != MX_FAMILY_IPV6) {
@@ -214,7 +221,9 @@ static void look_up_hosts(struct mx_search *search, const struct dns_mx *mx, siz
 	struct deadline enough = deadline_in_ms(ENOUGH_TIMEOUT_MS);
 	struct mx_list *list = search->list;
 
-	for (size_t i = 0; i < count && list->host_count < MX_HOSTS_MAX && list->address_count < MX_ADDRESSES_MAX; i++) {
+	for (size_t i = 0;
+	     i < count && list->host_count < MX_HOSTS_MAX && list->address_count < MX_ADDRESSES_MAX;
+	     i++) {
 		if (list->address_count > 0 && deadline_has_passed(enough))
 			return;
 		if (is_worth_looking_up(list, mx[i].exchange))
@@ -256,13 +265,14 @@ static int conclude(const struct mx_search *search, struct delivery_status *stat
 	if (list->has_failed_host)
 		return fail_lookup(status, search->is_bogus, list->failed_host);
 	delivery_status_set_local(status, STAGE_DNS, UNROUTABLE,
-				  list->is_implicit ? "domain %s has no mail exchanger and no %s" :
-				  "no mail exchanger of domain %s has an %s", search->domain,
-				  family_words(search->request->family));
+				  list->is_implicit ? "domain %s has no mail exchanger and no %s"
+						    : "no mail exchanger of domain %s has an %s",
+				  search->domain, family_words(search->request->family));
 	return -1;
 }
 
-static int use_mx_answer(struct mx_search *search, struct dns_answer *answer, struct delivery_status *status)
+static int use_mx_answer(struct mx_search *search, struct dns_answer *answer,
+			 struct delivery_status *status)
 {
 	struct mx_list *list = search->list;
 	size_t count;
@@ -272,7 +282,8 @@ static int use_mx_answer(struct mx_search *search, struct dns_answer *answer, st
 	case DNS_ERROR:
 		return fail_lookup(status, answer->trust == DNS_BOGUS, answer->error);
 	case DNS_NXDOMAIN:
-		delivery_status_set_local(status, STAGE_DNS, NO_SUCH_DOMAIN, "domain %s does not exist", search->domain);
+		delivery_status_set_local(status, STAGE_DNS, NO_SUCH_DOMAIN,
+					  "domain %s does not exist", search->domain);
 		return -1;
 	case DNS_NODATA:
 		list->is_implicit = true;
@@ -284,7 +295,8 @@ static int use_mx_answer(struct mx_search *search, struct dns_answer *answer, st
 	count = drop_null_mx(answer->mx, answer->count);
 	if (count == 0) {
 		list->is_null_mx = true;
-		delivery_status_set_local(status, STAGE_DNS, NULL_MX, "domain %s does not accept mail (null MX)",
+		delivery_status_set_local(status, STAGE_DNS, NULL_MX,
+					  "domain %s does not accept mail (null MX)",
 					  search->domain);
 		return -1;
 	}
@@ -304,8 +316,8 @@ static int use_literal(struct mx_search *search, struct delivery_status *status)
 	snprintf(mailbox.domain, sizeof(mailbox.domain), "%s", domain);
 	log_printable(printable, sizeof(printable), domain, strlen(domain));
 	if (mailbox_literal_address(&mailbox, text, sizeof(text)) != 0) {
-		delivery_status_set_local(status, STAGE_DNS, NO_SUCH_DOMAIN, "%s is not an address literal for mail",
-					  printable);
+		delivery_status_set_local(status, STAGE_DNS, NO_SUCH_DOMAIN,
+					  "%s is not an address literal for mail", printable);
 		return -1;
 	}
 	address.ss_family = AF_INET;
@@ -315,7 +327,8 @@ static int use_literal(struct mx_search *search, struct delivery_status *status)
 		inet_pton(AF_INET6, text, &((struct sockaddr_in6 *)&address)->sin6_addr);
 	}
 	if (search->request->family == other) {
-		delivery_status_set_local(status, STAGE_DNS, UNROUTABLE, "%s is no %s", printable, family_words(other));
+		delivery_status_set_local(status, STAGE_DNS, UNROUTABLE, "%s is no %s", printable,
+					  family_words(other));
 		return -1;
 	}
 	search->list->trust = DNS_INSECURE;
@@ -332,14 +345,16 @@ static int to_a_labels(char out[DNS_NAME_MAX + 1], const char *domain)
 
 	if (dns_name_copy(out, domain))
 		return 0;
-	if (idn2_lookup_u8((const uint8_t *)domain, (uint8_t **)&a_labels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+	if (idn2_lookup_u8((const uint8_t *)domain, (uint8_t **)&a_labels,
+			   IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
 		return -1;
 	is_good = dns_name_copy(out, a_labels);
 	idn2_free(a_labels);
 	return is_good ? 0 : -1;
 }
 
-int mx_list_resolve(struct mx_list *list, const struct mx_request *request, struct delivery_status *status)
+int mx_list_resolve(struct mx_list *list, const struct mx_request *request,
+		    struct delivery_status *status)
 {
 	struct mx_search search = { .request = request, .list = list };
 	char printable[SMTP_DOMAIN_MAX + 1];
@@ -353,9 +368,10 @@ int mx_list_resolve(struct mx_list *list, const struct mx_request *request, stru
 	if (request->domain[0] == '[')
 		return use_literal(&search, status);
 	if (to_a_labels(search.domain, request->domain) != 0) {
-		delivery_status_set_local(status, STAGE_DNS, NO_SUCH_DOMAIN, "\"%s\" is not a domain name",
-					  log_printable(printable, sizeof(printable), request->domain,
-							strlen(request->domain)));
+		delivery_status_set_local(status, STAGE_DNS, NO_SUCH_DOMAIN,
+					  "\"%s\" is not a domain name",
+					  log_printable(printable, sizeof(printable),
+							request->domain, strlen(request->domain)));
 		return -1;
 	}
 	search.deadline = deadline_earlier(request->deadline, deadline_in_ms(LOOKUP_TIMEOUT_MS));

@@ -1,15 +1,18 @@
 /*
  * A DNS server in a thread that answers from a replay written as text. Lines:
  *
- *	query NAME TYPE [cd]	what follows, up to the next `query', is the answer to this question; "*" is any name; with `cd'
- *				only to questions with the CD bit. The first match counts; without any: REFUSED
- *	answer RECORD		presentation format; "@" is the name asked for. Also `authority' and `additional'
+ *	query NAME TYPE [cd]	what follows, up to the next `query', answers this question; "*"
+ *				is any name; with `cd' only if the CD bit is set. The first match
+ *				counts; without any: REFUSED
+ *	answer RECORD		presentation format, "@" is the name asked for; also `authority'
+ *				and `additional'
  *	rcode NAME		SERVFAIL, NXDOMAIN, ...
  *	ad			set the AD bit
  *	tc			over UDP: an empty message with TC
  *	drop [N]		no answer (to the first N such questions)
  *	delay MS		wait before the answer
- *	forge id|question|name|source|garbage	a false datagram before the answer, with address 192.0.2.66 in it
+ *	forge HOW		id, question, name, source or garbage: a false datagram before the
+ *				answer, with the address 192.0.2.66 in it
  *	hex BYTES		these are the message, after the id
  *
  * The questions are logged, one a line: "example.com MX rd ad edns=1232 do [cd] [tcp]".
@@ -35,15 +38,15 @@
 struct fake_dns {
 	const char *replay;
 	int udp, tcp, stop[2];
-	char address[64];		/* as dns_resolver_create() takes it */
+	char address[64]; /* as dns_resolver_create() takes it */
 	pthread_t thread;
 	unsigned seen[FAKE_DNS_RULES_MAX];
-	pthread_mutex_t lock;		/* protects log */
+	pthread_mutex_t lock; /* protects log */
 	char log[16384];
 };
 
 struct fake_dns_rule {
-	const char *lines;		/* after the query line */
+	const char *lines; /* after the query line */
 	unsigned index;
 };
 
@@ -63,7 +66,8 @@ static inline const char *fake_dns_word(const char *line, const char *word)
 	return line + strspn(line, " \t");
 }
 
-static inline bool fake_dns_find(const struct fake_dns *dns, const char *name, const char *type, bool cd, struct fake_dns_rule *rule)
+static inline bool fake_dns_find(const struct fake_dns *dns, const char *name, const char *type,
+				 bool cd, struct fake_dns_rule *rule)
 {
 	memset(rule, 0, sizeof(*rule));
 	for (const char *line = dns->replay; *line != '\0'; line = fake_dns_next_line(line)) {
@@ -75,8 +79,8 @@ static inline bool fake_dns_find(const struct fake_dns *dns, const char *name, c
 		rule->index++;
 		if (sscanf(rest, "%299s %15s%*[ ]%15[a-z]", rule_name, rule_type, option) < 2)
 			abort();
-		if ((strcmp(rule_name, "*") != 0 && strcasecmp(rule_name, name) != 0) || strcmp(rule_type, type) != 0 ||
-		    (option[0] != '\0' && !cd))
+		if ((strcmp(rule_name, "*") != 0 && strcasecmp(rule_name, name) != 0) ||
+		    strcmp(rule_type, type) != 0 || (option[0] != '\0' && !cd))
 			continue;
 		rule->lines = fake_dns_next_line(line);
 		return true;
@@ -85,9 +89,11 @@ static inline bool fake_dns_find(const struct fake_dns *dns, const char *name, c
 }
 
 /* The argument of the nth line with this word in the rule, or NULL. */
-static inline const char *fake_dns_option(const struct fake_dns_rule *rule, const char *word, unsigned nth)
+static inline const char *fake_dns_option(const struct fake_dns_rule *rule, const char *word,
+					  unsigned nth)
 {
-	for (const char *line = rule->lines; line != NULL && *line != '\0'; line = fake_dns_next_line(line)) {
+	for (const char *line = rule->lines; line != NULL && *line != '\0';
+	     line = fake_dns_next_line(line)) {
 		const char *rest = fake_dns_word(line, word);
 
 		if (fake_dns_word(line, "query") != NULL)
@@ -98,7 +104,8 @@ static inline const char *fake_dns_option(const struct fake_dns_rule *rule, cons
 	return NULL;
 }
 
-static inline void fake_dns_push(ldns_pkt *packet, ldns_pkt_section section, const char *text, const char *name)
+static inline void fake_dns_push(ldns_pkt *packet, ldns_pkt_section section, const char *text,
+				 const char *name)
 {
 	char line[1024];
 	ldns_rdf *origin = ldns_dname_new_frm_str(name);
@@ -113,10 +120,12 @@ static inline void fake_dns_push(ldns_pkt *packet, ldns_pkt_section section, con
 	ldns_rdf_deep_free(origin);
 }
 
-static inline void fake_dns_push_all(ldns_pkt *packet, ldns_pkt_section section, const struct fake_dns_rule *rule, const char *word,
+static inline void fake_dns_push_all(ldns_pkt *packet, ldns_pkt_section section,
+				     const struct fake_dns_rule *rule, const char *word,
 				     const char *name)
 {
-	for (const char *line = rule->lines; line != NULL && *line != '\0' && fake_dns_word(line, "query") == NULL;
+	for (const char *line = rule->lines;
+	     line != NULL && *line != '\0' && fake_dns_word(line, "query") == NULL;
 	     line = fake_dns_next_line(line))
 		if (fake_dns_word(line, word) != NULL)
 			fake_dns_push(packet, section, fake_dns_word(line, word), name);
@@ -128,7 +137,8 @@ static inline size_t fake_dns_hex(uint8_t *out, size_t size, const char *text)
 	unsigned byte;
 	int step;
 
-	while (used < size && sscanf(text, " %2x%n", &byte, &step) == 1 && strcspn(text, "\n") > 0) {
+	while (used < size && sscanf(text, " %2x%n", &byte, &step) == 1 &&
+	       strcspn(text, "\n") > 0) {
 		out[used++] = (uint8_t)byte;
 		text += step;
 	}
@@ -144,7 +154,8 @@ static inline ldns_pkt *fake_dns_reply(const ldns_pkt *query)
 	ldns_pkt_set_qr(reply, true);
 	ldns_pkt_set_rd(reply, true);
 	ldns_pkt_set_ra(reply, true);
-	ldns_pkt_push_rr(reply, LDNS_SECTION_QUESTION, ldns_rr_clone(ldns_rr_list_rr(ldns_pkt_question(query), 0)));
+	ldns_pkt_push_rr(reply, LDNS_SECTION_QUESTION,
+			 ldns_rr_clone(ldns_rr_list_rr(ldns_pkt_question(query), 0)));
 	return reply;
 }
 
@@ -161,10 +172,12 @@ static inline size_t fake_dns_wire(uint8_t *out, size_t size, ldns_pkt *packet)
 	return length;
 }
 
-static inline size_t fake_dns_answer(uint8_t *out, size_t size, const ldns_pkt *query, const struct fake_dns_rule *rule,
-				     const char *name, bool is_tcp)
+static inline size_t fake_dns_answer(uint8_t *out, size_t size, const ldns_pkt *query,
+				     const struct fake_dns_rule *rule, const char *name,
+				     bool is_tcp)
 {
-	const char *hex = fake_dns_option(rule, "hex", 0), *rcode = fake_dns_option(rule, "rcode", 0);
+	const char *hex = fake_dns_option(rule, "hex", 0),
+		   *rcode = fake_dns_option(rule, "rcode", 0);
 	ldns_pkt *reply = fake_dns_reply(query);
 
 	if (rule->lines == NULL)
@@ -194,8 +207,9 @@ static inline size_t fake_dns_answer(uint8_t *out, size_t size, const ldns_pkt *
 	return fake_dns_wire(out, size, reply);
 }
 
-static inline void fake_dns_forge(const struct fake_dns *dns, const ldns_pkt *query, const char *how, const char *name,
-				  const struct sockaddr *to, socklen_t to_length)
+static inline void fake_dns_forge(const struct fake_dns *dns, const ldns_pkt *query,
+				  const char *how, const char *name, const struct sockaddr *to,
+				  socklen_t to_length)
 {
 	ldns_pkt *reply = fake_dns_reply(query);
 	ldns_rdf *other = ldns_dname_new_frm_str("other.example.");
@@ -225,21 +239,24 @@ static inline void fake_dns_forge(const struct fake_dns *dns, const ldns_pkt *qu
 		close(fd);
 }
 
-static inline void fake_dns_log(struct fake_dns *dns, const ldns_pkt *query, const char *name, const char *type, bool is_tcp)
+static inline void fake_dns_log(struct fake_dns *dns, const ldns_pkt *query, const char *name,
+				const char *type, bool is_tcp)
 {
 	size_t used;
 
 	pthread_mutex_lock(&dns->lock);
 	used = strlen(dns->log);
 	snprintf(dns->log + used, sizeof(dns->log) - used, "%s %s%s%s edns=%u%s%s%s\n", name, type,
-		 ldns_pkt_rd(query) ? " rd" : "", ldns_pkt_ad(query) ? " ad" : "", ldns_pkt_edns_udp_size(query),
-		 ldns_pkt_edns_do(query) ? " do" : "", ldns_pkt_cd(query) ? " cd" : "", is_tcp ? " tcp" : "");
+		 ldns_pkt_rd(query) ? " rd" : "", ldns_pkt_ad(query) ? " ad" : "",
+		 ldns_pkt_edns_udp_size(query), ldns_pkt_edns_do(query) ? " do" : "",
+		 ldns_pkt_cd(query) ? " cd" : "", is_tcp ? " tcp" : "");
 	pthread_mutex_unlock(&dns->lock);
 }
 
 /* Returns the length of the answer, 0 for none. */
-static inline size_t fake_dns_handle(struct fake_dns *dns, const uint8_t *bytes, size_t length, uint8_t *out, size_t size,
-				     const struct sockaddr *from, socklen_t from_length)
+static inline size_t fake_dns_handle(struct fake_dns *dns, const uint8_t *bytes, size_t length,
+				     uint8_t *out, size_t size, const struct sockaddr *from,
+				     socklen_t from_length)
 {
 	struct fake_dns_rule rule;
 	ldns_pkt *query = NULL;
@@ -248,7 +265,8 @@ static inline size_t fake_dns_handle(struct fake_dns *dns, const uint8_t *bytes,
 	char *name, *type;
 	size_t answer = 0;
 
-	if (ldns_wire2pkt(&query, bytes, length) != LDNS_STATUS_OK || ldns_rr_list_rr_count(ldns_pkt_question(query)) != 1)
+	if (ldns_wire2pkt(&query, bytes, length) != LDNS_STATUS_OK ||
+	    ldns_rr_list_rr_count(ldns_pkt_question(query)) != 1)
 		abort();
 	question = ldns_rr_list_rr(ldns_pkt_question(query), 0);
 	name = ldns_rdf2str(ldns_rr_owner(question));
@@ -261,9 +279,11 @@ static inline size_t fake_dns_handle(struct fake_dns *dns, const uint8_t *bytes,
 	delay = fake_dns_option(&rule, "delay", 0);
 	if (delay != NULL)
 		usleep((useconds_t)atoi(delay) * 1000);
-	for (unsigned i = 0; from != NULL && (how = fake_dns_option(&rule, "forge", i)) != NULL; i++)
+	for (unsigned i = 0; from != NULL && (how = fake_dns_option(&rule, "forge", i)) != NULL;
+	     i++)
 		fake_dns_forge(dns, query, how, name, from, from_length);
-	if (drop == NULL || (atoi(drop) > 0 && ++dns->seen[rule.index % FAKE_DNS_RULES_MAX] > (unsigned)atoi(drop)))
+	if (drop == NULL ||
+	    (atoi(drop) > 0 && ++dns->seen[rule.index % FAKE_DNS_RULES_MAX] > (unsigned)atoi(drop)))
 		answer = fake_dns_answer(out, size, query, &rule, name, from == NULL);
 	free(name);
 	free(type);
@@ -283,7 +303,8 @@ static inline void fake_dns_serve_tcp(struct fake_dns *dns)
 	if (length == 2)
 		length = recv(fd, query + 2, (size_t)(query[0] << 8 | query[1]) % 512, MSG_WAITALL);
 	if (length > 0) {
-		size_t answer = fake_dns_handle(dns, query + 2, (size_t)length, bytes + 2, 65535, NULL, 0);
+		size_t answer = fake_dns_handle(dns, query + 2, (size_t)length, bytes + 2, 65535,
+						NULL, 0);
 
 		bytes[0] = (uint8_t)(answer >> 8);
 		bytes[1] = (uint8_t)answer;
@@ -300,13 +321,14 @@ static inline void fake_dns_serve_udp(struct fake_dns *dns)
 	struct sockaddr_storage from;
 	socklen_t from_length = sizeof(from);
 	uint8_t query[512], answer[4096];
-	ssize_t length = recvfrom(dns->udp, query, sizeof(query), 0, (struct sockaddr *)&from, &from_length);
+	ssize_t length = recvfrom(dns->udp, query, sizeof(query), 0, (struct sockaddr *)&from,
+				  &from_length);
 	size_t answer_length;
 
 	if (length <= 0)
 		return;
-	answer_length = fake_dns_handle(dns, query, (size_t)length, answer, sizeof(answer), (struct sockaddr *)&from,
-					from_length);
+	answer_length = fake_dns_handle(dns, query, (size_t)length, answer, sizeof(answer),
+					(struct sockaddr *)&from, from_length);
 	if (answer_length > 0)
 		sendto(dns->udp, answer, answer_length, 0, (struct sockaddr *)&from, from_length);
 }
@@ -314,7 +336,8 @@ static inline void fake_dns_serve_udp(struct fake_dns *dns)
 static inline void *fake_dns_run(void *argument)
 {
 	struct fake_dns *dns = argument;
-	struct pollfd fds[] = { { .fd = dns->stop[0], .events = POLLIN }, { .fd = dns->udp, .events = POLLIN },
+	struct pollfd fds[] = { { .fd = dns->stop[0], .events = POLLIN },
+				{ .fd = dns->udp, .events = POLLIN },
 				{ .fd = dns->tcp, .events = POLLIN } };
 
 	while (poll(fds, 3, -1) > 0 && fds[0].revents == 0) {
@@ -326,8 +349,10 @@ static inline void *fake_dns_run(void *argument)
 	return NULL;
 }
 
-/* Listens on this IPv4 address and a free port, unless `port` is given. The replay must outlive it. */
-static inline struct fake_dns *fake_dns_start_at(const char *replay, const char *address, uint16_t port, bool has_tcp)
+/* Listens on this IPv4 address and a free port, unless `port` is given. The replay must outlive it.
+ */
+static inline struct fake_dns *fake_dns_start_at(const char *replay, const char *address,
+						 uint16_t port, bool has_tcp)
 {
 	struct fake_dns *dns = calloc(1, sizeof(*dns));
 	struct sockaddr_in bound = { .sin_family = AF_INET, .sin_port = htons(port) };
@@ -345,7 +370,8 @@ static inline struct fake_dns *fake_dns_start_at(const char *replay, const char 
 	if (has_tcp) {
 		dns->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		setsockopt(dns->tcp, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-		if (bind(dns->tcp, (struct sockaddr *)&bound, sizeof(bound)) != 0 || listen(dns->tcp, 5) != 0)
+		if (bind(dns->tcp, (struct sockaddr *)&bound, sizeof(bound)) != 0 ||
+		    listen(dns->tcp, 5) != 0)
 			abort();
 	}
 	snprintf(dns->address, sizeof(dns->address), "%s@%u", address, ntohs(bound.sin_port));

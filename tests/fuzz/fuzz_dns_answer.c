@@ -1,6 +1,7 @@
 /*
- * Arbitrary bytes as an answer to a question (case 51). Byte 0 chooses the type asked for; the id is made to fit, so that every
- * input gets past the first check. libFuzzer entry point; the corpus holds real answers.
+ * Arbitrary bytes as an answer to a question (case 51). Byte 0 chooses the type asked for; the id
+ * is made to fit, so that every input gets past the first check. libFuzzer entry point; the corpus
+ * holds real answers.
  */
 #include <stdint.h>
 #include <stdlib.h>

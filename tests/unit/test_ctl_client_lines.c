@@ -17,10 +17,25 @@
 
 static void test_clean_words(void **state)
 {
-	static const struct { const char *word; bool is_clean; } cases[] = {
-		{ "home", true }, { "o3Nr0Y1G3tOe2cV2m3kq0c1aW0yE6o2lD1i4r6l4dXk=", true }, { "psk=/etc/postern/a.psk", true },
-		{ "a#b", true }, { "n\xc3\xa4me", true }, { "", false }, { "#home", false }, { "a b", false }, { "a\tb", false },
-		{ "a\nb", false }, { "a\rb", false }, { "\"a\"", false }, { "a\\b", false }, { "a\x7f", false }, { "a\x1b[0m", false },
+	static const struct {
+		const char *word;
+		bool is_clean;
+	} cases[] = {
+		{ "home", true },
+		{ "o3Nr0Y1G3tOe2cV2m3kq0c1aW0yE6o2lD1i4r6l4dXk=", true },
+		{ "psk=/etc/postern/a.psk", true },
+		{ "a#b", true },
+		{ "n\xc3\xa4me", true },
+		{ "", false },
+		{ "#home", false },
+		{ "a b", false },
+		{ "a\tb", false },
+		{ "a\nb", false },
+		{ "a\rb", false },
+		{ "\"a\"", false },
+		{ "a\\b", false },
+		{ "a\x7f", false },
+		{ "a\x1b[0m", false },
 	};
 
 	(void)state;
@@ -31,7 +46,10 @@ static void test_clean_words(void **state)
 
 static void test_append(void **state)
 {
-	static const struct { const char *before, *after; size_t line; } cases[] = {
+	static const struct {
+		const char *before, *after;
+		size_t line;
+	} cases[] = {
 		{ "", "KEY name psk=/x\n", 1 },
 		{ "# comment\n", "# comment\nKEY name psk=/x\n", 2 },
 		{ "A a\n\n\n", "A a\n\n\nKEY name psk=/x\n", 4 },
@@ -44,7 +62,8 @@ static void test_append(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		size_t length, line;
-		char *text = client_lines_append(cases[i].before, strlen(cases[i].before), words, 3, &length, &line);
+		char *text = client_lines_append(cases[i].before, strlen(cases[i].before), words, 3,
+						 &length, &line);
 
 		assert_int_equal(length, strlen(cases[i].after));
 		assert_memory_equal(text, cases[i].after, length);
@@ -60,14 +79,19 @@ static bool is_that_line(const void *context, size_t line)
 
 static void test_remove(void **state)
 {
-	static const struct { const char *before; size_t line; const char *after; } cases[] = {
+	static const struct {
+		const char *before;
+		size_t line;
+		const char *after;
+	} cases[] = {
 		{ "A a\nB b\nC c\n", 2, "A a\nC c\n" },
 		{ "A a\nB b\nC c\n", 4, "A a\nB b\nC c\n" },
 		{ "A a\nB b", 2, "A a\n" },
 		{ "A a\nB b", 1, "B b" },
 		{ "A a\n", 1, "" },
 		{ "", 1, "" },
-		/* Comments above, inside and below; parts of a continued line go, with their comments staying. */
+		/* Comments above, inside and below; parts of a continued line go, with their
+		   comments staying. */
 		{ "# A\nA a\n\n# B\nB b\n", 2, "# A\n\n# B\nB b\n" },
 		{ "A a\n b\n\tc\nB b\n x\n", 1, "B b\n x\n" },
 		{ "A a\n# note\n b\n\n  # more\n c\nB b\n", 1, "# note\n\n  # more\nB b\n" },
@@ -78,7 +102,8 @@ static void test_remove(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		size_t length;
-		char *text = client_lines_remove(cases[i].before, strlen(cases[i].before), is_that_line, &cases[i].line, &length);
+		char *text = client_lines_remove(cases[i].before, strlen(cases[i].before),
+						 is_that_line, &cases[i].line, &length);
 
 		if (length != strlen(cases[i].after) || memcmp(text, cases[i].after, length) != 0)
 			fail_msg("row %zu: \"%.*s\"", i, (int)length, text);

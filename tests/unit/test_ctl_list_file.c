@@ -1,5 +1,6 @@
 /*
- * list_file: rights are kept, links stay links, a change in between is seen, an uncommitted text leaves nothing, editors wait.
+ * list_file: rights are kept, links stay links, a change in between is seen, an uncommitted text
+ * leaves nothing, editors wait.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,8 +109,9 @@ static void test_rights(void **state)
 static void test_acl(void **state)
 {
 	static const uint8_t acl[] = {
-		2, 0, 0, 0, 1, 0, 6, 0, 0xff, 0xff, 0xff, 0xff, 2, 0, 4, 0, 99, 0, 0, 0, 4, 0, 4, 0, 0xff, 0xff, 0xff, 0xff,
-		0x10, 0, 4, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+		2, 0,  0,    0,	   1,	 0,    6,    0, 0xff, 0xff, 0xff, 0xff, 2,    0,    4,
+		0, 99, 0,    0,	   0,	 4,    0,    4, 0,    0xff, 0xff, 0xff, 0xff, 0x10, 0,
+		4, 0,  0xff, 0xff, 0xff, 0xff, 0x20, 0, 0,    0,    0xff, 0xff, 0xff, 0xff,
 	};
 	uint8_t got[sizeof(acl) + 1];
 
