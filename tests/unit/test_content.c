@@ -1,4 +1,7 @@
-/* Content in memory: what goes in comes out, the cap of the pool holds, and everything is given back. */
+/*
+ * Content in memory: what goes in comes out, the cap of the pool holds, and everything is given
+ * back.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,8 +52,17 @@ static void check_pattern(const struct content *content)
 static void test_round_trip(void **state)
 {
 	static const size_t appends[][4] = {
-		{ 1 }, { 16359 }, { 16360 }, { 16361 }, { 16384 }, { 3, 16360, 5 }, { 262120 }, { 262144, 1 },
-		{ 16360, 262120, 262120, 1 }, { 5 * MIB }, { 100, 5 * MIB, 7, 300000 },
+		{ 1 },
+		{ 16359 },
+		{ 16360 },
+		{ 16361 },
+		{ 16384 },
+		{ 3, 16360, 5 },
+		{ 262120 },
+		{ 262144, 1 },
+		{ 16360, 262120, 262120, 1 },
+		{ 5 * MIB },
+		{ 100, 5 * MIB, 7, 300000 },
 	};
 	struct content_pool pool;
 
@@ -67,7 +79,9 @@ static void test_round_trip(void **state)
 		}
 		assert_int_equal(content.length, total);
 		assert_true(content_pool_used(&pool) >= total);
-		assert_true(content_pool_used(&pool) <= total + 256 * 1024 + 64 + total / 1000);	/* one chunk of slack, and heads */
+		assert_true(content_pool_used(&pool) <=
+			    total + 256 * 1024 + 64 +
+				    total / 1000); /* one chunk of slack, and heads */
 		check_pattern(&content);
 		content_wipe(&content);
 		content_wipe(&content);
@@ -159,7 +173,8 @@ static void *fill_and_wipe(void *pool)
 		for (int i = 0; i < 20; i++)
 			if (content_append(&content, "0123456789abcdef", 16) != CONTENT_OK)
 				break;
-		if (content_append(&content, (uint8_t[40000]){ 0 }, 40000) == CONTENT_OK && content.length < 40000)
+		if (content_append(&content, (uint8_t[40000]){ 0 }, 40000) == CONTENT_OK &&
+		    content.length < 40000)
 			abort();
 		content_wipe(&content);
 	}

@@ -13,13 +13,16 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const stage_names[STAGE_COUNT] = {
-	"TUNNEL", "EDGE", "DNS", "CONNECT", "GREETING", "EHLO", "TLS", "MAIL", "RCPT", "DATA", "CONTENT", "AFTER_FINAL_DOT",
+	"TUNNEL", "EDGE", "DNS",  "CONNECT", "GREETING", "EHLO",
+	"TLS",	  "MAIL", "RCPT", "DATA",    "CONTENT",	 "AFTER_FINAL_DOT",
 };
 
 static char next_letter(enum delivery_next next)
 {
 	static const char letters[] = {
-		[DELIVERY_NEXT_FINAL] = 'F', [DELIVERY_NEXT_HOST] = 'H', [DELIVERY_NEXT_CLEARTEXT] = 'C',
+		[DELIVERY_NEXT_FINAL] = 'F',
+		[DELIVERY_NEXT_HOST] = 'H',
+		[DELIVERY_NEXT_CLEARTEXT] = 'C',
 		[DELIVERY_NEXT_TRANSACTION] = 'T',
 	};
 
@@ -28,20 +31,27 @@ static char next_letter(enum delivery_next next)
 
 static void print_status(char *out, size_t size, const struct delivery_status *status)
 {
-	snprintf(out, size, "%d.%d.%d", status->status.class, status->status.subject, status->status.detail);
+	snprintf(out, size, "%d.%d.%d", status->status.class, status->status.subject,
+		 status->status.detail);
 }
 
 static void check_class_fits_action(const struct delivery_status *status)
 {
-	static const int classes[] = { [DELIVERY_RELAYED] = 2, [DELIVERY_DELAYED] = 4, [DELIVERY_FAILED] = 5 };
+	static const int classes[] = {
+		[DELIVERY_RELAYED] = 2, [DELIVERY_DELAYED] = 4, [DELIVERY_FAILED] = 5
+	};
 
 	assert_int_equal(status->status.class, classes[status->action]);
 	assert_true((status->reply.code == 0) == (status->reason[0] != '\0'));
 }
 
 /*
- * Cells: F final, H next host, C cleartext, T further transaction; then the class of the outcome; then
- * '!' if the outcome is our own 4.5.0 because the reply makes no sense there, 'd' if it may be a duplicate.
+ * Cells: F final, H next host, C cleartext, T further transaction; then the class of the outcome;
+ * then '!' if the outcome is our own 4.5.0 because the reply makes no sense there, ':' if it is our
+ * own 4.7.4, 'd' if it may be a duplicate.
+ *
+ * GREETING is cases 22 and 32, EHLO case 30, TLS case 16, RCPT cases 28 and 29, DATA case 23,
+ * CONTENT case 10; that a 421 to the dot is a clear answer is case 22.
  */
 static const int reply_codes[] = { 250, 354, 421, 450, 452, 550, 552 };
 static const struct {
@@ -50,28 +60,29 @@ static const struct {
 	size_t accepted_before;
 	const char *cells[COUNT(reply_codes)];
 } reply_rows[] = {
-	/*                                    250    354    421   450   452   550   552 */
-	{ STAGE_TUNNEL, TLS_MAY, 0,	    { "H4!", "H4!", "H4!", "H4!", "H4!", "H4!", "H4!" } },
-	{ STAGE_EDGE, TLS_MAY, 0,	    { "H4!", "H4!", "H4!", "H4!", "H4!", "H4!", "H4!" } },
-	{ STAGE_DNS, TLS_MAY, 0,	    { "H4!", "H4!", "H4!", "H4!", "H4!", "H4!", "H4!" } },
-	{ STAGE_CONNECT, TLS_MAY, 0,	    { "H4!", "H4!", "H4!", "H4!", "H4!", "H4!", "H4!" } },
-	{ STAGE_GREETING, TLS_MAY, 0,	    { "H4!", "H4!", "H4", "H4", "H4", "H5", "H5" } },	/* cases 22, 32 */
-	{ STAGE_EHLO, TLS_MAY, 0,	    { "H4!", "H4!", "H4", "H4", "H4", "H5", "H5" } },	/* case 30 */
-	{ STAGE_TLS, TLS_NONE, 0,	    { "H4:", "H4:", "H4", "H4:", "H4:", "H4:", "H4:" } },
-	{ STAGE_TLS, TLS_MAY, 0,	    { "C4:", "C4:", "H4", "C4:", "C4:", "C4:", "C4:" } },	/* case 16 */
-	{ STAGE_TLS, TLS_ENCRYPT, 0,	    { "H4:", "H4:", "H4", "H4:", "H4:", "H4:", "H4:" } },
-	{ STAGE_MAIL, TLS_MAY, 0,	    { "H4!", "H4!", "H4", "H4", "H4", "F5", "F5" } },
-	{ STAGE_RCPT, TLS_MAY, 0,	    { "H4!", "H4!", "H4", "H4", "H4", "F5", "H4" } },	/* case 28 */
-	{ STAGE_RCPT, TLS_MAY, 1,	    { "H4!", "H4!", "H4", "H4", "T4", "F5", "T4" } },	/* case 29 */
-	{ STAGE_DATA, TLS_MAY, 0,	    { "H4!", "H4!", "H4", "H4", "H4", "F5", "F5" } },	/* case 23 */
-	{ STAGE_CONTENT, TLS_MAY, 0,	    { "H4!", "H4!", "H4", "H4", "H4", "F5", "F5" } },	/* case 10 */
-	{ STAGE_AFTER_FINAL_DOT, TLS_MAY, 0, { "F2", "F4!d", "F4", "F4", "F4", "F5", "F5" } },	/* case 22: 421 is clear */
+	/*                                    250     354    421    450    452    550    552 */
+	{ STAGE_TUNNEL, TLS_MAY, 0,          { "H4!", "H4!",  "H4!","H4!", "H4!", "H4!", "H4!" } },
+	{ STAGE_EDGE, TLS_MAY, 0,            { "H4!", "H4!",  "H4!","H4!", "H4!", "H4!", "H4!" } },
+	{ STAGE_DNS, TLS_MAY, 0,             { "H4!", "H4!",  "H4!","H4!", "H4!", "H4!", "H4!" } },
+	{ STAGE_CONNECT, TLS_MAY, 0,         { "H4!", "H4!",  "H4!","H4!", "H4!", "H4!", "H4!" } },
+	{ STAGE_GREETING, TLS_MAY, 0,        { "H4!", "H4!",  "H4", "H4",  "H4",  "H5",  "H5" } },
+	{ STAGE_EHLO, TLS_MAY, 0,            { "H4!", "H4!",  "H4", "H4",  "H4",  "H5",  "H5" } },
+	{ STAGE_TLS, TLS_NONE, 0,            { "H4:", "H4:",  "H4", "H4:", "H4:", "H4:", "H4:" } },
+	{ STAGE_TLS, TLS_MAY, 0,             { "C4:", "C4:",  "H4", "C4:", "C4:", "C4:", "C4:" } },
+	{ STAGE_TLS, TLS_ENCRYPT, 0,         { "H4:", "H4:",  "H4", "H4:", "H4:", "H4:", "H4:" } },
+	{ STAGE_MAIL, TLS_MAY, 0,            { "H4!", "H4!",  "H4", "H4",  "H4",  "F5",  "F5" } },
+	{ STAGE_RCPT, TLS_MAY, 0,            { "H4!", "H4!",  "H4", "H4",  "H4",  "F5",  "H4" } },
+	{ STAGE_RCPT, TLS_MAY, 1,            { "H4!", "H4!",  "H4", "H4",  "T4",  "F5",  "T4" } },
+	{ STAGE_DATA, TLS_MAY, 0,            { "H4!", "H4!",  "H4", "H4",  "H4",  "F5",  "F5" } },
+	{ STAGE_CONTENT, TLS_MAY, 0,         { "H4!", "H4!",  "H4", "H4",  "H4",  "F5",  "F5" } },
+	{ STAGE_AFTER_FINAL_DOT, TLS_MAY, 0, { "F2",  "F4!d", "F4", "F4",  "F4",  "F5",  "F5" } },
 };
 
-static void check_reply(enum delivery_stage stage, enum tls_level tls_level, size_t accepted_before, int code,
-			const char *cell)
+static void check_reply(enum delivery_stage stage, enum tls_level tls_level, size_t accepted_before,
+			int code, const char *cell)
 {
-	struct smtp_event event = { .stage = stage, .reply = { .code = code, .text = "words of the server" } };
+	struct smtp_event event = { .stage = stage,
+				    .reply = { .code = code, .text = "words of the server" } };
 	struct delivery_decision decision;
 	char seen[8], status[16];
 	bool is_local;
@@ -80,12 +91,17 @@ static void check_reply(enum delivery_stage stage, enum tls_level tls_level, siz
 	check_class_fits_action(&decision.status);
 	print_status(status, sizeof(status), &decision.status);
 	is_local = decision.status.reply.code == 0;
-	snprintf(seen, sizeof(seen), "%c%d%s%s", next_letter(decision.next), decision.status.status.class,
-		 !is_local ? "" : strcmp(status, "4.7.4") == 0 ? ":" : strcmp(status, "4.5.0") == 0 ? "!" : "?",
+	snprintf(seen, sizeof(seen), "%c%d%s%s", next_letter(decision.next),
+		 decision.status.status.class,
+		 !is_local			? ""
+		 : strcmp(status, "4.7.4") == 0 ? ":"
+		 : strcmp(status, "4.5.0") == 0 ? "!"
+						: "?",
 		 decision.status.maybe_duplicate ? "d" : "");
 	if (strcmp(seen, cell) != 0)
-		fail_msg("%s, level %d, %zu accepted, %d: %s instead of %s (%s %s)", stage_names[stage], tls_level,
-			 accepted_before, code, seen, cell, status, decision.status.reason);
+		fail_msg("%s, level %d, %zu accepted, %d: %s instead of %s (%s %s)",
+			 stage_names[stage], tls_level, accepted_before, code, seen, cell, status,
+			 decision.status.reason);
 	if (!is_local)
 		assert_int_equal(decision.status.reply.code, code);
 	else
@@ -98,8 +114,9 @@ static void test_replies(void **state)
 	(void)state;
 	for (size_t row = 0; row < COUNT(reply_rows); row++)
 		for (size_t column = 0; column < COUNT(reply_codes); column++)
-			check_reply(reply_rows[row].stage, reply_rows[row].tls_level, reply_rows[row].accepted_before,
-				    reply_codes[column], reply_rows[row].cells[column]);
+			check_reply(reply_rows[row].stage, reply_rows[row].tls_level,
+				    reply_rows[row].accepted_before, reply_codes[column],
+				    reply_rows[row].cells[column]);
 }
 
 /* The TLS level matters in stage TLS only, and recipients accepted before in stage RCPT only. */
@@ -112,8 +129,10 @@ static void test_replies_elsewhere_ignore_level_and_count(void **state)
 
 			if (stage == STAGE_TLS || stage == STAGE_RCPT)
 				continue;
-			check_reply(stage, TLS_NONE, 7, reply_codes[column], reply_rows[row].cells[column]);
-			check_reply(stage, TLS_ENCRYPT, 7, reply_codes[column], reply_rows[row].cells[column]);
+			check_reply(stage, TLS_NONE, 7, reply_codes[column],
+				    reply_rows[row].cells[column]);
+			check_reply(stage, TLS_ENCRYPT, 7, reply_codes[column],
+				    reply_rows[row].cells[column]);
 		}
 }
 
@@ -139,7 +158,9 @@ static void test_too_many_or_mailbox_full(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct smtp_event event = {
 			.stage = STAGE_RCPT,
-			.reply = { .code = rows[i].code, .text = "no", .status = { rows[i].class, rows[i].subject, rows[i].detail } },
+			.reply = { .code = rows[i].code,
+				   .text = "no",
+				   .status = { rows[i].class, rows[i].subject, rows[i].detail } },
 		};
 		struct delivery_decision decision;
 		char status[16];
@@ -161,37 +182,54 @@ static const struct {
 	const char *words;
 } failure_rows[] = {
 	{ SMTP_FAILURE_CONNECT, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.4.1", "what happened" },
-	{ SMTP_FAILURE_TIMEOUT, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.4.2", "conversation timed out while " },
-	{ SMTP_FAILURE_LOST, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.4.2", "lost connection while " },
-	{ SMTP_FAILURE_PROTOCOL, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.5.0", "protocol error while " },
-	{ SMTP_FAILURE_FLOOD, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.4.2", "protocol error while " },
-	{ SMTP_FAILURE_TLS_HANDSHAKE, DELIVERY_NEXT_HOST, DELIVERY_NEXT_CLEARTEXT, "4.7.5", "Cannot start TLS: " },
-	{ SMTP_FAILURE_TLS_INJECTION, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.7.0", "plaintext data behind" },
-	{ SMTP_FAILURE_TLS_NOT_OFFERED, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.7.4", "TLS is required" },
-	{ SMTP_FAILURE_LOOP, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.4.6", "mail loops back to myself" },
-	{ SMTP_FAILURE_CAPABILITY, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.6.7", "what happened" },
-	{ SMTP_FAILURE_TOO_BIG, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.3.4", "what happened" },
-	{ SMTP_FAILURE_SLOW, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.4.2", "conversation timed out while " },
-	{ SMTP_FAILURE_CANCELLED, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "4.3.2", "edge is stopping" },
-	{ SMTP_FAILURE_LOCAL, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "4.3.0", "local data error: " },
+	{ SMTP_FAILURE_TIMEOUT, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.4.2",
+	  "conversation timed out while " },
+	{ SMTP_FAILURE_LOST, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.4.2",
+	  "lost connection while " },
+	{ SMTP_FAILURE_PROTOCOL, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.5.0",
+	  "protocol error while " },
+	{ SMTP_FAILURE_FLOOD, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.4.2",
+	  "protocol error while " },
+	{ SMTP_FAILURE_TLS_HANDSHAKE, DELIVERY_NEXT_HOST, DELIVERY_NEXT_CLEARTEXT, "4.7.5",
+	  "Cannot start TLS: " },
+	{ SMTP_FAILURE_TLS_INJECTION, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.7.0",
+	  "plaintext data behind" },
+	{ SMTP_FAILURE_TLS_NOT_OFFERED, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.7.4",
+	  "TLS is required" },
+	{ SMTP_FAILURE_LOOP, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.4.6",
+	  "mail loops back to myself" },
+	{ SMTP_FAILURE_CAPABILITY, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.6.7",
+	  "what happened" },
+	{ SMTP_FAILURE_TOO_BIG, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.3.4",
+	  "what happened" },
+	{ SMTP_FAILURE_SLOW, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.4.2",
+	  "conversation timed out while " },
+	{ SMTP_FAILURE_CANCELLED, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "4.3.2",
+	  "edge is stopping" },
+	{ SMTP_FAILURE_LOCAL, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "4.3.0",
+	  "local data error: " },
 };
 
 static bool is_broken(enum smtp_failure failure)
 {
-	return failure == SMTP_FAILURE_TIMEOUT || failure == SMTP_FAILURE_LOST || failure == SMTP_FAILURE_SLOW;
+	return failure == SMTP_FAILURE_TIMEOUT || failure == SMTP_FAILURE_LOST ||
+	       failure == SMTP_FAILURE_SLOW;
 }
 
 static void check_failure(size_t row, enum delivery_stage stage, enum tls_level tls_level)
 {
-	struct smtp_event event = { .stage = stage, .failure = failure_rows[row].failure, .detail = "what happened" };
-	enum delivery_next next = tls_level == TLS_MAY ? failure_rows[row].next_at_may : failure_rows[row].next;
+	struct smtp_event event = { .stage = stage,
+				    .failure = failure_rows[row].failure,
+				    .detail = "what happened" };
+	enum delivery_next next = tls_level == TLS_MAY ? failure_rows[row].next_at_may
+						       : failure_rows[row].next;
 	const char *expected = failure_rows[row].status;
 	struct delivery_decision decision;
 	char status[16];
 
 	if (is_broken(event.failure) && stage == STAGE_CONNECT)
 		expected = "4.4.1";
-	if (is_broken(event.failure) && stage == STAGE_TLS) {	/* case 16: silence after STARTTLS */
+	if (is_broken(event.failure) && stage == STAGE_TLS) { /* case 16: silence after STARTTLS */
 		expected = "4.7.4";
 		next = tls_level == TLS_MAY ? DELIVERY_NEXT_CLEARTEXT : DELIVERY_NEXT_HOST;
 	}
@@ -200,8 +238,9 @@ static void check_failure(size_t row, enum delivery_stage stage, enum tls_level 
 	print_status(status, sizeof(status), &decision.status);
 	if (decision.next != next || strcmp(status, expected) != 0 ||
 	    strstr(decision.status.reason, failure_rows[row].words) == NULL)
-		fail_msg("failure %d at %s, level %d: %c %s \"%s\"", event.failure, stage_names[stage], tls_level,
-			 next_letter(decision.next), status, decision.status.reason);
+		fail_msg("failure %d at %s, level %d: %c %s \"%s\"", event.failure,
+			 stage_names[stage], tls_level, next_letter(decision.next), status,
+			 decision.status.reason);
 	assert_false(decision.status.maybe_duplicate);
 	assert_int_equal(decision.status.stage, stage);
 }
@@ -209,22 +248,29 @@ static void check_failure(size_t row, enum delivery_stage stage, enum tls_level 
 static void test_failures(void **state)
 {
 	(void)state;
-	assert_int_equal(COUNT(failure_rows), SMTP_FAILURE_LOCAL);	/* every failure but NONE has its row */
+	assert_int_equal(COUNT(failure_rows),
+			 SMTP_FAILURE_LOCAL); /* every failure but NONE has its row */
 	for (size_t row = 0; row < COUNT(failure_rows); row++)
 		for (int stage = 0; stage < STAGE_COUNT; stage++)
 			for (int level = TLS_NONE; level <= TLS_ENCRYPT; level++)
-				check_failure(row, (enum delivery_stage)stage, (enum tls_level)level);
+				check_failure(row, (enum delivery_stage)stage,
+					      (enum tls_level)level);
 }
 
-/* case 26, and R4: whatever broke, after the dot the outcome is unknown, no other host is tried, and it never fails. */
+/*
+ * case 26, and R4: whatever broke, after the dot the outcome is unknown, no other host is tried,
+ * and it never fails.
+ */
 static void test_in_doubt(void **state)
 {
 	(void)state;
 	for (size_t row = 0; row < COUNT(failure_rows); row++)
 		for (int level = TLS_NONE; level <= TLS_ENCRYPT; level++) {
 			struct smtp_event event = {
-				.stage = STAGE_AFTER_FINAL_DOT, .failure = failure_rows[row].failure,
-				.detail = "what happened", .final_dot_sent = true,
+				.stage = STAGE_AFTER_FINAL_DOT,
+				.failure = failure_rows[row].failure,
+				.detail = "what happened",
+				.final_dot_sent = true,
 			};
 			struct delivery_decision decision;
 			char status[16];
@@ -247,13 +293,18 @@ static void test_words_without_detail(void **state)
 
 	(void)state;
 	delivery_policy_decide(&event, TLS_MAY, 0, &decision);
-	assert_string_equal(decision.status.reason, "conversation timed out while sending MAIL FROM");
+	assert_string_equal(decision.status.reason,
+			    "conversation timed out while sending MAIL FROM");
 	event = (struct smtp_event){ .stage = STAGE_GREETING, .failure = SMTP_FAILURE_LOST };
 	delivery_policy_decide(&event, TLS_MAY, 0, &decision);
-	assert_string_equal(decision.status.reason, "lost connection while receiving the initial server greeting");
-	event = (struct smtp_event){ .stage = STAGE_AFTER_FINAL_DOT, .failure = SMTP_FAILURE_LOST, .final_dot_sent = true };
+	assert_string_equal(decision.status.reason,
+			    "lost connection while receiving the initial server greeting");
+	event = (struct smtp_event){ .stage = STAGE_AFTER_FINAL_DOT,
+				     .failure = SMTP_FAILURE_LOST,
+				     .final_dot_sent = true };
 	delivery_policy_decide(&event, TLS_MAY, 0, &decision);
-	assert_string_equal(decision.status.reason, "lost connection while sending end of data -- delivery status unknown");
+	assert_string_equal(decision.status.reason,
+			    "lost connection while sending end of data -- delivery status unknown");
 }
 
 /* case 32 and the merge rule. */
@@ -268,26 +319,43 @@ static void test_merge(void **state)
 		enum delivery_stage later_stage;
 		bool later_wins;
 	} rows[] = {
-		{ "every host refuses at the greeting", DELIVERY_FAILED, STAGE_GREETING, false, DELIVERY_FAILED, STAGE_GREETING, true },
-		{ "5xx greeting, then a dead host", DELIVERY_FAILED, STAGE_GREETING, false, DELIVERY_DELAYED, STAGE_CONNECT, true },
-		{ "a dead host, then a 5xx greeting", DELIVERY_DELAYED, STAGE_CONNECT, false, DELIVERY_FAILED, STAGE_GREETING, false },
-		{ "a dead host, then ourselves", DELIVERY_DELAYED, STAGE_CONNECT, false, DELIVERY_FAILED, STAGE_EHLO, false },
-		{ "a dead host, then 550 to RCPT", DELIVERY_DELAYED, STAGE_CONNECT, false, DELIVERY_FAILED, STAGE_RCPT, true },
-		{ "a dead host, then 550 to MAIL", DELIVERY_DELAYED, STAGE_CONNECT, false, DELIVERY_FAILED, STAGE_MAIL, true },
-		{ "450 to RCPT, then a dead host", DELIVERY_DELAYED, STAGE_RCPT, false, DELIVERY_DELAYED, STAGE_CONNECT, false },
-		{ "a dead host, then 450 to RCPT", DELIVERY_DELAYED, STAGE_CONNECT, false, DELIVERY_DELAYED, STAGE_RCPT, true },
-		{ "450 to RCPT twice", DELIVERY_DELAYED, STAGE_RCPT, false, DELIVERY_DELAYED, STAGE_RCPT, true },
-		{ "a dead host, then sent", DELIVERY_DELAYED, STAGE_CONNECT, false, DELIVERY_RELAYED, STAGE_AFTER_FINAL_DOT, true },
-		{ "sent stays sent", DELIVERY_RELAYED, STAGE_AFTER_FINAL_DOT, false, DELIVERY_FAILED, STAGE_RCPT, false },
-		{ "doubt stays", DELIVERY_DELAYED, STAGE_AFTER_FINAL_DOT, true, DELIVERY_FAILED, STAGE_RCPT, false },
-		{ "doubt ends in success", DELIVERY_DELAYED, STAGE_AFTER_FINAL_DOT, true, DELIVERY_RELAYED, STAGE_AFTER_FINAL_DOT, true },
+		{ "every host refuses at the greeting", DELIVERY_FAILED, STAGE_GREETING, false,
+		  DELIVERY_FAILED, STAGE_GREETING, true },
+		{ "5xx greeting, then a dead host", DELIVERY_FAILED, STAGE_GREETING, false,
+		  DELIVERY_DELAYED, STAGE_CONNECT, true },
+		{ "a dead host, then a 5xx greeting", DELIVERY_DELAYED, STAGE_CONNECT, false,
+		  DELIVERY_FAILED, STAGE_GREETING, false },
+		{ "a dead host, then ourselves", DELIVERY_DELAYED, STAGE_CONNECT, false,
+		  DELIVERY_FAILED, STAGE_EHLO, false },
+		{ "a dead host, then 550 to RCPT", DELIVERY_DELAYED, STAGE_CONNECT, false,
+		  DELIVERY_FAILED, STAGE_RCPT, true },
+		{ "a dead host, then 550 to MAIL", DELIVERY_DELAYED, STAGE_CONNECT, false,
+		  DELIVERY_FAILED, STAGE_MAIL, true },
+		{ "450 to RCPT, then a dead host", DELIVERY_DELAYED, STAGE_RCPT, false,
+		  DELIVERY_DELAYED, STAGE_CONNECT, false },
+		{ "a dead host, then 450 to RCPT", DELIVERY_DELAYED, STAGE_CONNECT, false,
+		  DELIVERY_DELAYED, STAGE_RCPT, true },
+		{ "450 to RCPT twice", DELIVERY_DELAYED, STAGE_RCPT, false, DELIVERY_DELAYED,
+		  STAGE_RCPT, true },
+		{ "a dead host, then sent", DELIVERY_DELAYED, STAGE_CONNECT, false,
+		  DELIVERY_RELAYED, STAGE_AFTER_FINAL_DOT, true },
+		{ "sent stays sent", DELIVERY_RELAYED, STAGE_AFTER_FINAL_DOT, false,
+		  DELIVERY_FAILED, STAGE_RCPT, false },
+		{ "doubt stays", DELIVERY_DELAYED, STAGE_AFTER_FINAL_DOT, true, DELIVERY_FAILED,
+		  STAGE_RCPT, false },
+		{ "doubt ends in success", DELIVERY_DELAYED, STAGE_AFTER_FINAL_DOT, true,
+		  DELIVERY_RELAYED, STAGE_AFTER_FINAL_DOT, true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct delivery_status kept = { .action = rows[i].kept_action, .stage = rows[i].kept_stage, .remote_port = 1,
+		struct delivery_status kept = { .action = rows[i].kept_action,
+						.stage = rows[i].kept_stage,
+						.remote_port = 1,
 						.maybe_duplicate = rows[i].kept_maybe_duplicate };
-		struct delivery_status later = { .action = rows[i].later_action, .stage = rows[i].later_stage, .remote_port = 2 };
+		struct delivery_status later = { .action = rows[i].later_action,
+						 .stage = rows[i].later_stage,
+						 .remote_port = 2 };
 
 		delivery_policy_merge(&kept, &later);
 		if ((kept.remote_port == 2) != rows[i].later_wins)

@@ -21,22 +21,27 @@ static struct smtp_capabilities parse(const char *const *lines)
 static void test_all_keywords(void **state)
 {
 	struct smtp_capabilities capabilities = parse((const char *const[]){
-		"mx.example.net Hello [192.0.2.1], pleased to meet you", "PIPELINING", "size 10240000", "VRFY", "ETRN",
-		"StartTLS", "8bitmime", "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8", "REQUIRETLS", "CHUNKING", NULL });
+		"mx.example.net Hello [192.0.2.1], pleased to meet you", "PIPELINING",
+		"size 10240000", "VRFY", "ETRN", "StartTLS", "8bitmime", "ENHANCEDSTATUSCODES",
+		"DSN", "SMTPUTF8", "REQUIRETLS", "CHUNKING", NULL });
 
 	(void)state;
 	assert_string_equal(capabilities.domain, "mx.example.net");
 	assert_int_equal(capabilities.size_max, 10240000);
 	assert_true(capabilities.pipelining && capabilities.size && capabilities.starttls);
-	assert_true(capabilities.eightbitmime && capabilities.enhancedstatuscodes && capabilities.dsn);
+	assert_true(capabilities.eightbitmime && capabilities.enhancedstatuscodes &&
+		    capabilities.dsn);
 	assert_true(capabilities.smtputf8 && capabilities.requiretls && capabilities.chunking);
 	assert_false(capabilities.esmtp);	/* whoever sent EHLO sets it */
 }
 
 static void test_what_does_not_count(void **state)
 {
-	static const char *const lines[] = { "XPIPELINING", "PIPELINING2", "STARTTL", "STARTTLS;", "", " ", "DSN-", "8BITMIMES",
-					     "SMTPUTF", "XSIZE 10", "SIZE=10", "X PIPELINING", "AUTH=STARTTLS" };
+	static const char *const lines[] = {
+		"XPIPELINING", "PIPELINING2",  "STARTTL",      "STARTTLS;", "",
+		" ",	       "DSN-",	       "8BITMIMES",    "SMTPUTF",   "XSIZE 10",
+		"SIZE=10",     "X PIPELINING", "AUTH=STARTTLS"
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -89,7 +94,8 @@ static void test_size(void **state)
 		smtp_capability_line(&capabilities, 1, rows[i].line, strlen(rows[i].line));
 		assert_true(capabilities.size);
 		if (capabilities.size_max != rows[i].size_max)
-			fail_msg("\"%s\": %llu", rows[i].line, (unsigned long long)capabilities.size_max);
+			fail_msg("\"%s\": %llu", rows[i].line,
+				 (unsigned long long)capabilities.size_max);
 	}
 }
 

@@ -1,4 +1,7 @@
-/* TLS under a stream against a server in a thread: any honest server is good enough, any other one costs bounded time. */
+/*
+ * TLS under a stream against a server in a thread: any honest server is good enough, any other one
+ * costs bounded time.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,9 +45,11 @@ static void *serve(void *argument)
 		server->ssl = SSL_new(ssl_ctx);
 		SSL_set_fd(server->ssl, server->fd);
 		if (SSL_accept(server->ssl) == 1) {
-			const char *sni = SSL_get_servername(server->ssl, TLSEXT_NAMETYPE_host_name);
+			const char *sni = SSL_get_servername(server->ssl,
+							     TLSEXT_NAMETYPE_host_name);
 
-			snprintf(server->sni, sizeof(server->sni), "%s", sni != NULL ? sni : "none");
+			snprintf(server->sni, sizeof(server->sni), "%s",
+				 sni != NULL ? sni : "none");
 			if (server->talk != NULL)
 				server->talk(server);
 		}
@@ -74,8 +79,10 @@ static void start(struct client *client, struct server *server, const char *sni,
 	client->context = tls_context_create(error, sizeof(error));
 	assert_non_null(client->context);
 	stream_init(&client->stream, fds[0], fds[0]);
-	client->result = tls_stream_start(&client->stream, client->context, sni, deadline_in_ms(handshake_ms), client->description,
-					  sizeof(client->description), client->error, sizeof(client->error));
+	client->result = tls_stream_start(&client->stream, client->context, sni,
+					  deadline_in_ms(handshake_ms), client->description,
+					  sizeof(client->description), client->error,
+					  sizeof(client->error));
 }
 
 static void finish(struct client *client, struct server *server)
@@ -95,9 +102,13 @@ static void check_hello_then_eof(struct client *client)
 {
 	char line[100];
 
-	assert_int_equal(stream_read_line(&client->stream, line, sizeof(line), NULL, deadline_in_ms(SOON_MS)), STREAM_OK);
+	assert_int_equal(stream_read_line(&client->stream, line, sizeof(line), NULL,
+					  deadline_in_ms(SOON_MS)),
+			 STREAM_OK);
 	assert_string_equal(line, "220 hello");
-	assert_int_equal(stream_read_line(&client->stream, line, sizeof(line), NULL, deadline_in_ms(SOON_MS)), STREAM_EOF);
+	assert_int_equal(stream_read_line(&client->stream, line, sizeof(line), NULL,
+					  deadline_in_ms(SOON_MS)),
+			 STREAM_EOF);
 }
 
 /* An expired certificate for another name, old versions, small keys: all better than cleartext. */
@@ -120,8 +131,10 @@ static void test_any_server_will_do(void **state)
 		struct client client;
 
 		start(&client, &server, "mx.example.net", SOON_MS);
-		if (client.result != 0 || strncmp(client.description, rows[i].begins, strlen(rows[i].begins)) != 0)
-			fail_msg("%s: %d \"%s\" %s", rows[i].begins, client.result, client.description, client.error);
+		if (client.result != 0 ||
+		    strncmp(client.description, rows[i].begins, strlen(rows[i].begins)) != 0)
+			fail_msg("%s: %d \"%s\" %s", rows[i].begins, client.result,
+				 client.description, client.error);
 		assert_non_null(strstr(client.description, " (unauthenticated)"));
 		check_hello_then_eof(&client);
 		finish(&client, &server);
@@ -156,7 +169,9 @@ static void test_truncation_is_the_end(void **state)
 	(void)state;
 	start(&client, &server, NULL, SOON_MS);
 	assert_int_equal(client.result, 0);
-	assert_int_equal(stream_read_line(&client.stream, line, sizeof(line), NULL, deadline_in_ms(SOON_MS)), STREAM_EOF);
+	assert_int_equal(stream_read_line(&client.stream, line, sizeof(line), NULL,
+					  deadline_in_ms(SOON_MS)),
+			 STREAM_EOF);
 	finish(&client, &server);
 }
 
@@ -184,8 +199,12 @@ static void test_a_mebibyte_there_and_back(void **state)
 	for (int round = 0; round < 32; round++) {
 		for (size_t i = 0; i < sizeof(out); i++)
 			out[i] = (uint8_t)(i * 7 + (size_t)round);
-		assert_int_equal(stream_write_full(&client.stream, out, sizeof(out), deadline_in_ms(SOON_MS)), STREAM_OK);
-		assert_int_equal(stream_read_full(&client.stream, in, sizeof(in), deadline_in_ms(SOON_MS)), STREAM_OK);
+		assert_int_equal(stream_write_full(&client.stream, out, sizeof(out),
+						   deadline_in_ms(SOON_MS)),
+				 STREAM_OK);
+		assert_int_equal(stream_read_full(&client.stream, in, sizeof(in),
+						  deadline_in_ms(SOON_MS)),
+				 STREAM_OK);
 		assert_memory_equal(out, in, sizeof(out));
 	}
 	finish(&client, &server);
@@ -209,7 +228,8 @@ static void test_write_to_nobody(void **state)
 	start(&client, &server, NULL, SOON_MS);
 	assert_int_equal(client.result, 0);
 	for (int i = 0; i < 1000 && result == STREAM_OK; i++)
-		result = stream_write_full(&client.stream, block, sizeof(block), deadline_in_ms(SOON_MS));
+		result = stream_write_full(&client.stream, block, sizeof(block),
+					   deadline_in_ms(SOON_MS));
 	assert_int_equal(result, STREAM_ERROR);
 	assert_true(stream_error(&client.stream)[0] != '\0');
 	finish(&client, &server);
@@ -231,7 +251,7 @@ static void write_garbage(struct server *server)
 
 static void write_alert(struct server *server)
 {
-	static const char alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };	/* fatal handshake_failure */
+	static const char alert[] = { 0x15, 3, 3, 0, 2, 2, 40 }; /* fatal handshake_failure */
 
 	send(server->fd, alert, sizeof(alert), MSG_NOSIGNAL);
 	wait_for_anything(server);
@@ -259,7 +279,10 @@ static void write_a_giant_message(struct server *server)
 		memset(record + 5, 0, 4);
 }
 
-/* HelloRequest may come at any time in a handshake (RFC 5246 7.4.1.1) and is skipped: a flood never runs dry. */
+/*
+ * HelloRequest may come at any time in a handshake (RFC 5246 7.4.1.1) and is skipped: a flood never
+ * runs dry.
+ */
 static void write_hello_requests(struct server *server)
 {
 	char records[900];
@@ -327,7 +350,8 @@ static void ask_for_renegotiation(struct server *server)
 /* case 19: the request is declined, nothing hangs, nothing is renegotiated. */
 static void test_renegotiation_is_declined(void **state)
 {
-	struct server server = { .options = { .version = TLS1_2_VERSION }, .talk = ask_for_renegotiation };
+	struct server server = { .options = { .version = TLS1_2_VERSION },
+				 .talk = ask_for_renegotiation };
 	struct client client;
 	enum stream_result result;
 	char line[100];
@@ -335,7 +359,8 @@ static void test_renegotiation_is_declined(void **state)
 	(void)state;
 	start(&client, &server, NULL, SOON_MS);
 	assert_int_equal(client.result, 0);
-	result = stream_read_line(&client.stream, line, sizeof(line), NULL, deadline_in_ms(SOON_MS));
+	result = stream_read_line(&client.stream, line, sizeof(line), NULL,
+				  deadline_in_ms(SOON_MS));
 	assert_true(result == STREAM_OK || result == STREAM_EOF || result == STREAM_ERROR);
 	finish(&client, &server);
 }
@@ -343,14 +368,16 @@ static void test_renegotiation_is_declined(void **state)
 static void update_keys_for_ever(struct server *server)
 {
 	for (int i = 0; i < 100000; i++)
-		if (SSL_key_update(server->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 || SSL_do_handshake(server->ssl) != 1)
+		if (SSL_key_update(server->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 ||
+		    SSL_do_handshake(server->ssl) != 1)
 			break;
 }
 
 /* case 19: KeyUpdate without end. */
 static void test_key_update_flood(void **state)
 {
-	struct server server = { .options = { .version = TLS1_3_VERSION }, .talk = update_keys_for_ever };
+	struct server server = { .options = { .version = TLS1_3_VERSION },
+				 .talk = update_keys_for_ever };
 	struct client client;
 	enum stream_result result;
 	char line[100];
@@ -377,9 +404,12 @@ static void test_buffered_plaintext_is_refused(void **state)
 	assert_non_null(context);
 	stream_init(&stream, fds[0], fds[0]);
 	assert_int_equal(write(fds[1], "220 go\r\n250 injected\r\n", 22), 22);
-	assert_int_equal(stream_read_line(&stream, line, sizeof(line), NULL, deadline_in_ms(SOON_MS)), STREAM_OK);
-	assert_int_equal(tls_stream_start(&stream, context, NULL, deadline_in_ms(SOON_MS), description, sizeof(description), error,
-					  sizeof(error)), -1);
+	assert_int_equal(stream_read_line(&stream, line, sizeof(line), NULL,
+					  deadline_in_ms(SOON_MS)),
+			 STREAM_OK);
+	assert_int_equal(tls_stream_start(&stream, context, NULL, deadline_in_ms(SOON_MS),
+					  description, sizeof(description), error, sizeof(error)),
+			 -1);
 	assert_string_equal(error, "plaintext data before the TLS handshake");
 	stream_wipe(&stream);
 	close(fds[1]);
