@@ -99,7 +99,7 @@ static void shuffle_addresses(struct sockaddr_storage *addresses, size_t count)
 static int fail_lookup(struct delivery_status *status, bool is_bogus, const char *error)
 {
 	delivery_status_set_local(status, STAGE_DNS, is_bogus ? VALIDATION_FAILED : LOOKUP_FAILED,
-				  "%s%s", is_bogus ? "DNSSEC: " : "DNS lookup: ", error);
+				  "%s%s", is_bogus ? "" : "DNS lookup: ", error);
 	return -1;
 }
 
