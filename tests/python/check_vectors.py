@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs Noise test vectors (IK, IKpsk2 with 25519_ChaChaPoly_BLAKE2b) through the Python implementation.
+"""Runs Noise test vectors (25519_ChaChaPoly_BLAKE2b) through the Python implementation.
 
     check_vectors.py FILE.json ...
 """

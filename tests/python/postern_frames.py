@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Frames of the postern tunnel, after doc/PROTOCOL.md: bytes <-> (type, flags, transaction, fields).
+"""Frames of the postern tunnel, after doc/PROTOCOL.md: bytes <-> type, transaction, fields.
 
 Deliberately thin: a tester must be able to build wrong frames, too.
 """
@@ -12,7 +12,8 @@ PING, PONG, CLOSE = 0x21, 0x22, 0x23
 CRITICAL = 0x01
 CONTENT_MAX = 32768
 
-# type -> tag -> (name, how): a number's width in bytes, "text", "bytes" or "status" (class, subject, detail)
+# type -> tag -> (name, how): how is a number's width in bytes, "text", "bytes" or "status" (class,
+# subject, detail)
 FIELDS = {
     ENVELOPE: {
         1: ("reverse_path", "text"), 2: ("queue_id", "text"), 3: ("body_type", 1),

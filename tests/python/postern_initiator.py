@@ -3,9 +3,11 @@
 
 As a command: sends one message (standard input) through an edge and prints one line per STATUS:
 
-    postern_initiator.py --edge HOST:PORT --edge-key KEY --key-file FILE --sender A --recipient B < message
+    postern_initiator.py --edge HOST:PORT --edge-key KEY --key-file FILE \\
+        --sender A --recipient B --recipient C < message
 
-Exit status: 0 the edge sent DONE and every recipient was relayed, 1 DONE but not all were, 75 anything else.
+Exit status: 0 the edge sent DONE and every recipient was relayed, 1 DONE but not all were, 75
+anything else.
 As a library: class Tunnel, and deliver(). For tests: no care is taken of keys in memory.
 """
 

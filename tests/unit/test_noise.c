@@ -102,7 +102,8 @@ static void nonces_end(void **state)
 			 -1);
 	/* Even if the peer breaks the rule. */
 	memset(nonce + 4, 0xff, 8);
-	crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, bytes, 1, NULL, 0, NULL, nonce, key);
+	crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, bytes, 1, NULL, 0, NULL, nonce,
+						  key);
 	assert_int_equal(
 		noise_cipher_decrypt_with_ad(&receiving, NULL, 0, sealed, 17, bytes, &length), -1);
 	assert_true(sending.n == UINT64_MAX && receiving.n == UINT64_MAX);
