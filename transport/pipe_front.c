@@ -39,6 +39,7 @@ struct delivery {
 	int64_t started_ms;
 };
 
+/* Without a line end: pipe(8) would show it as a space behind the text. */
 static void print_line(int out_fd, const char *status, const char *text)
 {
 	char line[DELIVERY_LMTP_REPLY_MAX + 32], printable[sizeof(line)];
@@ -46,9 +47,8 @@ static void print_line(int out_fd, const char *status, const char *text)
 	ssize_t put;
 
 	snprintf(line, sizeof(line), "%s%s%s", status, status[0] != '\0' ? " " : "", text);
-	log_printable(printable, sizeof(printable) - 1, line, strlen(line));
+	log_printable(printable, sizeof(printable), line, strlen(line));
 	length = strlen(printable);
-	printable[length++] = '\n';
 	while (done < length && (put = write(out_fd, printable + done, length - done)) > 0)
 		done += (size_t)put;
 }
