@@ -56,9 +56,7 @@ void reload_configuration(struct edge *edge, const char *conf_path)
 
 static bool is_revoked(void *context, const struct authorized_client *client)
 {
-	struct authorized_client found;
-
-	return !client_list_find(context, client->public_key, &found);
+	return !client_list_find(context, client->public_key, NULL);
 }
 
 void reload_end_revoked(struct edge *edge)
@@ -78,11 +76,12 @@ void reload_stop(struct edge *edge)
 	session_table_stop(&edge->sessions);
 	left = session_table_wait_empty(&edge->sessions, deadline_in_ms(drain_ms));
 	if (left > 0) {
-		log_info("%zu deliveries are still running after %lld s; those before the final dot are given up",
+		log_info("%zu transactions are still running after %lld s; those before the final dot are given up",
 			 left, (long long)(drain_ms / 1000));
 		atomic_store(&edge->end.phase, EDGE_CANCELLING);
 		if (write(edge->end.cancel_fd, &(uint64_t){ 1 }, sizeof(uint64_t)) < 0)
 			log_error("cannot wake deliveries: they end by themselves");
+		session_table_cut(&edge->sessions);
 		left = session_table_wait_empty(&edge->sessions, deadline_in_ms(LAST_REPLIES_MS));
 	}
 	if (left > 0)

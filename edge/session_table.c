@@ -143,6 +143,15 @@ void session_table_stop(struct session_table *table)
 	pthread_mutex_unlock(&table->lock);
 }
 
+void session_table_cut(struct session_table *table)
+{
+	pthread_mutex_lock(&table->lock);
+	for (struct session_entry *entry = table->first; entry != NULL; entry = entry->next)
+		if (entry->fd >= 0)
+			shutdown(entry->fd, SHUT_RD);
+	pthread_mutex_unlock(&table->lock);
+}
+
 size_t session_table_wait_empty(struct session_table *table, struct deadline deadline)
 {
 	struct timespec until = { .tv_sec = deadline.at_ms / 1000, .tv_nsec = deadline.at_ms % 1000 * 1000000 };

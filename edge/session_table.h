@@ -57,6 +57,11 @@ size_t session_table_end(struct session_table *table, session_table_filter_fn *i
 			 enum close_reason reason);
 /* Ends all of them with CLOSE_SHUTDOWN and lets no new one in. */
 void session_table_stop(struct session_table *table);
+/*
+ * After session_table_stop(): busy sessions, too, hear nothing more. One that is still being sent a message ends; one that
+ * delivers does not listen anyway, and can still answer.
+ */
+void session_table_cut(struct session_table *table);
 /* Waits until the table is empty or the deadline passes; returns how many are left. */
 size_t session_table_wait_empty(struct session_table *table, struct deadline deadline);
 

@@ -180,6 +180,9 @@ static void test_stop(void **state)
 	assert_false(session_table_admit(&table, &in_handshake, -1, &mail, MANY));
 	assert_int_equal(session_table_end_reason(&table, &in_handshake), CLOSE_SHUTDOWN);
 	assert_int_equal(session_table_begin(&table, &idle.entry), CLOSE_SHUTDOWN);
+	session_table_cut(&table);
+	assert_true(is_awake(&busy));
+	assert_int_equal(send(busy.ours, "x", 1, MSG_NOSIGNAL), 1);	/* it can still answer */
 	assert_int_equal(session_table_finish(&table, &busy.entry), CLOSE_SHUTDOWN);
 	session_table_remove(&table, &in_handshake);
 	close_session(&table, &idle);
