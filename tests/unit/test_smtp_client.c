@@ -480,9 +480,11 @@ static void test_large_group_does_not_deadlock(void **state)
 	static char answer[4000], mail_answer[4000];
 	struct fake_step steps[] = {
 		PIPELINING, EXPECT("MAIL"), SEND(mail_answer), REPEAT(100, "RCPT TO:<", answer),
-		DATA_OK,    DOT_OK,	    QUIT_OK,	       { 0 },
+		DATA_OK, DOT_OK, QUIT_OK, { 0 },
 	};
 	struct conversation *conversation;
+	struct smtp_client *client;
+	const int small = 4096;
 	char local_part[SMTP_LOCAL_PART_MAX * 2];
 
 	(void)state;
@@ -491,12 +493,16 @@ static void test_large_group_does_not_deadlock(void **state)
 	memcpy(answer + sizeof(answer) - 3, "\r\n", 2);
 	memcpy(mail_answer, answer, sizeof(answer));
 	conversation = begin(steps, 0, -1);
+	/* Sockets that hold little, so that each side has to wait for the other. */
+	setsockopt(conversation->mx.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	client = &conversation->client;
+	setsockopt(client->stream.write_fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	memset(local_part, 'u', sizeof(local_part));
 	local_part[sizeof(local_part) - 6] = '\0';
 	conversation_add_recipients(conversation, 100, local_part);
 	for (size_t i = 0; i < 100; i++)	/* as long as they come, to fill the socket */
 		memset(conversation->envelope.recipients[i].orcpt, 'o', SMTP_ORCPT_MAX);
-	conversation->client.capabilities.dsn = true;
+	client->capabilities.dsn = true;
 	fill_body(&conversation->content, 0);
 	assert_true(conversation_send(conversation, 0, 100));
 	for (size_t i = 0; i < 100; i++)
