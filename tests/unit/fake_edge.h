@@ -28,7 +28,8 @@ enum fake_edge_mode {
 	FAKE_EDGE_EARLY_DONE,	    /* fails all at the first CONTENT */
 	FAKE_EDGE_EARLY_SUCCESS,    /* claims success at the first CONTENT */
 	FAKE_EDGE_EARLY_CLOSE,	    /* CLOSE shutdown at the first CONTENT */
-	FAKE_EDGE_REVERSE,	    /* outcomes in reverse order, 100 ms between the last two */
+	FAKE_EDGE_PAUSE, /* 200 ms before the last outcome */
+	FAKE_EDGE_REVERSE,	    /* outcomes in reverse order, 200 ms between the last two */
 };
 
 struct fake_edge {
@@ -132,9 +133,10 @@ static inline void fake_edge_on_end(struct fake_edge *fake, struct tunnel *tunne
 			tunnel_flush(tunnel, deadline_in_ms(5000));
 			return;
 		}
-		if (fake->mode == FAKE_EDGE_REVERSE && i + 2 == count) {
+		if ((fake->mode == FAKE_EDGE_REVERSE || fake->mode == FAKE_EDGE_PAUSE) &&
+		    i + 2 == count) {
 			tunnel_flush(tunnel, deadline_in_ms(5000));
-			usleep(100000);
+			usleep(200000);
 		}
 	}
 	fake_edge_send(tunnel, &done);

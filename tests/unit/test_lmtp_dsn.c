@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -132,6 +133,39 @@ static void test_report(void **state)
 		machines, "Content-Type: text/rfc822-headers\nContent-Transfer-Encoding: 8bit\n\n"
 			  "Subject: hello\n continued\n.dotted: x\n\n--"));
 	assert_null(strstr(mail, "secret body"));
+}
+
+/* The reply of a recipient who is to be reported waits for the report; another one does not. */
+static void test_claim_waits_for_report(void **state)
+{
+	static const char *const notify[] = { "NOTIFY=FAILURE", "NOTIFY=SUCCESS" };
+
+	(void)state;
+	for (int is_wanted = 0; is_wanted < 2; is_wanted++) {
+		struct session session;
+		struct pollfd fd;
+		char line[100];
+
+		write_sendmail("exit 0");
+		start(&session, FAKE_EDGE_PAUSE);
+		session.setup.conf.sendmail = sendmail_path;
+		go(&session);
+		greet(&session);
+		ASK(&session, "MAIL FROM:<s@home.example>", "250");
+		snprintf(line, sizeof(line), "RCPT TO:<ok1@example.net> %s\r\n", notify[is_wanted]);
+		say(&session, line, strlen(line));
+		expect(&session, "250");
+		ASK(&session, "RCPT TO:<defer2@example.net>", "250");
+		ASK(&session, "DATA", "354 ");
+		SAY(&session, "x\r\n.\r\n");
+		fd = (struct pollfd){ .fd = session.fd, .events = POLLIN };
+		assert_int_equal(poll(&fd, 1, 100), is_wanted ? 0 : 1);
+		assert_false(was_submitted());
+		expect(&session, "250 2.0.0");
+		assert_int_equal(was_submitted(), is_wanted);
+		expect(&session, "451 4.7.1");
+		finish(&session);
+	}
 }
 
 static void test_nothing_due(void **state)
@@ -273,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_report, remove_mail),
+		cmocka_unit_test_teardown(test_claim_waits_for_report, remove_mail),
 		cmocka_unit_test_teardown(test_nothing_due, remove_mail),
 		cmocka_unit_test_teardown(test_failed_submission_changes_nothing, remove_mail),
 		cmocka_unit_test_teardown(test_submission_says_why, remove_mail),

@@ -343,6 +343,7 @@ static void test_early_words(void **state)
 		{ "early failure of all", 550, FRAME_DONE, "555", "ERRRA" },
 		{ "early success", 250, FRAME_DONE, "444", "ERRRA" },
 		{ "done without outcomes", 0, FRAME_DONE, "444", "ERRRA" },
+		{ "all outcomes, DONE still to come", 550, FRAME_INFO, "555", "ERRRA" },
 		{ "close", 0, FRAME_CLOSE, "444", "ERRR" },
 		{ "info", 0, FRAME_INFO, "4!4!4!", "ERRRCC." },
 	};
