@@ -28,7 +28,7 @@ enum fake_edge_mode {
 	FAKE_EDGE_EARLY_DONE,	    /* fails all at the first CONTENT */
 	FAKE_EDGE_EARLY_SUCCESS,    /* claims success at the first CONTENT */
 	FAKE_EDGE_EARLY_CLOSE,	    /* CLOSE shutdown at the first CONTENT */
-	FAKE_EDGE_PAUSE, /* 200 ms before the last outcome */
+	FAKE_EDGE_PAUSE,	    /* 200 ms before the last outcome */
 	FAKE_EDGE_REVERSE,	    /* outcomes in reverse order, 200 ms between the last two */
 };
 
