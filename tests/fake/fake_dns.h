@@ -349,33 +349,47 @@ static inline void *fake_dns_run(void *argument)
 	return NULL;
 }
 
+/* Binds both sockets to one port. A port that is free for UDP may be taken for TCP: -1, try another. */
+static inline int fake_dns_bind(struct fake_dns *dns, struct sockaddr_in *bound, bool has_tcp)
+{
+	socklen_t length = sizeof(*bound);
+	int yes = 1;
+
+	dns->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	dns->tcp = -1;
+	if (bind(dns->udp, (struct sockaddr *)bound, sizeof(*bound)) != 0 ||
+	    getsockname(dns->udp, (struct sockaddr *)bound, &length) != 0)
+		abort();
+	if (!has_tcp)
+		return 0;
+	dns->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(dns->tcp, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	if (bind(dns->tcp, (struct sockaddr *)bound, sizeof(*bound)) == 0 && listen(dns->tcp, 5) == 0)
+		return 0;
+	close(dns->udp);
+	close(dns->tcp);
+	return -1;
+}
+
 /* Listens on this IPv4 address and a free port, unless `port` is given. The replay must outlive it.
  */
 static inline struct fake_dns *fake_dns_start_at(const char *replay, const char *address,
 						 uint16_t port, bool has_tcp)
 {
 	struct fake_dns *dns = calloc(1, sizeof(*dns));
-	struct sockaddr_in bound = { .sin_family = AF_INET, .sin_port = htons(port) };
-	socklen_t length = sizeof(bound);
-	int yes = 1;
+	struct sockaddr_in bound;
+	int attempts = port == 0 ? 100 : 1;
 
 	dns->replay = replay;
 	pthread_mutex_init(&dns->lock, NULL);
-	inet_pton(AF_INET, address, &bound.sin_addr);
-	dns->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	dns->tcp = -1;
-	if (bind(dns->udp, (struct sockaddr *)&bound, sizeof(bound)) != 0 ||
-	    getsockname(dns->udp, (struct sockaddr *)&bound, &length) != 0 || pipe(dns->stop) != 0)
-		abort();
-	if (has_tcp) {
-		dns->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		setsockopt(dns->tcp, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-		if (bind(dns->tcp, (struct sockaddr *)&bound, sizeof(bound)) != 0 ||
-		    listen(dns->tcp, 5) != 0)
+	do {
+		if (attempts-- == 0)
 			abort();
-	}
+		bound = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
+		inet_pton(AF_INET, address, &bound.sin_addr);
+	} while (fake_dns_bind(dns, &bound, has_tcp) != 0);
 	snprintf(dns->address, sizeof(dns->address), "%s@%u", address, ntohs(bound.sin_port));
-	if (pthread_create(&dns->thread, NULL, fake_dns_run, dns) != 0)
+	if (pipe(dns->stop) != 0 || pthread_create(&dns->thread, NULL, fake_dns_run, dns) != 0)
 		abort();
 	return dns;
 }
