@@ -1,0 +1,886 @@
+/*
+ * A whole edge but for its start: listener, strangers, sessions, allow-list, transactions; on loopback, with the transport's own
+ * tunnel client as mail host. Recipients are at domains that fail without a mail server.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+
+#include "edge/listener.h"
+#include "lib/log.h"
+#include "tests/fake/fake_dns.h"
+#include "tunnel/base64_key.h"
+#include "tunnel/content_digest.h"
+#include "tunnel/tunnel.h"
+
+#define MESSAGE "Subject: x\r\n\r\nbody\r\n"
+/* IPv6 is off: answered at once with 5.4.4, without DNS or connection. */
+#define NOWHERE "[IPv6:2001:db8::1]"
+
+enum { ALICE, BOB, MALLORY, KEYS };
+
+struct fixture {
+	struct edge edge;
+	struct listener listener;
+	struct noise_keypair edge_key, keys[KEYS];
+	struct fake_dns *dns;
+	char conf_path[64], clients_path[64];
+	uint16_t port;
+	int signals[2];
+	pthread_t thread;
+	bool is_running;
+};
+
+static const char zones[] = "query slow.example MX\ndelay 700\nrcode NXDOMAIN\n";
+
+static void authorize(struct fixture *fixture, const char *who)
+{
+	static const char *const names[] = { "alice", "bob" };
+	char fresh[80], text[BASE64_KEY_TEXT + 1];
+	FILE *file;
+
+	snprintf(fresh, sizeof(fresh), "%s.new", fixture->clients_path);
+	file = fopen(fresh, "w");
+	assert_non_null(file);
+	for (; *who != '\0'; who++) {
+		base64_key_encode(text, fixture->keys[*who - '0'].public_key);
+		fprintf(file, "%s %s\n", text, names[*who - '0']);
+	}
+	fclose(file);
+	assert_int_equal(rename(fresh, fixture->clients_path), 0);
+}
+
+static void make_file(char *path, const char *text)
+{
+	FILE *file;
+
+	strcpy(path, "/tmp/test_edge_session.XXXXXX");
+	file = fdopen(mkstemp(path), "w");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void listen_somewhere(struct fixture *fixture)
+{
+	struct sockaddr_in bound = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(bound);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&bound, sizeof(bound)), 0);
+	assert_int_equal(listen(fd, 100), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&bound, &length), 0);
+	fixture->port = ntohs(bound.sin_port);
+	fixture->listener.sockets[0] = fd;
+	fixture->listener.socket_count = 1;
+}
+
+static void *run_listener(void *argument)
+{
+	struct fixture *fixture = argument;
+
+	listener_run(&fixture->listener, &fixture->edge, fixture->signals[0], fixture->conf_path);
+	return NULL;
+}
+
+static void start_edge(struct fixture *fixture)
+{
+	struct edge *edge = &fixture->edge;
+	char conf[1000], error[512] = "";
+
+	fixture->dns = fake_dns_start(zones);
+	snprintf(conf, sizeof(conf),
+		 "ehlo_name = \"relay.test.example\"; resolvers = \"%s\"; ipv6 = \"off\";\n"
+		 "message_size_limit = \"100k\"; content_memory = \"1M\"; recipient_limit = 5; sessions = 6; sessions_per_client = 3;\n"
+		 "strangers = 8; strangers_per_network = 8; drain_time = 3;\n", fixture->dns->address);
+	make_file(fixture->conf_path, conf);
+	make_file(fixture->clients_path, "");
+	noise_keypair_generate(&fixture->edge_key);
+	for (size_t i = 0; i < KEYS; i++)
+		noise_keypair_generate(&fixture->keys[i]);
+	authorize(fixture, "01");
+	edge->setup = edge_setup_create(fixture->conf_path, error, sizeof(error));
+	if (edge->setup == NULL)
+		fail_msg("%s", error);
+	edge->key = noise_keypair_static_key(&fixture->edge_key);
+	edge->clients = client_list_create(fixture->clients_path, edge->key.public_key, error, sizeof(error));
+	if (edge->clients == NULL)
+		fail_msg("%s", error);
+	pthread_mutex_init(&edge->setup_lock, NULL);
+	content_pool_init(&edge->content_pool, (uint64_t)edge->setup->conf.content_memory);
+	session_table_init(&edge->sessions);
+	log_limit_init(&edge->handshake_log);
+	atomic_init(&edge->end.phase, EDGE_RUNNING);
+	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	listen_somewhere(fixture);
+	assert_int_equal(pipe(fixture->signals), 0);	/* as a signalfd; one of the process is not needed */
+	assert_int_equal(pthread_create(&fixture->thread, NULL, run_listener, fixture), 0);
+	fixture->is_running = true;
+}
+
+static void raise_in_edge(struct fixture *fixture, int signal_number)
+{
+	struct signalfd_siginfo info = { .ssi_signo = (uint32_t)signal_number };
+
+	assert_int_equal(write(fixture->signals[1], &info, sizeof(info)), sizeof(info));
+}
+
+static void join_edge(struct fixture *fixture)
+{
+	pthread_join(fixture->thread, NULL);
+	fixture->is_running = false;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	if (fixture == NULL || sodium_init() < 0)
+		return -1;
+	start_edge(fixture);
+	*state = fixture;
+	return 0;
+}
+
+/* Whatever the test did, the edge stops, and holds nothing. */
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+	int left;
+
+	if (fixture->is_running) {
+		raise_in_edge(fixture, SIGTERM);
+		join_edge(fixture);
+	}
+	left = session_table_wait_empty(&fixture->edge.sessions, deadline_in_ms(0)) != 0 ||
+	       content_pool_used(&fixture->edge.content_pool) != 0 || atomic_load(&fixture->edge.setup->references) != 1;
+	edge_setup_release(fixture->edge.setup);
+	client_list_destroy(fixture->edge.clients);
+	content_pool_wipe(&fixture->edge.content_pool);
+	close(fixture->edge.end.cancel_fd);
+	close(fixture->signals[0]);
+	close(fixture->signals[1]);
+	fake_dns_stop(fixture->dns);
+	unlink(fixture->conf_path);
+	unlink(fixture->clients_path);
+	free(fixture);
+	return left;
+}
+
+/* ---- a mail host ---- */
+
+static enum tunnel_failure try_connect(struct fixture *fixture, struct tunnel *tunnel, int who, struct frame_info *info)
+{
+	struct tunnel_client_params params = {
+		.own = noise_keypair_static_key(&fixture->keys[who]),
+		.deadline = deadline_in_ms(10000),
+	};
+	char text[40], error[200];
+
+	snprintf(text, sizeof(text), "127.0.0.1:%u", fixture->port);
+	assert_int_equal(endpoint_parse(&params.edge, text, NULL, error, sizeof(error)), 0);
+	memcpy(params.edge_public_key, fixture->edge_key.public_key, NOISE_DHLEN);
+	return tunnel_connect(tunnel, &params, info);
+}
+
+static void connect_as(struct fixture *fixture, struct tunnel *tunnel, int who)
+{
+	struct frame_info info;
+
+	if (try_connect(fixture, tunnel, who, &info) != TUNNEL_OK)
+		fail_msg("%s", tunnel->error);
+}
+
+static void send_now(struct tunnel *tunnel, struct frame *frame)
+{
+	assert_int_equal(tunnel_send_frame(tunnel, frame, deadline_in_ms(5000)), TUNNEL_OK);
+	assert_int_equal(tunnel_flush(tunnel, deadline_in_ms(5000)), TUNNEL_OK);
+}
+
+static void send_simple(struct tunnel *tunnel, uint8_t type, uint32_t transaction)
+{
+	struct frame frame = { .type = type, .transaction = transaction };
+
+	send_now(tunnel, &frame);
+}
+
+static void send_envelope(struct tunnel *tunnel, uint32_t transaction, uint64_t declared_size)
+{
+	struct frame frame = { .type = FRAME_ENVELOPE, .transaction = transaction };
+
+	frame.u.envelope.envelope.reverse_path.is_null = true;
+	frame.u.envelope.envelope.declared_size = declared_size;
+	frame.u.envelope.budget_ms = 60000;
+	send_now(tunnel, &frame);
+}
+
+static void send_recipient(struct tunnel *tunnel, uint32_t transaction, uint32_t index, const char *path)
+{
+	struct frame frame = { .type = FRAME_RECIPIENT, .transaction = transaction };
+	char error[200];
+
+	frame.u.recipient.index = index;
+	assert_int_equal(mailbox_parse(&frame.u.recipient.recipient.forward_path, path, strlen(path), false, error,
+				       sizeof(error)), 0);
+	send_now(tunnel, &frame);
+}
+
+static void send_content(struct tunnel *tunnel, uint32_t transaction, const char *text)
+{
+	struct frame frame = { .type = FRAME_CONTENT, .transaction = transaction };
+
+	frame.u.content.bytes = (const uint8_t *)text;
+	frame.u.content.length = strlen(text);
+	send_now(tunnel, &frame);
+}
+
+static void send_end(struct tunnel *tunnel, uint32_t transaction, const char *content)
+{
+	struct frame frame = { .type = FRAME_END_OF_CONTENT, .transaction = transaction };
+	struct content_digest digest;
+
+	content_digest_init(&digest);
+	content_digest_update(&digest, content, strlen(content));
+	content_digest_final(&digest, frame.u.end.digest);
+	frame.u.end.length = strlen(content);
+	send_now(tunnel, &frame);
+}
+
+/* Up to and including the content. */
+static void send_message(struct tunnel *tunnel, uint32_t transaction, const char *recipient)
+{
+	send_envelope(tunnel, transaction, 0);
+	send_recipient(tunnel, transaction, 0, recipient);
+	send_content(tunnel, transaction, MESSAGE);
+}
+
+static void expect(struct tunnel *tunnel, struct frame *frame, uint8_t type, uint32_t transaction)
+{
+	enum tunnel_failure failure = tunnel_receive_frame(tunnel, frame, deadline_in_ms(10000));
+
+	if (failure != TUNNEL_OK)
+		fail_msg("no %s: %s", frame_type_name(type), tunnel->error);
+	if (frame->type != type || frame->transaction != transaction)
+		fail_msg("%s of transaction %u instead of %s of %u (%s)", frame_type_name(frame->type), frame->transaction,
+			 frame_type_name(type), transaction, frame->type == FRAME_CLOSE ? frame->u.close.text : "");
+}
+
+static void expect_close(struct tunnel *tunnel, enum close_reason reason)
+{
+	struct frame frame;
+
+	expect(tunnel, &frame, FRAME_CLOSE, 0);
+	assert_int_equal(frame.u.close.reason, reason);
+	assert_int_equal(tunnel_receive_frame(tunnel, &frame, deadline_in_ms(5000)), TUNNEL_LOST);
+	tunnel_close(tunnel, 0, NULL);
+}
+
+/* One STATUS for each of `count` recipients, all with this code, then DONE. */
+static void expect_outcomes(struct tunnel *tunnel, uint32_t transaction, size_t count, const char *code)
+{
+	char text[ENHANCED_STATUS_TEXT_MAX];
+	unsigned seen[10] = { 0 };
+	struct frame frame;
+
+	for (size_t i = 0; i < count; i++) {
+		expect(tunnel, &frame, FRAME_DELIVERY_STATUS, transaction);
+		assert_string_equal(enhanced_status_print(frame.u.status.status.status, text, sizeof(text)), code);
+		assert_true(frame.u.status.index < count && seen[frame.u.status.index]++ == 0);
+	}
+	expect(tunnel, &frame, FRAME_DONE, transaction);
+}
+
+static void check_answers_ping(struct tunnel *tunnel)
+{
+	struct frame frame;
+
+	send_simple(tunnel, FRAME_PING, 0);
+	expect(tunnel, &frame, FRAME_PONG, 0);
+}
+
+static size_t count_sessions(struct fixture *fixture)
+{
+	return session_table_wait_empty(&fixture->edge.sessions, deadline_in_ms(0));
+}
+
+static void wait_for_sessions(struct fixture *fixture, size_t count)
+{
+	for (int i = 0; i < 500 && count_sessions(fixture) != count; i++)
+		usleep(10000);
+	assert_int_equal(count_sessions(fixture), count);
+}
+
+/* ---- strangers ---- */
+
+static int connect_raw(struct fixture *fixture)
+{
+	struct sockaddr_in target = { .sin_family = AF_INET, .sin_port = htons(fixture->port),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&target, sizeof(target)), 0);
+	return fd;
+}
+
+/* Closes the socket; the edge must have closed its end within `patience_ms`, and not have sent a byte. */
+static void expect_silent_close(int fd, int patience_ms)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	assert_int_equal(poll(&pollfd, 1, patience_ms), 1);
+	assert_true(recv(fd, &byte, 1, 0) <= 0);	/* a reset is as good as an end */
+	close(fd);
+}
+
+/* Case 90 */
+static void test_noise_gets_no_byte(void **state)
+{
+	static const char *const rows[] = {
+		"GET / HTTP/1.1\r\nHost: relay.test.example\r\n\r\n", "\x16\x03\x01\x02", "SSH-2.0-OpenSSH_9.2\r\n",
+		"HELO relay.test.example\r\n",
+	};
+	struct fixture *fixture = *state;
+	char bytes[1000];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int short_fd = connect_raw(fixture), long_fd = connect_raw(fixture);
+
+		/* less than a message 1, and the end */
+		assert_true(send(short_fd, rows[i], strlen(rows[i]), MSG_NOSIGNAL) > 0);
+		shutdown(short_fd, SHUT_WR);
+		expect_silent_close(short_fd, 3000);
+		/* more than that */
+		memset(bytes, 'x', sizeof(bytes));
+		memcpy(bytes, rows[i], strlen(rows[i]));
+		assert_true(send(long_fd, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0);
+		expect_silent_close(long_fd, 3000);
+	}
+	randombytes_buf(bytes, sizeof(bytes));
+	for (size_t length = TUNNEL_INITIATION_SIZE; length < TUNNEL_INITIATION_SIZE + 3; length++) {
+		int fd = connect_raw(fixture);
+
+		assert_true(send(fd, bytes, length, MSG_NOSIGNAL) > 0);
+		expect_silent_close(fd, 3000);
+	}
+	assert_int_equal(count_sessions(fixture), 0);
+}
+
+/* A right mac1 over nonsense: a session's thread looks at it, and says as little. */
+static void test_right_mac1_wrong_message(void **state)
+{
+	struct fixture *fixture = *state;
+	uint8_t initiation[TUNNEL_INITIATION_SIZE];
+	int fd = connect_raw(fixture);
+
+	randombytes_buf(initiation, sizeof(initiation));
+	tunnel_mac1(initiation, fixture->edge_key.public_key, initiation + TUNNEL_MAC1_SIZE,
+		    sizeof(initiation) - TUNNEL_MAC1_SIZE);
+	assert_true(send(fd, initiation, sizeof(initiation), MSG_NOSIGNAL) > 0);
+	expect_silent_close(fd, 3000);
+	wait_for_sessions(fixture, 0);
+}
+
+static void test_unknown_key(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frame_info info;
+	struct tunnel tunnel;
+
+	assert_int_equal(try_connect(fixture, &tunnel, MALLORY, &info), TUNNEL_NO_ANSWER);
+	wait_for_sessions(fixture, 0);
+}
+
+/* Case 102, small: a table full of silent ones, and a mail host still gets in. The silent ones go, without a byte. */
+static void test_full_of_strangers(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tunnel tunnel;
+	int fds[40];
+
+	for (size_t i = 0; i < 40; i++)
+		fds[i] = connect_raw(fixture);
+	connect_as(fixture, &tunnel, ALICE);
+	check_answers_ping(&tunnel);
+	for (size_t i = 0; i < 30; i++)
+		expect_silent_close(fds[i], 3000);	/* made room */
+	for (size_t i = 30; i < 40; i++)
+		expect_silent_close(fds[i], TUNNEL_HANDSHAKE_TIMEOUT_MS + 3000);
+	check_answers_ping(&tunnel);
+	tunnel_close(&tunnel, 0, NULL);
+}
+
+/* Two events of one round: a newcomer takes the place of a stranger that has just spoken. It does not pay for those words. */
+static void test_newcomer_in_the_row_of_a_talker(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pollfd pollfd = { .events = POLLIN };
+	char garbage[TUNNEL_INITIATION_SIZE] = "x";
+	int fds[8];
+
+	for (size_t i = 0; i < 8; i++)
+		fds[i] = connect_raw(fixture);
+	usleep(200000);
+	/* holds the loop up in its housekeeping until both events are there */
+	pthread_mutex_lock(&fixture->edge.sessions.lock);
+	usleep(1300000);
+	pollfd.fd = connect_raw(fixture);
+	usleep(50000);
+	assert_true(send(fds[0], garbage, sizeof(garbage), MSG_NOSIGNAL) > 0);
+	usleep(50000);
+	pthread_mutex_unlock(&fixture->edge.sessions.lock);
+	expect_silent_close(fds[0], 3000);
+	assert_int_equal(poll(&pollfd, 1, 500), 0);	/* still there */
+	close(pollfd.fd);
+	for (size_t i = 1; i < 8; i++)
+		close(fds[i]);
+}
+
+/* ---- transactions ---- */
+
+static void test_info(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frame_info info;
+	struct tunnel tunnel;
+
+	assert_int_equal(try_connect(fixture, &tunnel, ALICE, &info), TUNNEL_OK);
+	assert_string_equal(info.edge_name, "relay.test.example");
+	assert_int_equal(info.size_max, 100 * 1024);
+	assert_int_equal(info.recipients_max, 5);
+	check_answers_ping(&tunnel);
+	tunnel_close(&tunnel, 0, NULL);
+	wait_for_sessions(fixture, 0);
+}
+
+static void test_transactions(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tunnel tunnel;
+
+	connect_as(fixture, &tunnel, ALICE);
+	for (uint32_t id = 1; id < 20; id += 3) {	/* ids grow; gaps are allowed */
+		send_envelope(&tunnel, id, 0);
+		for (uint32_t i = 0; i < 5; i++)
+			send_recipient(&tunnel, id, i, i % 2 == 0 ? "a@" NOWHERE : "b@" NOWHERE);
+		send_content(&tunnel, id, MESSAGE);
+		check_answers_ping(&tunnel);		/* also in the middle */
+		send_end(&tunnel, id, MESSAGE);
+		expect_outcomes(&tunnel, id, 5, "5.4.4");
+		check_answers_ping(&tunnel);
+		assert_int_equal(content_pool_used(&fixture->edge.content_pool), 0);
+	}
+	tunnel_close(&tunnel, 0, NULL);
+}
+
+static void test_abort(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tunnel tunnel;
+
+	connect_as(fixture, &tunnel, ALICE);
+	send_message(&tunnel, 1, "a@" NOWHERE);
+	check_answers_ping(&tunnel);
+	assert_true(content_pool_used(&fixture->edge.content_pool) > 0);
+	send_simple(&tunnel, FRAME_ABORT, 1);
+	check_answers_ping(&tunnel);
+	assert_int_equal(content_pool_used(&fixture->edge.content_pool), 0);
+	/* what was on its way meanwhile is nothing */
+	send_content(&tunnel, 1, MESSAGE);
+	send_end(&tunnel, 1, MESSAGE);
+	send_message(&tunnel, 2, "a@" NOWHERE);
+	send_end(&tunnel, 2, MESSAGE);
+	expect_outcomes(&tunnel, 2, 1, "5.4.4");
+	tunnel_close(&tunnel, 0, NULL);
+}
+
+/* Refused before the content was there: the outcomes do not wait for it. */
+static void test_early_refusal(void **state)
+{
+	static const uint8_t ends[] = { FRAME_ABORT, FRAME_END_OF_CONTENT, FRAME_ENVELOPE };
+	struct fixture *fixture = *state;
+	struct tunnel tunnel;
+	uint32_t id = 1;
+
+	connect_as(fixture, &tunnel, ALICE);
+	for (size_t i = 0; i < sizeof(ends); i++, id++) {
+		send_envelope(&tunnel, id, 1 << 30);
+		send_recipient(&tunnel, id, 0, "a@" NOWHERE);
+		send_recipient(&tunnel, id, 1, "b@" NOWHERE);
+		send_content(&tunnel, id, "the first of many\r\n");
+		expect_outcomes(&tunnel, id, 2, "5.3.4");
+		send_content(&tunnel, id, "the second\r\n");
+		if (ends[i] == FRAME_ABORT)
+			send_simple(&tunnel, FRAME_ABORT, id);
+		else if (ends[i] == FRAME_END_OF_CONTENT)
+			send_end(&tunnel, id, "whatever");
+		check_answers_ping(&tunnel);	/* and not a second answer */
+	}
+	/* without any content END brings them */
+	send_envelope(&tunnel, id, 1 << 30);
+	send_recipient(&tunnel, id, 0, "a@" NOWHERE);
+	send_end(&tunnel, id, "");
+	expect_outcomes(&tunnel, id, 1, "5.3.4");
+	/* the same for a limit that shows only in the content */
+	send_message(&tunnel, ++id, "a@" NOWHERE);
+	send_content(&tunnel, id, "bare\nLF\r\n");
+	expect_outcomes(&tunnel, id, 1, "5.6.0");
+	tunnel_close(&tunnel, 0, NULL);
+}
+
+/* The mail host goes away in the middle: nothing stays. */
+static void test_lost_in_the_middle(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tunnel tunnel;
+
+	connect_as(fixture, &tunnel, ALICE);
+	send_message(&tunnel, 1, "a@" NOWHERE);
+	check_answers_ping(&tunnel);
+	assert_true(content_pool_used(&fixture->edge.content_pool) > 0);
+	tunnel_close(&tunnel, 0, NULL);
+	wait_for_sessions(fixture, 0);
+	assert_int_equal(content_pool_used(&fixture->edge.content_pool), 0);
+}
+
+/* It goes away after END: the delivery is not its hostage. */
+static void test_lost_while_delivering(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tunnel tunnel;
+
+	connect_as(fixture, &tunnel, ALICE);
+	send_envelope(&tunnel, 1, 0);
+	send_recipient(&tunnel, 1, 0, "a@slow.example");
+	send_recipient(&tunnel, 1, 1, "a@" NOWHERE);
+	send_content(&tunnel, 1, MESSAGE);
+	send_end(&tunnel, 1, MESSAGE);
+	tunnel_close(&tunnel, 0, NULL);
+	wait_for_sessions(fixture, 0);
+	assert_true(fake_dns_was_asked(fixture->dns, "slow.example"));
+}
+
+/* ---- broken protocol ---- */
+
+static void second_envelope(struct tunnel *tunnel)
+{
+	send_message(tunnel, 1, "a@" NOWHERE);
+	send_envelope(tunnel, 2, 0);
+}
+
+static void same_id_again(struct tunnel *tunnel)
+{
+	send_message(tunnel, 5, "a@" NOWHERE);
+	send_end(tunnel, 5, MESSAGE);
+	expect_outcomes(tunnel, 5, 1, "5.4.4");
+	send_envelope(tunnel, 5, 0);
+}
+
+static void smaller_id(struct tunnel *tunnel)
+{
+	send_envelope(tunnel, 5, 0);
+	send_simple(tunnel, FRAME_ABORT, 5);
+	send_envelope(tunnel, 4, 0);
+}
+
+static void id_from_the_future(struct tunnel *tunnel)
+{
+	send_envelope(tunnel, 1, 0);
+	send_recipient(tunnel, 2, 0, "a@" NOWHERE);
+}
+
+static void content_without_envelope(struct tunnel *tunnel)
+{
+	send_content(tunnel, 1, MESSAGE);
+}
+
+static void content_without_recipient(struct tunnel *tunnel)
+{
+	send_envelope(tunnel, 1, 0);
+	send_content(tunnel, 1, MESSAGE);
+}
+
+static void gap(struct tunnel *tunnel)
+{
+	send_envelope(tunnel, 1, 0);
+	send_recipient(tunnel, 1, 1, "a@" NOWHERE);
+}
+
+static void recipient_after_content(struct tunnel *tunnel)
+{
+	send_message(tunnel, 1, "a@" NOWHERE);
+	send_recipient(tunnel, 1, 1, "a@" NOWHERE);
+}
+
+static void wrong_digest(struct tunnel *tunnel)
+{
+	send_message(tunnel, 1, "a@" NOWHERE);
+	send_end(tunnel, 1, "Subject: y\r\n\r\nbody\r\n");
+}
+
+static void the_edges_own_words(struct tunnel *tunnel)
+{
+	send_message(tunnel, 1, "a@" NOWHERE);
+	send_simple(tunnel, FRAME_DONE, 1);
+}
+
+static void test_protocol_errors(void **state)
+{
+	static void (*const rows[])(struct tunnel *tunnel) = {
+		second_envelope, same_id_again, smaller_id, id_from_the_future, content_without_envelope,
+		content_without_recipient, gap, recipient_after_content, wrong_digest, the_edges_own_words,
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct tunnel tunnel;
+
+		connect_as(fixture, &tunnel, ALICE);
+		rows[i](&tunnel);
+		expect_close(&tunnel, CLOSE_PROTOCOL_ERROR);
+		wait_for_sessions(fixture, 0);
+		assert_int_equal(content_pool_used(&fixture->edge.content_pool), 0);
+	}
+}
+
+/* ---- limits ---- */
+
+static void test_limits(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tunnel tunnels[7];
+	struct frame_info info;
+
+	for (size_t i = 0; i < 3; i++)
+		connect_as(fixture, &tunnels[i], ALICE);
+	assert_int_equal(try_connect(fixture, &tunnels[3], ALICE, &info), TUNNEL_LOST);
+	assert_non_null(strstr(tunnels[3].error, "too many tunnels of this client"));
+	wait_for_sessions(fixture, 3);
+	for (size_t i = 3; i < 6; i++)
+		connect_as(fixture, &tunnels[i], BOB);
+	assert_int_equal(try_connect(fixture, &tunnels[6], BOB, &info), TUNNEL_NO_ANSWER);	/* six in all */
+	tunnel_close(&tunnels[0], 0, NULL);
+	wait_for_sessions(fixture, 5);
+	connect_as(fixture, &tunnels[0], ALICE);
+	for (size_t i = 0; i < 6; i++) {
+		check_answers_ping(&tunnels[i]);
+		tunnel_close(&tunnels[i], 0, NULL);
+	}
+}
+
+/* ---- revocation: case 95 ---- */
+
+static void test_revoked_while_idle(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tunnel alice, bob;
+	struct frame_info info;
+
+	connect_as(fixture, &alice, ALICE);
+	connect_as(fixture, &bob, BOB);
+	check_answers_ping(&alice);
+	authorize(fixture, "1");
+	expect_close(&alice, CLOSE_REVOKED);
+	check_answers_ping(&bob);
+	assert_int_equal(try_connect(fixture, &alice, ALICE, &info), TUNNEL_NO_ANSWER);
+	tunnel_close(&bob, 0, NULL);
+}
+
+static void test_revoked_in_a_transaction(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tunnel tunnel;
+
+	connect_as(fixture, &tunnel, ALICE);
+	send_message(&tunnel, 1, "a@" NOWHERE);
+	authorize(fixture, "");
+	usleep(1500000);	/* housekeeping came by, and left it alone */
+	send_end(&tunnel, 1, MESSAGE);
+	expect_outcomes(&tunnel, 1, 1, "5.4.4");
+	expect_close(&tunnel, CLOSE_REVOKED);
+}
+
+/* No second passes between the revocation and the next transaction. */
+static void test_revoked_just_now(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tunnel tunnel;
+
+	connect_as(fixture, &tunnel, ALICE);
+	authorize(fixture, "1");
+	send_envelope(&tunnel, 1, 0);
+	expect_close(&tunnel, CLOSE_REVOKED);
+}
+
+/* ---- the end ---- */
+
+static void test_stop_drains(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tunnel idle, delivering, receiving;
+	struct frame_info info;
+
+	connect_as(fixture, &idle, BOB);
+	connect_as(fixture, &delivering, ALICE);
+	connect_as(fixture, &receiving, ALICE);
+	send_message(&delivering, 1, "a@slow.example");
+	send_end(&delivering, 1, MESSAGE);
+	send_message(&receiving, 1, "a@" NOWHERE);
+	usleep(200000);
+	raise_in_edge(fixture, SIGTERM);
+	expect_close(&idle, CLOSE_SHUTDOWN);
+	assert_int_equal(try_connect(fixture, &idle, BOB, &info), TUNNEL_UNREACHABLE);
+	/* those in a transaction may finish it */
+	send_end(&receiving, 1, MESSAGE);
+	expect_outcomes(&receiving, 1, 1, "5.4.4");
+	expect_close(&receiving, CLOSE_SHUTDOWN);
+	expect_outcomes(&delivering, 1, 1, "5.1.2");
+	expect_close(&delivering, CLOSE_SHUTDOWN);
+	join_edge(fixture);
+}
+
+/* A mail host that never sends END is waited for until the drain is over, and no longer. */
+static void test_stop_does_not_wait_for_ever(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t before_ms = deadline_now_ms(), waited_ms;
+	struct tunnel tunnel;
+
+	connect_as(fixture, &tunnel, ALICE);
+	send_message(&tunnel, 1, "a@" NOWHERE);
+	check_answers_ping(&tunnel);
+	raise_in_edge(fixture, SIGTERM);
+	expect_close(&tunnel, CLOSE_SHUTDOWN);
+	join_edge(fixture);
+	waited_ms = deadline_now_ms() - before_ms;
+	assert_in_range(waited_ms, 3000, 8000);
+}
+
+/* SIGHUP: new limits for new transactions; a broken file changes nothing. */
+static void test_reload(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frame_info info;
+	struct tunnel tunnel;
+	FILE *file;
+
+	connect_as(fixture, &tunnel, ALICE);
+	send_envelope(&tunnel, 1, 0);
+	send_recipient(&tunnel, 1, 0, "a@" NOWHERE);
+	check_answers_ping(&tunnel);
+	file = fopen(fixture->conf_path, "w");
+	fputs("ehlo_name = \"new.test.example\"; resolvers = \"127.0.0.1@1\"; ipv6 = \"off\"; message_size_limit = 1024;\n", file);
+	fclose(file);
+	raise_in_edge(fixture, SIGHUP);
+	for (int i = 0; i < 500; i++) {
+		struct tunnel other;
+
+		assert_int_equal(try_connect(fixture, &other, BOB, &info), TUNNEL_OK);
+		tunnel_close(&other, 0, NULL);
+		wait_for_sessions(fixture, 1);
+		if (strcmp(info.edge_name, "new.test.example") == 0)
+			break;
+		usleep(10000);
+	}
+	assert_int_equal(info.size_max, 1024);
+	/* the open transaction lives under the rules it began with */
+	for (int i = 0; i < 200; i++)
+		send_content(&tunnel, 1, MESSAGE);
+	send_simple(&tunnel, FRAME_ABORT, 1);
+	check_answers_ping(&tunnel);
+	send_envelope(&tunnel, 2, 1025);
+	send_recipient(&tunnel, 2, 0, "a@" NOWHERE);
+	send_end(&tunnel, 2, "");
+	expect_outcomes(&tunnel, 2, 1, "5.3.4");
+	file = fopen(fixture->conf_path, "w");
+	fputs("message_size_limit = -5;\n", file);
+	fclose(file);
+	raise_in_edge(fixture, SIGHUP);
+	usleep(300000);
+	send_message(&tunnel, 3, "a@" NOWHERE);
+	send_end(&tunnel, 3, MESSAGE);
+	expect_outcomes(&tunnel, 3, 1, "5.4.4");
+	tunnel_close(&tunnel, 0, NULL);
+}
+
+/* ---- many at once, for the thread sanitizer ---- */
+
+struct sender {
+	struct fixture *fixture;
+	int who;
+	pthread_t thread;
+};
+
+static void *send_messages(void *argument)
+{
+	struct sender *sender = argument;
+	struct tunnel tunnel;
+
+	connect_as(sender->fixture, &tunnel, sender->who);
+	for (uint32_t id = 1; id <= 30; id++) {
+		send_envelope(&tunnel, id, 0);
+		send_recipient(&tunnel, id, 0, "a@" NOWHERE);
+		send_recipient(&tunnel, id, 1, "b@[IPv6:2001:db8::2]");
+		send_recipient(&tunnel, id, 2, "c@[IPv6:2001:db8::3]");
+		send_content(&tunnel, id, MESSAGE);
+		send_end(&tunnel, id, MESSAGE);
+		expect_outcomes(&tunnel, id, 3, "5.4.4");
+	}
+	tunnel_close(&tunnel, 0, NULL);
+	return NULL;
+}
+
+static void test_many_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct sender senders[6];
+
+	for (size_t i = 0; i < 6; i++) {
+		senders[i] = (struct sender){ .fixture = fixture, .who = i < 3 ? ALICE : BOB };
+		assert_int_equal(pthread_create(&senders[i].thread, NULL, send_messages, &senders[i]), 0);
+	}
+	authorize(fixture, "10");	/* the same two, read again */
+	raise_in_edge(fixture, SIGHUP);
+	for (size_t i = 0; i < 6; i++)
+		pthread_join(senders[i].thread, NULL);
+	wait_for_sessions(fixture, 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_noise_gets_no_byte),
+		TEST(test_right_mac1_wrong_message),
+		TEST(test_unknown_key),
+		TEST(test_full_of_strangers),
+		TEST(test_newcomer_in_the_row_of_a_talker),
+		TEST(test_info),
+		TEST(test_transactions),
+		TEST(test_abort),
+		TEST(test_early_refusal),
+		TEST(test_lost_in_the_middle),
+		TEST(test_lost_while_delivering),
+		TEST(test_protocol_errors),
+		TEST(test_limits),
+		TEST(test_revoked_while_idle),
+		TEST(test_revoked_in_a_transaction),
+		TEST(test_revoked_just_now),
+		TEST(test_stop_drains),
+		TEST(test_stop_does_not_wait_for_ever),
+		TEST(test_reload),
+		TEST(test_many_at_once),
+	};
+
+	log_open("test", LOG_TARGET_STDERR, LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
