@@ -81,7 +81,12 @@ static void apply(struct walk *walk, struct pending *pending, struct delivery_de
 	describe_host(walk, &decision->status);
 	switch (decision->next) {
 	case DELIVERY_NEXT_FINAL:
-		finish(walk, pending, &decision->status);
+		/* Not always the last word: that a backup is ourselves bounces nothing while the primary is only down. */
+		if (pending->has_status)
+			delivery_policy_merge(&pending->status, &decision->status);
+		else
+			pending->status = decision->status;
+		finish(walk, pending, &pending->status);
 		break;
 	case DELIVERY_NEXT_TRANSACTION:
 		/* Stays open here; if the connection goes, this verdict is what is known. */
@@ -242,7 +247,7 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 	delivery_policy_decide(&event, level, 0, &decision);
 	if (decision.next == DELIVERY_NEXT_CLEARTEXT && level == TLS_MAY) {
 		log_info("TLS with %s[%s] failed (%s); trying again without, as no policy asks for it", walk->host->exchange,
-			 walk->address, event.detail);
+			 walk->address, event.detail[0] != '\0' ? event.detail : "no answer to STARTTLS");
 		return DELIVERY_NEXT_CLEARTEXT;
 	}
 	apply_to_open(walk, &decision);

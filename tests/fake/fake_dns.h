@@ -388,7 +388,7 @@ static inline struct fake_dns *fake_dns_start_at(const char *replay, const char 
 		bound = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
 		inet_pton(AF_INET, address, &bound.sin_addr);
 	} while (fake_dns_bind(dns, &bound, has_tcp) != 0);
-	snprintf(dns->address, sizeof(dns->address), "%s@%u", address, ntohs(bound.sin_port));
+	snprintf(dns->address, sizeof(dns->address), "%.15s@%u", address, ntohs(bound.sin_port));
 	if (pipe(dns->stop) != 0 || pthread_create(&dns->thread, NULL, fake_dns_run, dns) != 0)
 		abort();
 	return dns;
