@@ -43,8 +43,8 @@ static void strangers(void **state)
 {
 	static const char *const rows[] = {
 		"",
-		"GET / HTTP/1.1\r\nHost: relay.example.com\r\nUser-Agent: x\r\nAccept: */*\r\n"
-		"Accept-Language: en\r\nConnection: close\r\n\r\n",
+		("GET / HTTP/1.1\r\nHost: relay.example.com\r\nUser-Agent: x\r\nAccept: */*\r\n"
+		 "Accept-Language: en\r\nConnection: close\r\n\r\n"),
 		"\x16\x03\x01\x02",
 		"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
 		"HELO relay.example.com\r\n",
