@@ -105,6 +105,7 @@ static size_t print_prefix(char *line, size_t size, const struct level_names *le
  * Prints into text[size], always leaving a terminated string without control bytes; returns its
  * length.
  */
+__attribute__((format(printf, 4, 0)))
 static size_t print_message(char *text, size_t size, const struct level_names *level,
 			    const char *format, va_list arguments)
 {
@@ -127,6 +128,7 @@ static size_t print_message(char *text, size_t size, const struct level_names *l
 	return used;
 }
 
+__attribute__((format(printf, 2, 0)))
 static void emit(const struct level_names *level, const char *format, va_list arguments)
 {
 	char line[LOG_LINE_MAX];

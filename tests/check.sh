@@ -1,13 +1,13 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers docs unit ctl asan tsan fuzz e2e e2e-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers docs unit ctl interop asan tsan fuzz e2e e2e-tsan).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
 	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
 	exit 1
 fi
-stages=${POSTERN_CHECK:-layers build docs unit ctl asan tsan fuzz e2e e2e-tsan}
+stages=${POSTERN_CHECK:-layers build docs unit ctl interop asan tsan fuzz e2e e2e-tsan}
 jobs=$(nproc)
 passed=0 failed=0
 started=$SECONDS
@@ -38,6 +38,9 @@ unit() {
 	make --no-print-directory -s -j"$jobs" "$@" all unit-programs || return 1
 	tests/run_unit.sh "build/${san:-normal}"
 }
+interop() {
+	make --no-print-directory -s -j"$jobs" all tool-programs && tests/python/run build/normal
+}
 fuzz() {
 	make --no-print-directory -s -j"$jobs" fuzz-programs && tests/run_fuzz.sh 5
 }
@@ -52,6 +55,7 @@ stage build make --no-print-directory -s -j"$jobs" all tool-programs
 stage docs tests/check_docs.sh
 san='' stage unit unit
 stage ctl tests/ctl/test_ctl.sh build/normal
+stage interop interop
 san=address,undefined stage asan unit SAN=address,undefined
 san=thread stage tsan unit SAN=thread
 stage fuzz fuzz
