@@ -66,6 +66,15 @@ static const char *recipient_text(const struct recipient *recipient, enum edge_l
 	return log_printable(out, size, raw, strlen(raw));
 }
 
+/* What stands in relay= and tls= is not said again: a success is the server's reply alone, as in Postfix's own line. */
+static void print_outcome(const struct delivery_status *status, char *out, size_t size)
+{
+	if (status->action == DELIVERY_RELAYED)
+		smtp_reply_print(&status->reply, out, size);
+	else
+		delivery_status_print_text(status, "", out, size);
+}
+
 void delivery_log_status(const struct recipient *recipient, const struct delivery_status *status, const char *client,
 			 int64_t delay_ms, enum edge_log_recipients detail)
 {
@@ -74,12 +83,11 @@ void delivery_log_status(const struct recipient *recipient, const struct deliver
 	char code[ENHANCED_STATUS_TEXT_MAX];
 	char text[DELIVERY_LMTP_REPLY_MAX];
 
-	delivery_status_print_text(status, "", text, sizeof(text));
+	print_outcome(status, text, sizeof(text));
 	if (detail != EDGE_LOG_RECIPIENTS_FULL)
 		delivery_log_hide_addresses(text);
-	log_info("to=<%s>, relay=%s, client=%s, delay=%lld.%02d, tls=%s, dsn=%s, status=%s (%s)%s",
+	log_info("to=<%s>, relay=%s, client=%s, delay=%lld.%02d, tls=%s, dsn=%s, status=%s (%s)",
 		 recipient_text(recipient, detail, to, sizeof(to)), delivery_status_relay(status, relay, sizeof(relay)), client,
 		 (long long)(delay_ms / 1000), (int)(delay_ms % 1000 / 10), status->tls[0] == '\0' ? "none" : status->tls,
-		 enhanced_status_print(status->status, code, sizeof(code)), delivery_action_word(status->action), text,
-		 status->maybe_duplicate ? " [outcome unknown: the next attempt may deliver a duplicate]" : "");
+		 enhanced_status_print(status->status, code, sizeof(code)), delivery_action_word(status->action), text);
 }

@@ -124,14 +124,14 @@ static void test_sent_and_in_doubt(void **state)
 	status.stage = STAGE_AFTER_FINAL_DOT;
 	snprintf(status.tls, sizeof(status.tls), "TLSv1.3");
 	log_to_text(text, sizeof(text), &status, "example.net", 60009, EDGE_LOG_RECIPIENTS_DOMAIN);
-	assert_non_null(strstr(text, "delay=60.00, tls=TLSv1.3, dsn=2.0.0, status=sent ("));
+	assert_non_null(strstr(text, "delay=60.00, tls=TLSv1.3, dsn=2.0.0, status=sent (250 2.0.0 Ok)\n"));
 	assert_null(strstr(text, "duplicate"));
 	delivery_status_set_local(&status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(4, 4, 2), "lost");
 	status.maybe_duplicate = true;
 	log_to_text(text, sizeof(text), &status, "example.net", 0, EDGE_LOG_RECIPIENTS_DOMAIN);
 	assert_non_null(strstr(text, "delay=0.00, "));
 	assert_non_null(strstr(text, "status=deferred ("));
-	assert_non_null(strstr(text, ") [outcome unknown: the next attempt may deliver a duplicate]\n"));
+	assert_non_null(strstr(text, "(the message may have been delivered; the next attempt may be a duplicate)"));
 }
 
 /* 8-bit domains, and no host at all. */
