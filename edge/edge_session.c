@@ -210,16 +210,25 @@ static bool on_end(struct edge_session *session, const struct frame *frame)
 	return true;
 }
 
+/* May it have been under way when its transaction ended? Only what a mail host sends in one. */
+static bool is_leftover(const struct transaction *transaction, const struct frame *frame)
+{
+	if (frame->type != FRAME_RECIPIENT && frame->type != FRAME_CONTENT && frame->type != FRAME_END_OF_CONTENT &&
+	    frame->type != FRAME_ABORT)
+		return false;
+	return frame->transaction < transaction->id ||
+	       (frame->transaction == transaction->id && transaction->state == TRANSACTION_NONE);
+}
+
 /* Frames that belong to the open transaction. false: the tunnel is closed. */
 static bool on_transaction_frame(struct edge_session *session, const struct frame *frame)
 {
 	struct transaction *transaction = &session->transaction;
 	bool is_sound = true;
 
-	if (frame->transaction < transaction->id ||
-	    (frame->transaction == transaction->id && transaction->state == TRANSACTION_NONE))
-		return true;	/* leftovers of a transaction that is over */
-	if (frame->transaction > transaction->id)
+	if (is_leftover(transaction, frame))
+		return true;
+	if (frame->transaction != transaction->id)
 		is_sound = false;
 	else if (frame->type == FRAME_RECIPIENT)
 		is_sound = transaction_add_recipient(transaction, frame->u.recipient.index, &frame->u.recipient.recipient);

@@ -94,10 +94,12 @@ bool transaction_add_content(struct transaction *transaction, const void *bytes,
 	struct delivery_status status = { 0 };
 	enum content_result result;
 
-	if (transaction->state != TRANSACTION_RECEIVING)
+	if (transaction->state == TRANSACTION_ANSWERED)
 		return true;
 	if (transaction->envelope.recipient_count == 0)
 		return false;
+	if (transaction->state == TRANSACTION_REFUSED)
+		return true;
 	content_digest_update(&transaction->digest, bytes, length);
 	if (!dot_verifier_feed(&transaction->verifier, bytes, length)) {
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 6, 0),
@@ -131,10 +133,12 @@ bool transaction_complete(struct transaction *transaction, const uint8_t digest[
 	uint8_t computed[CONTENT_DIGEST_SIZE];
 	struct delivery_status status = { 0 };
 
-	if (transaction->state != TRANSACTION_RECEIVING)
+	if (transaction->state == TRANSACTION_ANSWERED)
 		return true;
 	if (transaction->envelope.recipient_count == 0)
 		return false;
+	if (transaction->state == TRANSACTION_REFUSED)
+		return true;
 	content_digest_final(&transaction->digest, computed);
 	if (length != transaction->digest.length || memcmp(digest, computed, sizeof(computed)) != 0)
 		return false;

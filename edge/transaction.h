@@ -38,8 +38,8 @@ void transaction_end(struct transaction *transaction);
 
 void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id, const struct frame_envelope *frame);
 /*
- * false: the peer broke the protocol (gap in the indices, recipient after content). Limits of ours refuse the
- * transaction instead.
+ * false: the peer broke the protocol (gap in the indices, recipient after content, content or end without a recipient).
+ * Limits of ours refuse the transaction instead.
  */
 bool transaction_add_recipient(struct transaction *transaction, uint32_t index, const struct recipient *recipient);
 bool transaction_add_content(struct transaction *transaction, const void *bytes, size_t length);

@@ -269,6 +269,13 @@ static void test_order(void **state)
 	/* END without a recipient */
 	begin_declaring(fixture, 0);
 	assert_false(complete(fixture, "", 0));
+	transaction_end(&fixture->transaction);
+	/* nor is there anybody to tell of a refusal */
+	begin_declaring(fixture, 1 << 30);
+	assert_false(add_text(fixture, "x"));
+	transaction_end(&fixture->transaction);
+	begin_declaring(fixture, 1 << 30);
+	assert_false(complete(fixture, "", 0));
 }
 
 static void test_lies_about_the_content(void **state)
