@@ -59,7 +59,7 @@ all: $(PROGRAMS)
 config.mk: config.mk.in configure.ac
 	@command -v autoconf >/dev/null || { echo "autoconf is missing: run scripts/install-deps build" >&2; exit 1; }
 	autoheader && autoconf
-	./configure --prefix=/usr
+	./configure --quiet --prefix=/usr
 	@touch config.mk
 
 $(BUILD)/%.o: %.c config.mk Makefile
