@@ -103,12 +103,12 @@ install-deps:
 # ---- tests: check and demo install what they need, touch nothing of the machine's mail, and leave nothing behind ----
 
 check:
-	scripts/install-deps check
-	tests/check.sh
+	@scripts/install-deps check
+	@tests/check.sh
 demo:
-	scripts/install-deps demo
-	$(MAKE) --no-print-directory -s all
-	tests/demo.sh
+	@scripts/install-deps demo
+	@$(MAKE) --no-print-directory -s all
+	@tests/demo.sh
 
 check-unit: $(UNIT_PROGRAMS) $(PROGRAMS)
 	tests/run_unit.sh $(BUILD)
