@@ -1,4 +1,7 @@
-/* The allow-list behind a lock. Parsing is tunnel/authorized_clients.c; this file decides when to read again. */
+/*
+ * The allow-list behind a lock. Parsing is tunnel/authorized_clients.c; this file decides when to
+ * read again.
+ */
 #include "client_list.h"
 
 #include <errno.h>
@@ -31,7 +34,8 @@ static void complain(void *context, const char *message)
 	log_warning("%s; this line is ignored", message);
 }
 
-struct client_list *client_list_create(const char *path, const uint8_t own_public_key[32], char *error, size_t error_size)
+struct client_list *client_list_create(const char *path, const uint8_t own_public_key[32],
+				       char *error, size_t error_size)
 {
 	struct client_list *list = calloc(1, sizeof(*list));
 
@@ -41,7 +45,8 @@ struct client_list *client_list_create(const char *path, const uint8_t own_publi
 		return NULL;
 	}
 	memcpy(list->own_public_key, own_public_key, sizeof(list->own_public_key));
-	if (authorized_clients_read(&list->current, path, own_public_key, complain, NULL, error, error_size) < 0) {
+	if (authorized_clients_read(&list->current, path, own_public_key, complain, NULL, error,
+				    error_size) < 0) {
 		free(list->path);
 		free(list);
 		return NULL;
@@ -61,7 +66,10 @@ void client_list_destroy(struct client_list *list)
 	free(list);
 }
 
-/* The list in force is not what the file says: the administrator must know, but not once per look-up. */
+/*
+ * The list in force is not what the file says: the administrator must know, but not once per
+ * look-up.
+ */
 static void put_off(struct client_list *list, const char *error)
 {
 	list->retry = deadline_in_ms(RETRY_MS);
@@ -77,9 +85,11 @@ static void refresh(struct client_list *list)
 	struct authorized_clients fresh;
 	char error[512];
 
-	if (!deadline_has_passed(list->retry) || !table_has_changed(list->path, &list->current.status))
+	if (!deadline_has_passed(list->retry) ||
+	    !table_has_changed(list->path, &list->current.status))
 		return;
-	if (authorized_clients_read(&fresh, list->path, list->own_public_key, complain, NULL, error, sizeof(error)) == 0) {
+	if (authorized_clients_read(&fresh, list->path, list->own_public_key, complain, NULL, error,
+				    sizeof(error)) == 0) {
 		log_info("%s was read again: %zu clients", list->path, fresh.count);
 	} else if (access(list->path, F_OK) < 0 && errno == ENOENT) {
 		if (list->current.count > 0)
@@ -94,7 +104,8 @@ static void refresh(struct client_list *list)
 	list->reminder = deadline_in_ms(0);
 }
 
-bool client_list_find(struct client_list *list, const uint8_t public_key[32], struct authorized_client *client_out)
+bool client_list_find(struct client_list *list, const uint8_t public_key[32],
+		      struct authorized_client *client_out)
 {
 	const struct authorized_client *found;
 

@@ -1,6 +1,6 @@
 /*
- * The allow-list as the running edge sees it: re-read whenever the file changes, looked up by every handshake and before every
- * transaction, so that authorize and revoke take effect at once.
+ * The allow-list as the running edge sees it: re-read whenever the file changes, looked up by every
+ * handshake and before every transaction, so that authorize and revoke take effect at once.
  */
 #ifndef CLIENT_LIST_H
 #define CLIENT_LIST_H
@@ -13,16 +13,22 @@
 
 struct client_list;
 
-/* Reads the file for the first time; NULL with error when it cannot be read. own_public_key: the edge's. */
-struct client_list *client_list_create(const char *path, const uint8_t own_public_key[32], char *error, size_t error_size);
+/*
+ * Reads the file for the first time; NULL with error when it cannot be read. own_public_key: the
+ * edge's.
+ */
+struct client_list *client_list_create(const char *path, const uint8_t own_public_key[32],
+				       char *error, size_t error_size);
 void client_list_destroy(struct client_list *list);
 
 /*
- * Is this key authorised now? Re-reads a changed file first. A file that has gone authorises nobody; one that cannot
- * be read for another reason leaves the list as it was, says so in the log (once a minute), and is tried again every second.
- * client_out may be NULL; *client_out is a copy, psk included: wipe it.
+ * Is this key authorised now? Re-reads a changed file first. A file that has gone authorises
+ * nobody; one that cannot be read for another reason leaves the list as it was, says so in the log
+ * (once a minute), and is tried again every second. client_out may be NULL; *client_out is a copy,
+ * psk included: wipe it.
  */
-bool client_list_find(struct client_list *list, const uint8_t public_key[32], struct authorized_client *client_out);
+bool client_list_find(struct client_list *list, const uint8_t public_key[32],
+		      struct authorized_client *client_out);
 size_t client_list_count(struct client_list *list);
 
 #endif

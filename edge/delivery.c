@@ -1,7 +1,8 @@
 /*
- * Splits one message into its destinations. Recipients are sorted by domain (and address, so that one address given twice is
- * delivered once and answered twice); a bounded number of threads takes one domain after the other. The calling thread works
- * too, so a machine that has no thread to spare still delivers, only one domain at a time.
+ * Splits one message into its destinations. Recipients are sorted by domain (and address, so that
+ * one address given twice is delivered once and answered twice); a bounded number of threads takes
+ * one domain after the other. The calling thread works too, so a machine that has no thread to
+ * spare still delivers, only one domain at a time.
  */
 #include "delivery.h"
 
@@ -19,12 +20,15 @@
 
 #define NO_RECIPIENT ((size_t)-1)
 
-/* One message on its way. Everything but the marked members is fixed before the first thread starts. */
+/*
+ * One message on its way. Everything but the marked members is fixed before the first thread
+ * starts.
+ */
 struct dispatch {
 	const struct delivery *delivery;
 	size_t *order;			/* distinct recipients, sorted by domain */
 	size_t distinct;
-	size_t *same_as_next;		/* per recipient: the next one with the same address, or NO_RECIPIENT */
+	size_t *same_as_next;		/* per recipient: the next one of the same address, or none */
 	size_t *group_start;		/* indices into order, one more than groups */
 	size_t groups;
 	_Atomic size_t next_group;	/* the next one that no thread has taken */
@@ -38,7 +42,8 @@ static int compare_recipients(const void *a, const void *b, void *context)
 {
 	const struct recipient *recipients = context;
 	size_t left = *(const size_t *)a, right = *(const size_t *)b;
-	const struct mailbox *one = &recipients[left].forward_path, *two = &recipients[right].forward_path;
+	const struct mailbox *one = &recipients[left].forward_path,
+			     *two = &recipients[right].forward_path;
 	int order = strcasecmp(one->domain, two->domain);
 
 	if (order == 0)
@@ -53,7 +58,10 @@ static int dispatch_allocate(struct dispatch *dispatch, size_t count)
 	dispatch->order = calloc(count, sizeof(*dispatch->order));
 	dispatch->same_as_next = calloc(count, sizeof(*dispatch->same_as_next));
 	dispatch->group_start = calloc(count + 1, sizeof(*dispatch->group_start));
-	return dispatch->order == NULL || dispatch->same_as_next == NULL || dispatch->group_start == NULL ? -1 : 0;
+	if (dispatch->order == NULL || dispatch->same_as_next == NULL ||
+	    dispatch->group_start == NULL)
+		return -1;
+	return 0;
 }
 
 static void dispatch_wipe(struct dispatch *dispatch)
@@ -75,18 +83,20 @@ static void dispatch_group(struct dispatch *dispatch)
 		dispatch->order[i] = i;
 		dispatch->same_as_next[i] = NO_RECIPIENT;
 	}
-	qsort_r(dispatch->order, envelope->recipient_count, sizeof(*dispatch->order), compare_recipients, recipients);
+	qsort_r(dispatch->order, envelope->recipient_count, sizeof(*dispatch->order),
+		compare_recipients, recipients);
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
 		size_t current = dispatch->order[i];
 
-		if (last != NO_RECIPIENT &&
-		    mailbox_is_same(&recipients[last].forward_path, &recipients[current].forward_path)) {
+		if (last != NO_RECIPIENT && mailbox_is_same(&recipients[last].forward_path,
+							    &recipients[current].forward_path)) {
 			dispatch->same_as_next[last] = current;
 			last = current;
 			continue;
 		}
 		if (last == NO_RECIPIENT ||
-		    strcasecmp(recipients[last].forward_path.domain, recipients[current].forward_path.domain) != 0)
+		    strcasecmp(recipients[last].forward_path.domain,
+			       recipients[current].forward_path.domain) != 0)
 			dispatch->group_start[dispatch->groups++] = dispatch->distinct;
 		dispatch->order[dispatch->distinct++] = current;
 		last = current;
@@ -101,7 +111,8 @@ static void report(void *context, size_t recipient, const struct delivery_status
 	int64_t delay_ms = deadline_now_ms() - dispatch->started_ms;
 
 	for (; recipient != NO_RECIPIENT; recipient = dispatch->same_as_next[recipient]) {
-		delivery_log_status(&delivery->envelope->recipients[recipient], status, delivery->client, delay_ms,
+		delivery_log_status(&delivery->envelope->recipients[recipient], status,
+				    delivery->client, delay_ms,
 				    (enum edge_log_recipients)delivery->setup->conf.log_recipients);
 		pthread_mutex_lock(&dispatch->sink_lock);
 		delivery->sink(delivery->context, recipient, status);
@@ -136,14 +147,16 @@ static void *work(void *argument)
 
 static void run_threads(struct dispatch *dispatch)
 {
-	size_t wanted = dispatch->groups, limit = (size_t)dispatch->delivery->setup->conf.parallel_destinations;
+	size_t wanted = dispatch->groups,
+	       limit = (size_t)dispatch->delivery->setup->conf.parallel_destinations;
 	size_t started = 0;
 	pthread_t *threads;
 
 	if (wanted > limit)
 		wanted = limit;
 	threads = calloc(wanted, sizeof(*threads));
-	while (threads != NULL && started + 1 < wanted && thread_start(&threads[started], work, dispatch) == 0)
+	while (threads != NULL && started + 1 < wanted &&
+	       thread_start(&threads[started], work, dispatch) == 0)
 		started++;
 	work(dispatch);
 	for (size_t i = 0; i < started; i++)
@@ -162,15 +175,16 @@ void delivery_run(const struct delivery *delivery)
 	if (dispatch_allocate(&dispatch, delivery->envelope->recipient_count) < 0) {
 		struct delivery_status status = { 0 };
 
-		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1), "out of memory");
+		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1),
+					  "out of memory");
 		for (size_t i = 0; i < delivery->envelope->recipient_count; i++)
 			delivery->sink(delivery->context, i, &status);
 		dispatch_wipe(&dispatch);
 		return;
 	}
-	dispatch.trace_field_length = received_print(dispatch.trace_field, sizeof(dispatch.trace_field),
-						     delivery->setup->conf.ehlo_name, delivery->envelope->queue_id,
-						     time(NULL));
+	dispatch.trace_field_length = received_print(
+		dispatch.trace_field, sizeof(dispatch.trace_field), delivery->setup->conf.ehlo_name,
+		delivery->envelope->queue_id, time(NULL));
 	dispatch_group(&dispatch);
 	run_threads(&dispatch);
 	dispatch_wipe(&dispatch);

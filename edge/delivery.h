@@ -1,5 +1,6 @@
 /*
- * Delivers one message to all of its recipients: grouped by domain, domains in parallel, one outcome each.
+ * Delivers one message to all of its recipients: grouped by domain, domains in parallel, one
+ * outcome each.
  */
 #ifndef DELIVERY_H
 #define DELIVERY_H
@@ -23,11 +24,13 @@ enum edge_phase {
 /* Shared by every thread of the edge. */
 struct edge_end {
 	_Atomic int phase;	/* enum edge_phase */
-	int cancel_fd;		/* eventfd; becomes readable, and stays so, with EDGE_CANCELLING: wakes threads that wait for a peer */
+	int cancel_fd; /* eventfd; becomes readable, and stays so, with EDGE_CANCELLING: wakes
+			  threads that wait for a peer */
 };
 
 /* Called once for each recipient, from any thread of the delivery, one call at a time. */
-typedef void delivery_sink_fn(void *context, size_t recipient, const struct delivery_status *status);
+typedef void delivery_sink_fn(void *context, size_t recipient,
+			      const struct delivery_status *status);
 
 struct delivery {
 	struct edge_setup *setup;
@@ -40,7 +43,10 @@ struct delivery {
 	void *context;
 };
 
-/* Returns when every recipient has its outcome. Uses the calling thread for one domain and further threads for others. */
+/*
+ * Returns when every recipient has its outcome. Uses the calling thread for one domain and further
+ * threads for others.
+ */
 void delivery_run(const struct delivery *delivery);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The edge's share of what `grep QUEUEID` shows. Same words and order as Postfix's smtp(8), so that the tools and eyes that read
- * those lines read ours: to=, relay=, delay=, dsn=, status= (reply).
+ * The edge's share of what `grep QUEUEID` shows. Same words and order as Postfix's smtp(8), so that
+ * the tools and eyes that read those lines read ours: to=, relay=, delay=, dsn=, status= (reply).
  */
 #include "delivery_log.h"
 
@@ -9,7 +9,10 @@
 
 #include "lib/log.h"
 
-/* Does this byte belong to an unquoted local part in running text? White space, brackets and punctuation end it; "'" does not. */
+/*
+ * Does this byte belong to an unquoted local part in running text? White space, brackets and
+ * punctuation end it; "'" does not.
+ */
 static int is_local_part_byte(char byte)
 {
 	return byte != '\0' && strchr(" \t<>()[]\",;:", byte) == NULL;
@@ -52,7 +55,8 @@ void delivery_log_hide_addresses(char *text)
 	}
 }
 
-static const char *recipient_text(const struct recipient *recipient, enum edge_log_recipients detail, char *out, size_t size)
+static const char *recipient_text(const struct recipient *recipient,
+				  enum edge_log_recipients detail, char *out, size_t size)
 {
 	char mailbox[MAILBOX_TEXT_MAX];
 	char raw[MAILBOX_TEXT_MAX + 2];
@@ -62,11 +66,15 @@ static const char *recipient_text(const struct recipient *recipient, enum edge_l
 	if (detail == EDGE_LOG_RECIPIENTS_DOMAIN)
 		snprintf(raw, sizeof(raw), "@%s", recipient->forward_path.domain);
 	else
-		snprintf(raw, sizeof(raw), "%s", mailbox_print(&recipient->forward_path, mailbox, sizeof(mailbox)));
+		snprintf(raw, sizeof(raw), "%s",
+			 mailbox_print(&recipient->forward_path, mailbox, sizeof(mailbox)));
 	return log_printable(out, size, raw, strlen(raw));
 }
 
-/* What stands in relay= and tls= is not said again: a success is the server's reply alone, as in Postfix's own line. */
+/*
+ * What stands in relay= and tls= is not said again: a success is the server's reply alone, as in
+ * Postfix's own line.
+ */
 static void print_outcome(const struct delivery_status *status, char *out, size_t size)
 {
 	if (status->action == DELIVERY_RELAYED)
@@ -75,8 +83,8 @@ static void print_outcome(const struct delivery_status *status, char *out, size_
 		delivery_status_print_text(status, "", out, size);
 }
 
-void delivery_log_status(const struct recipient *recipient, const struct delivery_status *status, const char *client,
-			 int64_t delay_ms, enum edge_log_recipients detail)
+void delivery_log_status(const struct recipient *recipient, const struct delivery_status *status,
+			 const char *client, int64_t delay_ms, enum edge_log_recipients detail)
 {
 	char to[MAILBOX_TEXT_MAX + 2];
 	char relay[DELIVERY_HOST_MAX + DELIVERY_ADDRESS_MAX + 16];
@@ -87,7 +95,10 @@ void delivery_log_status(const struct recipient *recipient, const struct deliver
 	if (detail != EDGE_LOG_RECIPIENTS_FULL)
 		delivery_log_hide_addresses(text);
 	log_info("to=<%s>, relay=%s, client=%s, delay=%lld.%02d, tls=%s, dsn=%s, status=%s (%s)",
-		 recipient_text(recipient, detail, to, sizeof(to)), delivery_status_relay(status, relay, sizeof(relay)), client,
-		 (long long)(delay_ms / 1000), (int)(delay_ms % 1000 / 10), status->tls[0] == '\0' ? "none" : status->tls,
-		 enhanced_status_print(status->status, code, sizeof(code)), delivery_action_word(status->action), text);
+		 recipient_text(recipient, detail, to, sizeof(to)),
+		 delivery_status_relay(status, relay, sizeof(relay)), client,
+		 (long long)(delay_ms / 1000), (int)(delay_ms % 1000 / 10),
+		 status->tls[0] == '\0' ? "none" : status->tls,
+		 enhanced_status_print(status->status, code, sizeof(code)),
+		 delivery_action_word(status->action), text);
 }

@@ -10,15 +10,17 @@
 #include "lib/envelope.h"
 
 /*
- * The recipient as `detail` says: whole, domain only ("@example.com") or not at all ("-"). Unless it is whole, addresses in what the
- * server said are hidden too. delay_ms: since the content was complete.
+ * The recipient as `detail` says: whole, domain only ("@example.com") or not at all ("-"). Unless
+ * it is whole, addresses in what the server said are hidden too. delay_ms: since the content was
+ * complete.
  */
-void delivery_log_status(const struct recipient *recipient, const struct delivery_status *status, const char *client,
-			 int64_t delay_ms, enum edge_log_recipients detail);
+void delivery_log_status(const struct recipient *recipient, const struct delivery_status *status,
+			 const char *client, int64_t delay_ms, enum edge_log_recipients detail);
 
 /*
- * Servers like to quote addresses in their replies. In place: the local part in front of every "@" becomes "*", a quoted one
- * ("john doe"@example.com) with its quotes. In doubt a little more than the local part goes.
+ * Servers like to quote addresses in their replies. In place: the local part in front of every "@"
+ * becomes "*", a quoted one ("john doe"@example.com) with its quotes. In doubt a little more than
+ * the local part goes.
  */
 void delivery_log_hide_addresses(char *text);
 

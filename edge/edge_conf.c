@@ -1,6 +1,6 @@
 /*
- * The table of edge.conf. One row per setting; manual page and example are checked against it, so a setting
- * that is not here does not exist, and one that is here is documented.
+ * The table of edge.conf. One row per setting; manual page and example are checked against it, so a
+ * setting that is not here does not exist, and one that is here is documented.
  */
 #include "edge_conf.h"
 
@@ -28,18 +28,23 @@ static int check_listen(const void *value, char *error, size_t error_size)
 	struct endpoint endpoint;
 
 	if (list->count == 0) {
-		snprintf(error, error_size, "at least one address is needed, such as \":" TUNNEL_DEFAULT_PORT "\"");
+		snprintf(error, error_size,
+			 "at least one address is needed, such as \":" TUNNEL_DEFAULT_PORT "\"");
 		return -1;
 	}
 	for (size_t i = 0; i < list->count; i++)
-		if (endpoint_parse(&endpoint, list->items[i], TUNNEL_DEFAULT_PORT, error, error_size) < 0)
+		if (endpoint_parse(&endpoint, list->items[i], TUNNEL_DEFAULT_PORT, error,
+				   error_size) < 0)
 			return -1;
 	return 0;
 }
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-/* RFC 1123 2.1, RFC 5321 4.1.2 (Domain): labels of letters, digits and inner hyphens; at least two; no IPv4 address. */
+/*
+ * RFC 1123 2.1, RFC 5321 4.1.2 (Domain): labels of letters, digits and inner hyphens; at least two;
+ * no IPv4 address.
+ */
 static bool is_full_host_name(const char *name)
 {
 	const char *label = name;
@@ -49,7 +54,8 @@ static bool is_full_host_name(const char *name)
 		return false;
 	for (;; label += length + 1) {
 		length = strspn(label, LETTERS "0123456789-");
-		if (length == 0 || length > LABEL_MAX || label[0] == '-' || label[length - 1] == '-')
+		if (length == 0 || length > LABEL_MAX || label[0] == '-' ||
+		    label[length - 1] == '-')
 			return false;
 		if (label[length] == '\0')
 			return strcspn(label, LETTERS) < length;
@@ -64,7 +70,8 @@ static int check_ehlo_name(const void *value, char *error, size_t error_size)
 	const char *name = *(char *const *)value;
 
 	if (name != NULL && !is_full_host_name(name)) {
-		snprintf(error, error_size, "\"%.100s\" is no full host name such as \"relay.example.com\"", name);
+		snprintf(error, error_size,
+			 "\"%.100s\" is no full host name such as \"relay.example.com\"", name);
 		return -1;
 	}
 	return 0;
@@ -76,23 +83,29 @@ static int check_ehlo_name(const void *value, char *error, size_t error_size)
 
 const struct conf_setting edge_conf_settings[] = {
 	SETTING(ehlo_name, CONF_STRING, NULL, .minimum = 1, .check = check_ehlo_name,
-		.help = "name in EHLO and Received; must match the PTR records (default: this host's name)"),
+		.help = "name in EHLO and Received; must match the PTR records (default: this "
+			"host's name)"),
 	SETTING(key_file, CONF_STRING, "/var/lib/postern/edge.key", .minimum = 1,
 		.help = "the edge's secret key, mode 0600 (postern keygen)"),
-	SETTING(authorized_clients, CONF_STRING, POSTERN_SYSCONFDIR "/authorized_clients", .minimum = 1,
-		.help = "table of mail hosts that may deliver through this edge"),
-	SETTING(user, CONF_STRING, "_postern-edge", .minimum = 1, .help = "user to become when started as root"),
+	SETTING(authorized_clients, CONF_STRING, POSTERN_SYSCONFDIR "/authorized_clients",
+		.minimum = 1, .help = "table of mail hosts that may deliver through this edge"),
+	SETTING(user, CONF_STRING, "_postern-edge", .minimum = 1,
+		.help = "user to become when started as root"),
 	SETTING(listen, CONF_STRING_LIST, ":" TUNNEL_DEFAULT_PORT, .check = check_listen,
 		.help = "addresses for tunnels"),
-	SETTING(resolvers, CONF_STRING_LIST, NULL, .help = "DNS resolvers (default: those of /etc/resolv.conf)"),
+	SETTING(resolvers, CONF_STRING_LIST, NULL,
+		.help = "DNS resolvers (default: those of /etc/resolv.conf)"),
 	SETTING(resolvers_trusted, CONF_BOOLEAN, "no",
 		.help = "believe DNSSEC validation (AD) of resolvers that are not on loopback"),
 	SETTING(ipv6, CONF_CHOICE, "auto", .choices = ipv6_choices,
-		.help = "deliver over IPv6: auto = only while this host's IPv6 PTR is forward-confirmed"),
+		.help = "deliver over IPv6: auto = only while this host's IPv6 PTR is "
+			"forward-confirmed"),
 	SETTING(allow_destinations, CONF_STRING_LIST, NULL,
 		.help = "networks exempt from the refusal of private, local and own addresses"),
-	SETTING(tls_security_level, CONF_CHOICE, "may", .choices = tls_choices, .help = "TLS towards MX hosts"),
-	SETTING(delivery_time_limit, CONF_DURATION, "900s", .minimum = 10000, .maximum = TUNNEL_EDGE_BUDGET_MS,
+	SETTING(tls_security_level, CONF_CHOICE, "may", .choices = tls_choices,
+		.help = "TLS towards MX hosts"),
+	SETTING(delivery_time_limit, CONF_DURATION, "900s", .minimum = 10000,
+		.maximum = TUNNEL_EDGE_BUDGET_MS,
 		.help = "time for one message, all hosts tried included"),
 	SETTING(parallel_destinations, CONF_INTEGER, "50", .minimum = 1, .maximum = 1000,
 		.help = "domains of one message that are delivered at the same time"),
@@ -102,35 +115,43 @@ const struct conf_setting edge_conf_settings[] = {
 		.help = "largest message"),
 	SETTING(content_memory, CONF_SIZE, "256M", .minimum = 1 << 20, .maximum = INT64_C(1) << 40,
 		.help = "memory for the contents of all messages together"),
-	SETTING(recipient_limit, CONF_INTEGER, "1000", .minimum = 1, .maximum = TUNNEL_RECIPIENTS_MAX,
-		.help = "recipients of one message"),
-	SETTING(sessions, CONF_INTEGER, "1000", .minimum = 1, .maximum = 100000, .help = "tunnels in all"),
+	SETTING(recipient_limit, CONF_INTEGER, "1000", .minimum = 1,
+		.maximum = TUNNEL_RECIPIENTS_MAX, .help = "recipients of one message"),
+	SETTING(sessions, CONF_INTEGER, "1000", .minimum = 1, .maximum = 100000,
+		.help = "tunnels in all"),
 	SETTING(sessions_per_client, CONF_INTEGER, "300", .minimum = 1, .maximum = 100000,
 		.help = "tunnels of one client name"),
 	SETTING(strangers, CONF_INTEGER, "256", .minimum = 8, .maximum = 100000,
-		.help = "connections that have not yet proved to know the edge's key; the oldest goes first"),
+		.help = "connections that have not yet proved to know the edge's key; the oldest "
+			"goes first"),
 	SETTING(strangers_per_network, CONF_INTEGER, "32", .minimum = 1, .maximum = 100000,
 		.help = "the same from one IPv4 /24 or IPv6 /56"),
 	SETTING(drain_time, CONF_DURATION, "10s", .minimum = 0, .maximum = 600000,
 		.help = "time for running deliveries when the edge is stopped"),
-	SETTING(log_target, CONF_CHOICE, "syslog", .choices = target_choices, .help = "where the log goes"),
+	SETTING(log_target, CONF_CHOICE, "syslog", .choices = target_choices,
+		.help = "where the log goes"),
 	SETTING(log_recipients, CONF_CHOICE, "domain", .choices = recipients_choices,
 		.help = "how much of a recipient address is logged here"),
-	SETTING(log_level, CONF_CHOICE, "info", .choices = level_choices, .help = "how much is logged"),
+	SETTING(log_level, CONF_CHOICE, "info", .choices = level_choices,
+		.help = "how much is logged"),
 	{ .name = NULL },
 };
 
 /* No EHLO name was given: this host's own, if it is a full one. */
-static int default_ehlo_name(struct edge_conf *conf, const char *path, char *error, size_t error_size)
+static int default_ehlo_name(struct edge_conf *conf, const char *path, char *error,
+			     size_t error_size)
 {
 	char name[SMTP_DOMAIN_MAX + 1] = "";
 	const char *found = name;
 
 	if (conf->ehlo_name != NULL)
 		return 0;
-	if (gethostname(name, sizeof(name) - 1) < 0 || check_ehlo_name(&found, error, error_size) < 0) {
-		snprintf(error, error_size, "%s: this host's name \"%.100s\" is no full host name; "
-			 "set ehlo_name to the name that this host's A, AAAA and PTR records show", path, name);
+	if (gethostname(name, sizeof(name) - 1) < 0 ||
+	    check_ehlo_name(&found, error, error_size) < 0) {
+		snprintf(error, error_size,
+			 "%s: this host's name \"%.100s\" is no full host name; "
+			 "set ehlo_name to the name that this host's A, AAAA and PTR records show",
+			 path, name);
 		return -1;
 	}
 	conf->ehlo_name = strdup(name);

@@ -1,4 +1,7 @@
-/* The settings of edge.conf; postern-edge.conf(5) is their manual, checked against the table by a test. */
+/*
+ * The settings of edge.conf; postern-edge.conf(5) is their manual, checked against the table by a
+ * test.
+ */
 #ifndef EDGE_CONF_H
 #define EDGE_CONF_H
 
@@ -9,7 +12,11 @@
 #include "lib/conf.h"
 
 enum edge_ipv6 { EDGE_IPV6_AUTO, EDGE_IPV6_ON, EDGE_IPV6_OFF };
-enum edge_log_recipients { EDGE_LOG_RECIPIENTS_DOMAIN, EDGE_LOG_RECIPIENTS_FULL, EDGE_LOG_RECIPIENTS_NONE };
+enum edge_log_recipients {
+	EDGE_LOG_RECIPIENTS_DOMAIN,
+	EDGE_LOG_RECIPIENTS_FULL,
+	EDGE_LOG_RECIPIENTS_NONE
+};
 enum edge_log_target { EDGE_LOG_SYSLOG, EDGE_LOG_STDERR };
 
 struct edge_conf {
@@ -47,8 +54,9 @@ struct edge_conf {
 extern const struct conf_setting edge_conf_settings[];
 
 /*
- * Reads path, fills in what depends on the machine (ehlo_name) and checks what one setting alone cannot show.
- * 0, or -1 with "PATH:LINE: ..." or "PATH: ..." in error. *conf is to be wiped with conf_wipe() in either case.
+ * Reads path, fills in what depends on the machine (ehlo_name) and checks what one setting alone
+ * cannot show. 0, or -1 with "PATH:LINE: ..." or "PATH: ..." in error. *conf is to be wiped with
+ * conf_wipe() in either case.
  */
 int edge_conf_read(struct edge_conf *conf, const char *path, char *error, size_t error_size);
 

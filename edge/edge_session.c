@@ -1,6 +1,7 @@
 /*
- * Frames in, outcomes out. The thread owns its struct and frees it at its end. Outcomes are sent by the threads of the delivery, one at
- * a time (delivery.h), while this thread waits for them; at no other time do two threads use the tunnel.
+ * Frames in, outcomes out. The thread owns its struct and frees it at its end. Outcomes are sent by
+ * the threads of the delivery, one at a time (delivery.h), while this thread waits for them; at no
+ * other time do two threads use the tunnel.
  */
 #include "edge_session.h"
 
@@ -29,14 +30,16 @@ struct edge_session {
 	struct transaction transaction;
 };
 
-static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN], uint8_t psk_out[NOISE_KEYLEN])
+static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
+		      uint8_t psk_out[NOISE_KEYLEN])
 {
 	struct edge_session *session = context;
 
 	if (!client_list_find(session->edge->clients, public_key, &session->client))
 		return false;
 	memcpy(psk_out, session->client.psk, NOISE_KEYLEN);
-	explicit_bzero(session->client.psk, sizeof(session->client.psk));	/* for this handshake only */
+	/* It is for this handshake only. */
+	explicit_bzero(session->client.psk, sizeof(session->client.psk));
 	return true;
 }
 
@@ -69,21 +72,23 @@ static bool shake_hands(struct edge_session *session)
 	});
 	if (failure != TUNNEL_OK) {
 		if (log_limit_allows(&edge->handshake_log, deadline_now_ms()))
-			log_info("handshake with %s failed: %s", session->peer, session->tunnel.error);
+			log_info("handshake with %s failed: %s", session->peer,
+				 session->tunnel.error);
 		return false;
 	}
 	setup = edge_acquire_setup(edge);
 	limit = (size_t)setup->conf.sessions_per_client;
 	edge_setup_release(setup);
-	if (session_table_admit(&edge->sessions, &session->entry, session->fd, &session->client, limit))
+	if (session_table_admit(&edge->sessions, &session->entry, session->fd, &session->client,
+				limit))
 		return true;
 	reason = session_table_end_reason(&edge->sessions, &session->entry);
 	if (reason != 0) {
 		close_tunnel(session, reason, reason_text(reason));
 		return false;
 	}
-	log_warning("client=%s: more than %zu tunnels (sessions_per_client); %s turned away", session->client.name, limit,
-		    session->peer);
+	log_warning("client=%s: more than %zu tunnels (sessions_per_client); %s turned away",
+		    session->client.name, limit, session->peer);
 	close_tunnel(session, CLOSE_LIMIT, "too many tunnels of this client");
 	return false;
 }
@@ -94,7 +99,8 @@ static bool send_info(struct edge_session *session)
 	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
 	struct frame frame = { .type = FRAME_INFO, .flags = FRAME_FLAG_CRITICAL };
 
-	snprintf(frame.u.info.edge_name, sizeof(frame.u.info.edge_name), "%s", setup->conf.ehlo_name);
+	snprintf(frame.u.info.edge_name, sizeof(frame.u.info.edge_name), "%s",
+		 setup->conf.ehlo_name);
 	frame.u.info.size_max = (uint64_t)setup->conf.message_size_limit;
 	frame.u.info.recipients_max = (uint32_t)setup->conf.recipient_limit;
 	edge_setup_release(setup);
@@ -120,7 +126,8 @@ static void send_status(void *context, size_t recipient, const struct delivery_s
 	frame->u.status.status = *status;
 	if (tunnel_send_frame(&session->tunnel, frame, deadline) != TUNNEL_OK ||
 	    tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK) {
-		log_warning("outcome could not be told to client=%s: %s", session->client.name, session->tunnel.error);
+		log_warning("outcome could not be told to client=%s: %s", session->client.name,
+			    session->tunnel.error);
 		session->is_lost = true;
 	}
 	free(frame);
@@ -129,10 +136,15 @@ static void send_status(void *context, size_t recipient, const struct delivery_s
 static void send_done(struct edge_session *session)
 {
 	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
-	struct frame frame = { .type = FRAME_DONE, .flags = FRAME_FLAG_CRITICAL, .transaction = session->transaction.id };
+	struct frame frame = {
+		.type = FRAME_DONE,
+		.flags = FRAME_FLAG_CRITICAL,
+		.transaction = session->transaction.id,
+	};
 
-	if (!session->is_lost && (tunnel_send_frame(&session->tunnel, &frame, deadline) != TUNNEL_OK ||
-				  tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK))
+	if (!session->is_lost &&
+	    (tunnel_send_frame(&session->tunnel, &frame, deadline) != TUNNEL_OK ||
+	     tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK))
 		session->is_lost = true;
 }
 
@@ -161,7 +173,8 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 
 	if (session->transaction.state == TRANSACTION_ANSWERED)
 		end_transaction(session);
-	if (session->transaction.state != TRANSACTION_NONE || frame->transaction <= session->transaction.id) {
+	if (session->transaction.state != TRANSACTION_NONE ||
+	    frame->transaction <= session->transaction.id) {
 		log_warning("client=%s: ENVELOPE out of turn", session->client.name);
 		close_tunnel(session, CLOSE_PROTOCOL_ERROR, "ENVELOPE out of turn");
 		return false;
@@ -170,7 +183,8 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 	if (reason == 0 && !client_list_find(edge->clients, session->tunnel.remote_static, NULL))
 		reason = CLOSE_REVOKED;
 	if (reason != 0) {
-		log_info("client=%s: tunnel ended before a transaction: %s", session->client.name, reason_text(reason));
+		log_info("client=%s: tunnel ended before a transaction: %s", session->client.name,
+			 reason_text(reason));
 		close_tunnel(session, reason, reason_text(reason));
 		return false;
 	}
@@ -182,12 +196,15 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 static void log_transaction(const struct edge_session *session)
 {
 	const struct envelope *envelope = &session->transaction.envelope;
-	const char *sender = envelope->reverse_path.is_null ? "" : envelope->reverse_path.mailbox.domain;
+	const char *sender = envelope->reverse_path.is_null ? ""
+							    : envelope->reverse_path.mailbox.domain;
 	char domain[SMTP_DOMAIN_MAX + 1];
 
-	log_info("client=%s, from=<%s%s>, size=%llu, nrcpt=%zu", session->client.name, sender[0] == '\0' ? "" : "@",
+	log_info("client=%s, from=<%s%s>, size=%llu, nrcpt=%zu", session->client.name,
+		 sender[0] == '\0' ? "" : "@",
 		 log_printable(domain, sizeof(domain), sender, strlen(sender)),
-		 (unsigned long long)session->transaction.content.length, envelope->recipient_count);
+		 (unsigned long long)session->transaction.content.length,
+		 envelope->recipient_count);
 }
 
 static bool on_end(struct edge_session *session, const struct frame *frame)
@@ -203,7 +220,8 @@ static bool on_end(struct edge_session *session, const struct frame *frame)
 		answer_refusal(session);
 	} else if (transaction->state == TRANSACTION_RECEIVING) {
 		log_transaction(session);
-		transaction_deliver(transaction, session->edge, session->client.name, send_status, session);
+		transaction_deliver(transaction, session->edge, session->client.name, send_status,
+				    session);
 		send_done(session);
 	}
 	end_transaction(session);
@@ -213,8 +231,8 @@ static bool on_end(struct edge_session *session, const struct frame *frame)
 /* May it have been under way when its transaction ended? Only what a mail host sends in one. */
 static bool is_leftover(const struct transaction *transaction, const struct frame *frame)
 {
-	if (frame->type != FRAME_RECIPIENT && frame->type != FRAME_CONTENT && frame->type != FRAME_END_OF_CONTENT &&
-	    frame->type != FRAME_ABORT)
+	if (frame->type != FRAME_RECIPIENT && frame->type != FRAME_CONTENT &&
+	    frame->type != FRAME_END_OF_CONTENT && frame->type != FRAME_ABORT)
 		return false;
 	return frame->transaction < transaction->id ||
 	       (frame->transaction == transaction->id && transaction->state == TRANSACTION_NONE);
@@ -231,9 +249,11 @@ static bool on_transaction_frame(struct edge_session *session, const struct fram
 	if (frame->transaction != transaction->id)
 		is_sound = false;
 	else if (frame->type == FRAME_RECIPIENT)
-		is_sound = transaction_add_recipient(transaction, frame->u.recipient.index, &frame->u.recipient.recipient);
+		is_sound = transaction_add_recipient(transaction, frame->u.recipient.index,
+						     &frame->u.recipient.recipient);
 	else if (frame->type == FRAME_CONTENT)
-		is_sound = transaction_add_content(transaction, frame->u.content.bytes, frame->u.content.length);
+		is_sound = transaction_add_content(transaction, frame->u.content.bytes,
+						   frame->u.content.length);
 	else if (frame->type == FRAME_END_OF_CONTENT)
 		return on_end(session, frame);
 	else if (frame->type == FRAME_ABORT)
@@ -243,7 +263,8 @@ static bool on_transaction_frame(struct edge_session *session, const struct fram
 	if (is_sound && frame->type == FRAME_CONTENT && transaction->state == TRANSACTION_REFUSED)
 		answer_refusal(session);
 	if (!is_sound) {
-		log_warning("client=%s: %s out of turn", session->client.name, frame_type_name(frame->type));
+		log_warning("client=%s: %s out of turn", session->client.name,
+			    frame_type_name(frame->type));
 		close_tunnel(session, CLOSE_PROTOCOL_ERROR, "frame out of turn");
 	}
 	return is_sound;
@@ -265,14 +286,19 @@ static bool may_go_on(struct edge_session *session)
 
 static void explain_loss(struct edge_session *session, enum tunnel_failure failure)
 {
-	enum close_reason reason = session_table_end_reason(&session->edge->sessions, &session->entry);
+	enum close_reason reason = session_table_end_reason(&session->edge->sessions,
+							    &session->entry);
 
 	if (session->transaction.state == TRANSACTION_RECEIVING)
-		log_info("client=%s: tunnel lost before the message was complete; nothing was delivered: %s",
+		log_info("client=%s: tunnel lost before the message was complete; nothing was "
+			 "delivered: %s",
 			 session->client.name, session->tunnel.error);
 	else if (failure != TUNNEL_LOST && failure != TUNNEL_TIMED_OUT)
 		log_warning("client=%s: %s", session->client.name, session->tunnel.error);
-	/* Our own session_table ended the input to wake this thread up: the peer is there, and may be told the reason. */
+	/*
+	 * Our own session_table ended the input to wake this thread up: the peer is there, and may
+	 * be told the reason.
+	 */
 	if (reason != 0 && failure == TUNNEL_LOST)
 		session->tunnel.failed = TUNNEL_OK;
 	if (reason != 0)
@@ -292,8 +318,9 @@ static void serve(struct edge_session *session)
 
 	while (goes_on) {
 		bool is_open = session->transaction.state != TRANSACTION_NONE;
-		enum tunnel_failure failure = tunnel_receive_frame(&session->tunnel, frame, deadline_in_ms(
-			is_open ? TUNNEL_FRAME_TIMEOUT_MS : TUNNEL_IDLE_TIMEOUT_MS));
+		enum tunnel_failure failure = tunnel_receive_frame(
+			&session->tunnel, frame,
+			deadline_in_ms(is_open ? TUNNEL_FRAME_TIMEOUT_MS : TUNNEL_IDLE_TIMEOUT_MS));
 
 		if (failure != TUNNEL_OK) {
 			explain_loss(session, failure);
@@ -330,7 +357,8 @@ static void *run(void *argument)
 void edge_session_start(struct edge *edge, int fd, const char *peer)
 {
 	/* calloc(3) would not do: the digest in it is aligned to more than max_align_t. */
-	struct edge_session *session = aligned_alloc(_Alignof(struct edge_session), sizeof(*session));
+	struct edge_session *session = aligned_alloc(_Alignof(struct edge_session),
+						     sizeof(*session));
 	struct edge_setup *setup = edge_acquire_setup(edge);
 	size_t limit = (size_t)setup->conf.sessions;
 
@@ -348,7 +376,8 @@ void edge_session_start(struct edge *edge, int fd, const char *peer)
 	session_table_remove(&edge->sessions, &session->entry);
 refuse:
 	if (log_limit_allows(&edge->handshake_log, deadline_now_ms()))
-		log_warning("no room for another tunnel (sessions = %zu); %s turned away", limit, peer);
+		log_warning("no room for another tunnel (sessions = %zu); %s turned away", limit,
+			    peer);
 	close(fd);
 	free(session);
 }

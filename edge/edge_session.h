@@ -5,8 +5,8 @@
 #include "edge.h"
 
 /*
- * Starts a thread that serves the connected socket `fd` (owned from now on). peer: printable address, for the log.
- * Refuses (closes) when there is no room.
+ * Starts a thread that serves the connected socket `fd` (owned from now on). peer: printable
+ * address, for the log. Refuses (closes) when there is no room.
  */
 void edge_session_start(struct edge *edge, int fd, const char *peer);
 

@@ -1,7 +1,8 @@
 /*
- * The walk through a domain's mail exchangers. What a failure means stands in delivery_policy.c; which addresses there are, in
- * mx_list.c; the conversation, in smtp_client.c. Here is only the order of events: connect, talk, give the recipients
- * that are still open to the next host, and stop when there is none.
+ * The walk through a domain's mail exchangers. What a failure means stands in delivery_policy.c;
+ * which addresses there are, in mx_list.c; the conversation, in smtp_client.c. Here is only the
+ * order of events: connect, talk, give the recipients that are still open to the next host, and
+ * stop when there is none.
  */
 #include "host_walk.h"
 
@@ -81,7 +82,10 @@ static void apply(struct walk *walk, struct pending *pending, struct delivery_de
 	describe_host(walk, &decision->status);
 	switch (decision->next) {
 	case DELIVERY_NEXT_FINAL:
-		/* Not always the last word: that a backup is ourselves bounces nothing while the primary is only down. */
+		/*
+		 * Not always the last word: that a backup is ourselves bounces nothing while the
+		 * primary is only down.
+		 */
 		if (pending->has_status)
 			delivery_policy_merge(&pending->status, &decision->status);
 		else
@@ -175,7 +179,10 @@ static size_t next_batch(const struct walk *walk, size_t *indices)
 	return count;
 }
 
-/* The connection is gone before everybody had a turn: no verdict of this host, but a reason why there is none. */
+/*
+ * The connection is gone before everybody had a turn: no verdict of this host, but a reason why
+ * there is none.
+ */
 static void lose_open(struct walk *walk, enum tls_level level)
 {
 	struct smtp_event event = { .stage = STAGE_MAIL, .failure = SMTP_FAILURE_LOST };
@@ -185,7 +192,10 @@ static void lose_open(struct walk *walk, enum tls_level level)
 	apply_to_open(walk, &decision);
 }
 
-/* As many transactions as it takes; ends when no recipient is open here or a transaction gave none a verdict. */
+/*
+ * As many transactions as it takes; ends when no recipient is open here or a transaction gave none
+ * a verdict.
+ */
 static void run_transactions(struct walk *walk, enum tls_level level)
 {
 	const struct delivery *delivery = walk->params->delivery;
@@ -218,7 +228,8 @@ static void run_transactions(struct walk *walk, enum tls_level level)
 }
 
 /* One connection. Returns what is to be done next with this address: CLEARTEXT or nothing more. */
-static enum delivery_next try_connection(struct walk *walk, const struct sockaddr_storage *address, enum tls_level level)
+static enum delivery_next try_connection(struct walk *walk, const struct sockaddr_storage *address,
+					 enum tls_level level)
 {
 	const struct delivery *delivery = walk->params->delivery;
 	struct delivery_decision decision;
@@ -227,8 +238,10 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 	int fd;
 
 	memset(&walk->client, 0, sizeof(walk->client));
-	fd = tcp_connect(address, deadline_earlier(delivery->deadline, deadline_in_ms(SMTP_CONNECT_TIMEOUT_MS)),
-			 delivery->end->cancel_fd, event.detail, sizeof(event.detail));
+	fd = tcp_connect(
+		address,
+		deadline_earlier(delivery->deadline, deadline_in_ms(SMTP_CONNECT_TIMEOUT_MS)),
+		delivery->end->cancel_fd, event.detail, sizeof(event.detail));
 	if (fd < 0 && is_cancelled(walk))
 		event.failure = SMTP_FAILURE_CANCELLED;
 	if (fd >= 0 && smtp_client_open(&walk->client, fd, &(struct smtp_client_params){
@@ -246,8 +259,10 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 	}
 	delivery_policy_decide(&event, level, 0, &decision);
 	if (decision.next == DELIVERY_NEXT_CLEARTEXT && level == TLS_MAY) {
-		log_info("TLS with %s[%s] failed (%s); trying again without, as no policy asks for it", walk->host->exchange,
-			 walk->address, event.detail[0] != '\0' ? event.detail : "no answer to STARTTLS");
+		log_info("TLS with %s[%s] failed (%s); trying again without, as no policy asks for "
+			 "it",
+			 walk->host->exchange, walk->address,
+			 event.detail[0] != '\0' ? event.detail : "no answer to STARTTLS");
 		return DELIVERY_NEXT_CLEARTEXT;
 	}
 	apply_to_open(walk, &decision);
@@ -262,11 +277,13 @@ static void try_address(struct walk *walk, const struct mx_list *list, size_t i)
 	const char *refusal;
 
 	walk->host = &list->hosts[target->host];
-	endpoint_print_address((const struct sockaddr *)&target->address, walk->address, sizeof(walk->address));
+	endpoint_print_address((const struct sockaddr *)&target->address, walk->address,
+			       sizeof(walk->address));
 	for (size_t n = 0; n < walk->count; n++)
 		if (walk->pending[n].state == PENDING_NEXT_HOST)
 			walk->pending[n].state = PENDING_OPEN;
-	refusal = address_guard_refuses(delivery->setup->guard, (const struct sockaddr *)&target->address);
+	refusal = address_guard_refuses(delivery->setup->guard,
+					(const struct sockaddr *)&target->address);
 	if (refusal != NULL) {
 		struct delivery_decision decision = { .next = DELIVERY_NEXT_HOST };
 
@@ -280,7 +297,10 @@ static void try_address(struct walk *walk, const struct mx_list *list, size_t i)
 		try_connection(walk, &target->address, TLS_NONE);
 }
 
-/* No host is left (or no time): what was kept stands, made temporary if a host could not even be looked up. */
+/*
+ * No host is left (or no time): what was kept stands, made temporary if a host could not even be
+ * looked up.
+ */
 static void finish_open(struct walk *walk, const struct mx_list *list)
 {
 	for (size_t i = 0; i < walk->count; i++) {
@@ -290,7 +310,8 @@ static void finish_open(struct walk *walk, const struct mx_list *list)
 		if (pending->state == PENDING_DONE)
 			continue;
 		if (is_cancelled(walk))
-			delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 2), "the edge is stopping");
+			delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 2),
+						  "the edge is stopping");
 		else if (!pending->has_status)
 			delivery_status_set_local(&status, STAGE_CONNECT, ENHANCED_STATUS(4, 4, 7),
 						  "no time left for this delivery attempt");
@@ -298,7 +319,8 @@ static void finish_open(struct walk *walk, const struct mx_list *list)
 			status = pending->status;
 		if (status.action == DELIVERY_FAILED && list->has_failed_host) {
 			memset(&status, 0, sizeof(status));
-			delivery_status_set_local(&status, STAGE_DNS, ENHANCED_STATUS(4, 4, 3), "%s", list->failed_host);
+			delivery_status_set_local(&status, STAGE_DNS, ENHANCED_STATUS(4, 4, 3),
+						  "%s", list->failed_host);
 		}
 		finish(walk, pending, &status);
 	}
@@ -337,7 +359,8 @@ void host_walk_run(const struct host_walk_params *params)
 	struct walk *walk = walk_create(params);
 
 	if (list == NULL || walk == NULL) {
-		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1), "out of memory");
+		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1),
+					  "out of memory");
 		report_all(params, &status);
 	} else if (mx_list_resolve(list, &(struct mx_request){
 			.domain = params->domain,

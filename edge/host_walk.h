@@ -1,6 +1,7 @@
 /*
- * One domain's recipients of one message: look its mail exchangers up and walk through them until every recipient has an
- * outcome. At most one host is ever asked to take a recipient after a final dot was written for it.
+ * One domain's recipients of one message: look its mail exchangers up and walk through them until
+ * every recipient has an outcome. At most one host is ever asked to take a recipient after a final
+ * dot was written for it.
  */
 #ifndef HOST_WALK_H
 #define HOST_WALK_H
@@ -11,7 +12,8 @@
 #include "delivery.h"
 
 /* The caller's record of one recipient. */
-typedef void host_walk_report_fn(void *context, size_t recipient, const struct delivery_status *status);
+typedef void host_walk_report_fn(void *context, size_t recipient,
+				 const struct delivery_status *status);
 
 struct host_walk_params {
 	const struct delivery *delivery;

@@ -1,6 +1,7 @@
 /*
- * epoll over listening sockets, strangers and the signal descriptor. A stranger's socket reports readable only once all of message 1 is
- * there (SO_RCVLOWAT); it is peeked at, and only if mac1 fits does a session thread see the connection.
+ * epoll over listening sockets, strangers and the signal descriptor. A stranger's socket reports
+ * readable only once all of message 1 is there (SO_RCVLOWAT); it is peeked at, and only if mac1
+ * fits does a session thread see the connection.
  */
 #include "listener.h"
 
@@ -38,17 +39,20 @@ struct loop {
 	bool is_accepting;		/* false while descriptors are out */
 };
 
-int listener_open(struct listener *listener, const struct edge_conf *conf, char *error, size_t error_size)
+int listener_open(struct listener *listener, const struct edge_conf *conf, char *error,
+		  size_t error_size)
 {
 	struct endpoint endpoint;
 	int opened;
 
 	memset(listener, 0, sizeof(*listener));
 	for (size_t i = 0; i < conf->listen.count; i++) {
-		if (endpoint_parse(&endpoint, conf->listen.items[i], TUNNEL_DEFAULT_PORT, error, error_size) < 0)
+		if (endpoint_parse(&endpoint, conf->listen.items[i], TUNNEL_DEFAULT_PORT, error,
+				   error_size) < 0)
 			goto fail;
 		opened = endpoint_listen(&endpoint, listener->sockets + listener->socket_count,
-					 LISTENER_SOCKETS_MAX - listener->socket_count, error, error_size);
+					 LISTENER_SOCKETS_MAX - listener->socket_count, error,
+					 error_size);
 		if (opened < 0)
 			goto fail;
 		listener->socket_count += opened;
@@ -89,19 +93,23 @@ static void accept_stranger(struct loop *loop, int listening)
 	struct sockaddr_storage address = { 0 };
 	socklen_t length = sizeof(address);
 	int low_water = TUNNEL_INITIATION_SIZE;
-	int fd = accept4(listening, (struct sockaddr *)&address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(listening, (struct sockaddr *)&address, &length,
+			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 	uint32_t row;
 
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-			/* Looking away for a moment instead of spinning; housekeeping looks again. */
+			/*
+			 * Looking away for a moment instead of spinning; housekeeping looks again.
+			 */
 			log_error("accept: %s; raise LimitNOFILE", strerror(errno));
 			watch_listening(loop, false);
 		}
 		return;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
-	row = stranger_table_add(&loop->strangers, fd, &address, deadline_in_ms(TUNNEL_HANDSHAKE_TIMEOUT_MS));
+	row = stranger_table_add(&loop->strangers, fd, &address,
+				 deadline_in_ms(TUNNEL_HANDSHAKE_TIMEOUT_MS));
 	if (watch(loop, fd, EVENT_DATA(EVENT_STRANGER, row)) < 0)
 		close(stranger_table_take(&loop->strangers, row));
 }
@@ -113,8 +121,9 @@ static bool knows_edge_key(const struct edge *edge, int fd)
 
 	if (recv(fd, initiation, sizeof(initiation), MSG_PEEK) != (ssize_t)sizeof(initiation))
 		return false;
-	tunnel_mac1(mac1, edge->key.public_key, initiation + sizeof(mac1), sizeof(initiation) - sizeof(mac1));
-	return memcmp(mac1, initiation, sizeof(mac1)) == 0;	/* nothing secret: the key is public */
+	tunnel_mac1(mac1, edge->key.public_key, initiation + sizeof(mac1),
+		    sizeof(initiation) - sizeof(mac1));
+	return memcmp(mac1, initiation, sizeof(mac1)) == 0; /* nothing secret: the key is public */
 }
 
 static void look_at_stranger(struct loop *loop, uint32_t row)
@@ -122,7 +131,8 @@ static void look_at_stranger(struct loop *loop, uint32_t row)
 	char peer[SOCKADDR_TEXT_MAX];
 	int low_water = 1, fd;
 
-	endpoint_print_address((const struct sockaddr *)&loop->strangers.rows[row].address, peer, sizeof(peer));
+	endpoint_print_address((const struct sockaddr *)&loop->strangers.rows[row].address, peer,
+			       sizeof(peer));
 	fd = stranger_table_take(&loop->strangers, row);
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 	if (!knows_edge_key(loop->edge, fd)) {
@@ -169,7 +179,10 @@ static void dispatch(struct loop *loop, const struct epoll_event *event)
 	}
 }
 
-/* Strangers first: accepting makes room by closing the oldest, and an event of that one would then be taken for its row's next. */
+/*
+ * Strangers first: accepting makes room by closing the oldest, and an event of that one would then
+ * be taken for its row's next.
+ */
 static void dispatch_all(struct loop *loop, const struct epoll_event *events, int count)
 {
 	for (int i = 0; i < count; i++)
@@ -195,8 +208,10 @@ static void loop_until_stopped(struct loop *loop)
 	struct epoll_event events[EVENTS_AT_ONCE];
 
 	while (!loop->is_stopping) {
-		struct deadline next = deadline_earlier(stranger_table_expire(&loop->strangers), loop->housekeeping);
-		int ready = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE, deadline_poll_ms(next));
+		struct deadline next = deadline_earlier(stranger_table_expire(&loop->strangers),
+							loop->housekeeping);
+		int ready = epoll_wait(loop->epoll_fd, events, EVENTS_AT_ONCE,
+				       deadline_poll_ms(next));
 
 		if (ready < 0 && errno != EINTR)
 			log_panic("epoll_wait: %s", strerror(errno));
@@ -205,7 +220,8 @@ static void loop_until_stopped(struct loop *loop)
 	}
 }
 
-void listener_run(struct listener *listener, struct edge *edge, int signal_fd, const char *conf_path)
+void listener_run(struct listener *listener, struct edge *edge, int signal_fd,
+		  const char *conf_path)
 {
 	const struct edge_conf *conf = &edge->setup->conf;
 	struct loop loop = {
@@ -215,7 +231,8 @@ void listener_run(struct listener *listener, struct edge *edge, int signal_fd, c
 
 	loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop.epoll_fd < 0 || watch(&loop, signal_fd, EVENT_DATA(EVENT_SIGNAL, 0)) < 0 ||
-	    stranger_table_init(&loop.strangers, (size_t)conf->strangers, (size_t)conf->strangers_per_network) < 0)
+	    stranger_table_init(&loop.strangers, (size_t)conf->strangers,
+				(size_t)conf->strangers_per_network) < 0)
 		log_panic("no epoll or memory at start: %s", strerror(errno));
 	watch_listening(&loop, true);
 	service_notify("READY=1");

@@ -1,6 +1,6 @@
 /*
- * The main thread's loop: accepts connections, sees strangers off, hands those who know the edge's key to sessions, watches
- * signals and the files that may change.
+ * The main thread's loop: accepts connections, sees strangers off, hands those who know the edge's
+ * key to sessions, watches signals and the files that may change.
  */
 #ifndef LISTENER_H
 #define LISTENER_H
@@ -16,12 +16,15 @@ struct listener {
 };
 
 /* Binds every address of conf->listen. 0, or -1 with the address and the reason. */
-int listener_open(struct listener *listener, const struct edge_conf *conf, char *error, size_t error_size);
+int listener_open(struct listener *listener, const struct edge_conf *conf, char *error,
+		  size_t error_size);
 void listener_close(struct listener *listener);
 
 /*
- * Serves until SIGTERM or SIGINT, then drains and returns. signal_fd from service_signals_open(). SIGHUP re-reads conf_path.
+ * Serves until SIGTERM or SIGINT, then drains and returns. signal_fd from service_signals_open().
+ * SIGHUP re-reads conf_path.
  */
-void listener_run(struct listener *listener, struct edge *edge, int signal_fd, const char *conf_path);
+void listener_run(struct listener *listener, struct edge *edge, int signal_fd,
+		  const char *conf_path);
 
 #endif

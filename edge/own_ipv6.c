@@ -1,6 +1,7 @@
 /*
- * Watches the PTR record of this host's own IPv6 address. Until it is known to be confirmed, IPv4 is used: mail that waits for
- * an IPv6-only destination is better than mail refused everywhere. DNS trouble changes nothing.
+ * Watches the PTR record of this host's own IPv6 address. Until it is known to be confirmed, IPv4
+ * is used: mail that waits for an IPv6-only destination is better than mail refused everywhere. DNS
+ * trouble changes nothing.
  */
 #include "own_ipv6.h"
 
@@ -22,8 +23,9 @@
 enum own_ipv6 { OWN_IPV6_CONFIRMED, OWN_IPV6_NONE, OWN_IPV6_UNCONFIRMED, OWN_IPV6_UNKNOWN };
 
 /*
- * The address the kernel would send from to the global internet; -1: there is none. Nothing is sent: connecting
- * a datagram socket only consults the routing table. The target is a root name server's, any global address would do.
+ * The address the kernel would send from to the global internet; -1: there is none. Nothing is
+ * sent: connecting a datagram socket only consults the routing table. The target is a root name
+ * server's, any global address would do.
  */
 static int own_address(struct sockaddr_in6 *own)
 {
@@ -46,14 +48,15 @@ static void reverse_name(const struct in6_addr *address, char *out, size_t size)
 	size_t used = 0;
 
 	for (int i = 15; i >= 0 && used < size; i--)
-		used += (size_t)snprintf(out + used, size - used, "%x.%x.", address->s6_addr[i] & 15,
-					 address->s6_addr[i] >> 4);
+		used += (size_t)snprintf(out + used, size - used, "%x.%x.",
+					 address->s6_addr[i] & 15, address->s6_addr[i] >> 4);
 	if (used < size)
 		snprintf(out + used, size - used, "ip6.arpa");
 }
 
 /* Does this name lead back to the address? */
-static enum own_ipv6 check_forward(struct dns_resolver *resolver, const char *name, const struct sockaddr_in6 *own)
+static enum own_ipv6 check_forward(struct dns_resolver *resolver, const char *name,
+				   const struct sockaddr_in6 *own)
 {
 	enum own_ipv6 result = OWN_IPV6_UNCONFIRMED;
 	struct dns_answer answer;
@@ -62,7 +65,8 @@ static enum own_ipv6 check_forward(struct dns_resolver *resolver, const char *na
 	if (answer.result == DNS_ERROR)
 		result = OWN_IPV6_UNKNOWN;
 	for (size_t i = 0; i < answer.count; i++) {
-		const struct sockaddr_in6 *found = (const struct sockaddr_in6 *)(const void *)&answer.addresses[i];
+		const struct sockaddr_in6 *found =
+			(const struct sockaddr_in6 *)(const void *)&answer.addresses[i];
 
 		if (memcmp(&found->sin6_addr, &own->sin6_addr, sizeof(own->sin6_addr)) == 0)
 			result = OWN_IPV6_CONFIRMED;
@@ -106,15 +110,18 @@ static void decide(struct edge_setup *setup)
 	case OWN_IPV6_UNCONFIRMED:
 		now = MX_FAMILY_IPV4;
 		if (!atomic_exchange(&setup->has_told_ipv6, 1))
-			log_warning("IPv6 is not used for delivery: %s has no PTR record that leads back to it; set it to %s in your "
-				    "provider's panel, or set ipv6 = \"off\"", address, setup->conf.ehlo_name);
+			log_warning("IPv6 is not used for delivery: %s has no PTR record that "
+				    "leads back to it; set it to %s in your "
+				    "provider's panel, or set ipv6 = \"off\"",
+				    address, setup->conf.ehlo_name);
 		break;
 	case OWN_IPV6_UNKNOWN:
 		return;
 	}
 	atomic_store(&setup->family, now);
 	if (now == MX_FAMILY_BOTH && before != now)
-		log_info("IPv6 is used for delivery: the PTR record of %s is forward-confirmed", address);
+		log_info("IPv6 is used for delivery: the PTR record of %s is forward-confirmed",
+			 address);
 }
 
 static void *watch(void *argument)
@@ -125,7 +132,9 @@ static void *watch(void *argument)
 	while (atomic_load(&edge->end.phase) == EDGE_RUNNING) {
 		struct edge_setup *setup = edge_acquire_setup(edge);
 
-		if (setup->conf.ipv6 == EDGE_IPV6_AUTO && (!atomic_exchange(&setup->is_ipv6_decided, 1) || deadline_has_passed(recheck))) {
+		if (setup->conf.ipv6 == EDGE_IPV6_AUTO &&
+		    (!atomic_exchange(&setup->is_ipv6_decided, 1) ||
+		     deadline_has_passed(recheck))) {
 			decide(setup);
 			recheck = deadline_in_ms(RECHECK_MS);
 		}

@@ -1,6 +1,7 @@
 /*
- * Prints the one field that postern adds, and counts the trace fields that are there already. Reads the header section
- * through a cursor, line by line, without copying the content; fields that are not Received are skipped.
+ * Prints the one field that postern adds, and counts the trace fields that are there already. Reads
+ * the header section through a cursor, line by line, without copying the content; fields that are
+ * not Received are skipped.
  */
 #include "received.h"
 
@@ -9,7 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
-size_t received_print(char *out, size_t size, const char *edge_name, const char *queue_id, time_t now)
+size_t received_print(char *out, size_t size, const char *edge_name, const char *queue_id,
+		      time_t now)
 {
 	static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -19,9 +21,12 @@ size_t received_print(char *out, size_t size, const char *edge_name, const char 
 
 	/* By hand, not by strftime: RFC 5322 dates are English whatever the locale. */
 	gmtime_r(&now, &utc);
-	length = snprintf(out, size, "Received: by %s (postern)%s%s;\r\n\t%s, %d %s %d %02d:%02d:%02d +0000\r\n",
-			  edge_name, queue_id[0] == '\0' ? "" : " id ", queue_id, days[utc.tm_wday], utc.tm_mday,
-			  months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+	length = snprintf(
+		out, size,
+		"Received: by %s (postern)%s%s;\r\n\t%s, %d %s %d %02d:%02d:%02d +0000\r\n",
+		edge_name, queue_id[0] == '\0' ? "" : " id ", queue_id, days[utc.tm_wday],
+		utc.tm_mday, months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min,
+		utc.tm_sec);
 	return length < 0 || (size_t)length >= size ? 0 : (size_t)length;
 }
 
@@ -34,7 +39,8 @@ struct line_start {
 };
 
 /* One header line is complete. false: it was the empty line that ends the header section. */
-static bool count_line(struct received_count *count, const struct line_start *line, const char *own_field)
+static bool count_line(struct received_count *count, const struct line_start *line,
+		       const char *own_field)
 {
 	size_t own_length = strlen(own_field);
 
@@ -42,7 +48,8 @@ static bool count_line(struct received_count *count, const struct line_start *li
 		return false;
 	if (line->length >= 9 && strncasecmp(line->text, "Received:", 9) == 0) {
 		count->hops++;
-		if (line->length >= own_length && strncasecmp(line->text, own_field, own_length) == 0)
+		if (line->length >= own_length &&
+		    strncasecmp(line->text, own_field, own_length) == 0)
 			count->own++;
 	}
 	return true;

@@ -10,10 +10,11 @@
 #define RECEIVED_MAX 512
 
 /*
- * "Received: by EDGE (postern) id QUEUEID; DATE" CRLF into out; returns its length. The client's name and address stay
- * out: where the mail host lives is nobody's business. queue_id may be "".
+ * "Received: by EDGE (postern) id QUEUEID; DATE" CRLF into out; returns its length. The client's
+ * name and address stay out: where the mail host lives is nobody's business. queue_id may be "".
  */
-size_t received_print(char *out, size_t size, const char *edge_name, const char *queue_id, time_t now);
+size_t received_print(char *out, size_t size, const char *edge_name, const char *queue_id,
+		      time_t now);
 
 struct received_count {
 	size_t hops;	/* Received fields in all */
@@ -23,8 +24,8 @@ struct received_count {
 struct received_count received_count(const struct content *content, const char *edge_name);
 
 /*
- * How often one message may pass this edge: mail may well come back once (a forwarder whose mail host uses the same edge), so own
- * name alone is no loop; this often it is.
+ * How often one message may pass this edge: mail may well come back once (a forwarder whose mail
+ * host uses the same edge), so own name alone is no loop; this often it is.
  */
 #define RECEIVED_OWN_MAX 8
 

@@ -1,6 +1,7 @@
 /*
- * A linked list under one lock. Sessions block in reads of their own sockets; to end an idle one, the reading half of its
- * socket is shut down: it wakes up, finds end_reason, and can still say why in a CLOSE frame.
+ * A linked list under one lock. Sessions block in reads of their own sockets; to end an idle one,
+ * the reading half of its socket is shut down: it wakes up, finds end_reason, and can still say why
+ * in a CLOSE frame.
  */
 #include "session_table.h"
 
@@ -118,14 +119,15 @@ static void end_entry(struct session_entry *entry, enum close_reason reason)
 		shutdown(entry->fd, SHUT_RD);
 }
 
-size_t session_table_end(struct session_table *table, session_table_filter_fn *is_to_end, void *context,
-			 enum close_reason reason)
+size_t session_table_end(struct session_table *table, session_table_filter_fn *is_to_end,
+			 void *context, enum close_reason reason)
 {
 	size_t ended = 0;
 
 	pthread_mutex_lock(&table->lock);
 	for (struct session_entry *entry = table->first; entry != NULL; entry = entry->next) {
-		if (entry->end_reason == 0 && entry->is_admitted && is_to_end(context, &entry->client)) {
+		if (entry->end_reason == 0 && entry->is_admitted &&
+		    is_to_end(context, &entry->client)) {
 			end_entry(entry, reason);
 			ended++;
 		}
@@ -154,11 +156,13 @@ void session_table_cut(struct session_table *table)
 
 size_t session_table_wait_empty(struct session_table *table, struct deadline deadline)
 {
-	struct timespec until = { .tv_sec = deadline.at_ms / 1000, .tv_nsec = deadline.at_ms % 1000 * 1000000 };
+	struct timespec until = { .tv_sec = deadline.at_ms / 1000,
+				  .tv_nsec = deadline.at_ms % 1000 * 1000000 };
 	size_t left;
 
 	pthread_mutex_lock(&table->lock);
-	while (table->count > 0 && pthread_cond_timedwait(&table->emptied, &table->lock, &until) == 0)
+	while (table->count > 0 &&
+	       pthread_cond_timedwait(&table->emptied, &table->lock, &until) == 0)
 		;
 	left = table->count;
 	pthread_mutex_unlock(&table->lock);

@@ -1,5 +1,6 @@
 /*
- * The tunnels that are up: limits, ending the idle ones of a revoked client, and waiting for all of them at the end.
+ * The tunnels that are up: limits, ending the idle ones of a revoked client, and waiting for all of
+ * them at the end.
  */
 #ifndef SESSION_TABLE_H
 #define SESSION_TABLE_H
@@ -15,7 +16,7 @@
 /* A session's row; embedded in the session, which outlives it. */
 struct session_entry {
 	struct session_entry *next, **link;
-	int fd;				/* the tunnel's socket from admission until session_table_release(), else -1 */
+	int fd; /* the tunnel's socket from admission until session_table_release(), else -1 */
 	struct authorized_client client;	/* valid once is_admitted */
 	bool is_admitted;		/* the handshake is done */
 	bool is_busy;			/* a transaction is open */
@@ -32,12 +33,21 @@ struct session_table {
 
 void session_table_init(struct session_table *table);
 
-/* A new connection that proved to know the edge's key; false: `limit` sessions are there already, or the edge stops. */
+/*
+ * A new connection that proved to know the edge's key; false: `limit` sessions are there already,
+ * or the edge stops.
+ */
 bool session_table_add(struct session_table *table, struct session_entry *entry, size_t limit);
-/* The handshake on `fd` is done; false: this client name has `limit_per_client` sessions already, or the edge stops. */
+/*
+ * The handshake on `fd` is done; false: this client name has `limit_per_client` sessions already,
+ * or the edge stops.
+ */
 bool session_table_admit(struct session_table *table, struct session_entry *entry, int fd,
 			 const struct authorized_client *client, size_t limit_per_client);
-/* The socket is about to be closed: nobody may touch it any more (its number may soon be another's). */
+/*
+ * The socket is about to be closed: nobody may touch it any more (its number may soon be
+ * another's).
+ */
 void session_table_release(struct session_table *table, struct session_entry *entry);
 /* The session is over; the last thing its thread does with the edge. */
 void session_table_remove(struct session_table *table, struct session_entry *entry);
@@ -46,20 +56,22 @@ void session_table_remove(struct session_table *table, struct session_entry *ent
 enum close_reason session_table_begin(struct session_table *table, struct session_entry *entry);
 /* It is over; not 0: close the tunnel for this reason. */
 enum close_reason session_table_finish(struct session_table *table, struct session_entry *entry);
-enum close_reason session_table_end_reason(struct session_table *table, struct session_entry *entry);
+enum close_reason session_table_end_reason(struct session_table *table,
+					   struct session_entry *entry);
 
 /*
- * Ends admitted sessions for which `is_to_end` says so (it may not call back into the table): idle ones wake up at once and find
- * end_reason, busy ones find it after their transaction. Returns how many.
+ * Ends admitted sessions for which `is_to_end` says so (it may not call back into the table): idle
+ * ones wake up at once and find end_reason, busy ones find it after their transaction. Returns how
+ * many.
  */
 typedef bool session_table_filter_fn(void *context, const struct authorized_client *client);
-size_t session_table_end(struct session_table *table, session_table_filter_fn *is_to_end, void *context,
-			 enum close_reason reason);
+size_t session_table_end(struct session_table *table, session_table_filter_fn *is_to_end,
+			 void *context, enum close_reason reason);
 /* Ends all of them with CLOSE_SHUTDOWN and lets no new one in. */
 void session_table_stop(struct session_table *table);
 /*
- * After session_table_stop(): busy sessions, too, hear nothing more. One that is still being sent a message ends; one that
- * delivers does not listen anyway, and can still answer.
+ * After session_table_stop(): busy sessions, too, hear nothing more. One that is still being sent a
+ * message ends; one that delivers does not listen anyway, and can still answer.
  */
 void session_table_cut(struct session_table *table);
 /* Waits until the table is empty or the deadline passes; returns how many are left. */

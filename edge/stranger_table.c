@@ -1,6 +1,6 @@
 /*
- * Rows in an array, linked by age. Counting a network's rows is a scan of at most `capacity` small rows per accept, which costs less
- * than the accept itself.
+ * Rows in an array, linked by age. Counting a network's rows is a scan of at most `capacity` small
+ * rows per accept, which costs less than the accept itself.
  */
 #include "stranger_table.h"
 
@@ -90,8 +90,8 @@ static void make_room(struct stranger_table *table, uint64_t network)
 		close(stranger_table_take(table, table->oldest));
 }
 
-uint32_t stranger_table_add(struct stranger_table *table, int fd, const struct sockaddr_storage *address,
-			    struct deadline deadline)
+uint32_t stranger_table_add(struct stranger_table *table, int fd,
+			    const struct sockaddr_storage *address, struct deadline deadline)
 {
 	uint64_t network = network_of(address);
 	struct stranger *stranger;

@@ -1,6 +1,6 @@
 /*
- * Connections that have not yet proved to know the edge's key. They cost a socket and a row here: no thread, no
- * allocation, no public-key operation, no byte back. One thread uses the table.
+ * Connections that have not yet proved to know the edge's key. They cost a socket and a row here:
+ * no thread, no allocation, no public-key operation, no byte back. One thread uses the table.
  */
 #ifndef STRANGER_TABLE_H
 #define STRANGER_TABLE_H
@@ -37,14 +37,17 @@ int stranger_table_init(struct stranger_table *table, size_t capacity, size_t pe
 void stranger_table_wipe(struct stranger_table *table);
 
 /*
- * Takes the socket; returns its row number. If its network has its share already, the oldest of that network makes room; if
- * the table is full, the oldest of all. The row that made room is closed.
+ * Takes the socket; returns its row number. If its network has its share already, the oldest of
+ * that network makes room; if the table is full, the oldest of all. The row that made room is
+ * closed.
  */
-uint32_t stranger_table_add(struct stranger_table *table, int fd, const struct sockaddr_storage *address,
-			    struct deadline deadline);
+uint32_t stranger_table_add(struct stranger_table *table, int fd,
+			    const struct sockaddr_storage *address, struct deadline deadline);
 /* Forgets the row and returns its socket, which the caller now owns. */
 int stranger_table_take(struct stranger_table *table, uint32_t row);
-/* Closes those whose time is up; returns the next deadline (DEADLINE_NEVER if the table is empty). */
+/*
+ * Closes those whose time is up; returns the next deadline (DEADLINE_NEVER if the table is empty).
+ */
 struct deadline stranger_table_expire(struct stranger_table *table);
 
 #endif

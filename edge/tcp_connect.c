@@ -1,4 +1,7 @@
-/* One TCP connection attempt. Names were resolved and addresses checked before; nothing is looked up here. */
+/*
+ * One TCP connection attempt. Names were resolved and addresses checked before; nothing is looked
+ * up here.
+ */
 #include "tcp_connect.h"
 
 #include <errno.h>
@@ -12,7 +15,8 @@
 /* 0, or why not as an errno value. */
 static int wait_connected(int fd, struct deadline deadline, int cancel_fd)
 {
-	struct pollfd fds[] = { { .fd = fd, .events = POLLOUT }, { .fd = cancel_fd, .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = fd, .events = POLLOUT },
+				{ .fd = cancel_fd, .events = POLLIN } };
 	int ready, error = 0;
 	socklen_t size = sizeof(error);
 
@@ -28,14 +32,16 @@ static int wait_connected(int fd, struct deadline deadline, int cancel_fd)
 	return error;
 }
 
-int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, int cancel_fd, char *reason,
-		size_t reason_size)
+int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, int cancel_fd,
+		char *reason, size_t reason_size)
 {
-	socklen_t length = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	socklen_t length = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+							  : sizeof(struct sockaddr_in);
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1, error = 0;
 
-	if (fd < 0 || (connect(fd, (const struct sockaddr *)address, length) < 0 && errno != EINPROGRESS))
+	if (fd < 0 ||
+	    (connect(fd, (const struct sockaddr *)address, length) < 0 && errno != EINPROGRESS))
 		error = errno;
 	else
 		error = wait_connected(fd, deadline, cancel_fd);

@@ -8,10 +8,10 @@
 #include "lib/deadline.h"
 
 /*
- * A connected, non-blocking, close-on-exec socket, or -1 with "Connection refused" or the like in reason. cancel_fd: -1, or a
- * descriptor (not read) that ends the wait as soon as it is readable.
+ * A connected, non-blocking, close-on-exec socket, or -1 with "Connection refused" or the like in
+ * reason. cancel_fd: -1, or a descriptor (not read) that ends the wait as soon as it is readable.
  */
-int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, int cancel_fd, char *reason,
-		size_t reason_size);
+int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, int cancel_fd,
+		char *reason, size_t reason_size);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Collects a transaction under the limits of edge.conf. What breaks the protocol ends the tunnel; what breaks a limit is an
- * outcome for every recipient. Memory is taken as content really arrives, never because a peer announces it.
+ * Collects a transaction under the limits of edge.conf. What breaks the protocol ends the tunnel;
+ * what breaks a limit is an outcome for every recipient. Memory is taken as content really arrives,
+ * never because a peer announces it.
  */
 #include "transaction.h"
 
@@ -35,7 +36,8 @@ static void refuse(struct transaction *transaction, const struct delivery_status
 	content_wipe(&transaction->content);
 }
 
-void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id, const struct frame_envelope *frame)
+void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id,
+		       const struct frame_envelope *frame)
 {
 	const struct edge_conf *conf;
 	struct delivery_status status = { 0 };
@@ -44,22 +46,26 @@ void transaction_begin(struct transaction *transaction, struct edge *edge, uint3
 	transaction->id = id;
 	transaction->state = TRANSACTION_RECEIVING;
 	transaction->setup = edge_acquire_setup(edge);
-	transaction->envelope = frame->envelope;	/* a decoded envelope has no recipients, hence nothing on the heap */
+	transaction->envelope = frame->envelope; /* a decoded envelope has no recipients, hence
+						    nothing on the heap */
 	content_init(&transaction->content, &edge->content_pool);
 	dot_verifier_init(&transaction->verifier);
 	content_digest_init(&transaction->digest);
 	conf = &transaction->setup->conf;
-	budget_ms = frame->budget_ms < conf->delivery_time_limit ? frame->budget_ms : conf->delivery_time_limit;
+	budget_ms = frame->budget_ms < conf->delivery_time_limit ? frame->budget_ms
+								 : conf->delivery_time_limit;
 	transaction->deadline = deadline_in_ms(budget_ms);
 	if (frame->envelope.declared_size > (uint64_t)conf->message_size_limit) {
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 3, 4),
-					  "message size %" PRIu64 " exceeds this edge's limit of %" PRId64 " bytes",
+					  "message size %" PRIu64
+					  " exceeds this edge's limit of %" PRId64 " bytes",
 					  frame->envelope.declared_size, conf->message_size_limit);
 		refuse(transaction, &status);
 	}
 }
 
-bool transaction_add_recipient(struct transaction *transaction, uint32_t index, const struct recipient *recipient)
+bool transaction_add_recipient(struct transaction *transaction, uint32_t index,
+			       const struct recipient *recipient)
 {
 	struct delivery_status status = { 0 };
 
@@ -69,7 +75,8 @@ bool transaction_add_recipient(struct transaction *transaction, uint32_t index, 
 		return false;
 	if (envelope_add_recipient(&transaction->envelope, recipient) < 0)
 		return false;
-	if (transaction->envelope.recipient_count > (size_t)transaction->setup->conf.recipient_limit) {
+	if (transaction->envelope.recipient_count >
+	    (size_t)transaction->setup->conf.recipient_limit) {
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 5, 3),
 					  "more recipients than this edge's limit of %" PRId64,
 					  transaction->setup->conf.recipient_limit);
@@ -82,9 +89,10 @@ static void refuse_for_memory(struct transaction *transaction, enum content_resu
 {
 	struct delivery_status status = { 0 };
 
-	delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1), result == CONTENT_POOL_FULL ?
-				  "this edge's memory for mail (content_memory) is full" :
-				  "this edge is out of memory");
+	delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1),
+				  result == CONTENT_POOL_FULL
+					  ? "this edge's memory for mail (content_memory) is full"
+					  : "this edge is out of memory");
 	refuse(transaction, &status);
 }
 
@@ -107,7 +115,8 @@ bool transaction_add_content(struct transaction *transaction, const void *bytes,
 		refuse(transaction, &status);
 	} else if (transaction->digest.length > (uint64_t)limit) {
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 3, 4),
-					  "message exceeds this edge's limit of %" PRId64 " bytes", limit);
+					  "message exceeds this edge's limit of %" PRId64 " bytes",
+					  limit);
 		refuse(transaction, &status);
 	} else if ((result = content_append(&transaction->content, bytes, length)) != CONTENT_OK) {
 		refuse_for_memory(transaction, result);
@@ -124,11 +133,13 @@ static void check_loop(struct transaction *transaction)
 	if (count.hops <= (size_t)conf->hop_count_limit && count.own < RECEIVED_OWN_MAX)
 		return;
 	delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 4, 6),
-				  "mail loop: %zu Received fields, %zu of them from this edge", count.hops, count.own);
+				  "mail loop: %zu Received fields, %zu of them from this edge",
+				  count.hops, count.own);
 	refuse(transaction, &status);
 }
 
-bool transaction_complete(struct transaction *transaction, const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length)
+bool transaction_complete(struct transaction *transaction,
+			  const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length)
 {
 	uint8_t computed[CONTENT_DIGEST_SIZE];
 	struct delivery_status status = { 0 };
@@ -143,7 +154,8 @@ bool transaction_complete(struct transaction *transaction, const uint8_t digest[
 	if (length != transaction->digest.length || memcmp(digest, computed, sizeof(computed)) != 0)
 		return false;
 	if (!dot_verifier_finish(&transaction->verifier)) {
-		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 6, 0), "content does not end with CRLF");
+		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 6, 0),
+					  "content does not end with CRLF");
 		refuse(transaction, &status);
 		return true;
 	}
@@ -151,8 +163,8 @@ bool transaction_complete(struct transaction *transaction, const uint8_t digest[
 	return true;
 }
 
-void transaction_deliver(struct transaction *transaction, struct edge *edge, const char *client, delivery_sink_fn *sink,
-			 void *context)
+void transaction_deliver(struct transaction *transaction, struct edge *edge, const char *client,
+			 delivery_sink_fn *sink, void *context)
 {
 	delivery_run(&(struct delivery){
 		.setup = transaction->setup,

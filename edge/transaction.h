@@ -1,5 +1,6 @@
 /*
- * One mail transaction on the edge: envelope and content as they come in, the refusal if there is one, then the delivery.
+ * One mail transaction on the edge: envelope and content as they come in, the refusal if there is
+ * one, then the delivery.
  */
 #ifndef TRANSACTION_H
 #define TRANSACTION_H
@@ -16,8 +17,9 @@
 enum transaction_state {
 	TRANSACTION_NONE,
 	TRANSACTION_RECEIVING,
-	TRANSACTION_REFUSED,	/* decided early; outcomes go out with the next CONTENT or END, the rest is read and dropped */
-	TRANSACTION_ANSWERED,	/* refused and answered: frames up to END or ABORT are dropped */
+	TRANSACTION_REFUSED, /* decided early; outcomes go out with the next CONTENT or END, the
+				rest is read and dropped */
+	TRANSACTION_ANSWERED, /* refused and answered: frames up to END or ABORT are dropped */
 };
 
 struct transaction {
@@ -36,17 +38,20 @@ void transaction_init(struct transaction *transaction);
 /* Frees content and envelope at once; the id stays (ids only grow). Safe twice. */
 void transaction_end(struct transaction *transaction);
 
-void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id, const struct frame_envelope *frame);
+void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id,
+		       const struct frame_envelope *frame);
 /*
- * false: the peer broke the protocol (gap in the indices, recipient after content, content or end without a recipient).
- * Limits of ours refuse the transaction instead.
+ * false: the peer broke the protocol (gap in the indices, recipient after content, content or end
+ * without a recipient). Limits of ours refuse the transaction instead.
  */
-bool transaction_add_recipient(struct transaction *transaction, uint32_t index, const struct recipient *recipient);
+bool transaction_add_recipient(struct transaction *transaction, uint32_t index,
+			       const struct recipient *recipient);
 bool transaction_add_content(struct transaction *transaction, const void *bytes, size_t length);
 /* Checks length, digest, soundness, loops. After it the state is RECEIVING (deliver) or REFUSED. */
-bool transaction_complete(struct transaction *transaction, const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length);
+bool transaction_complete(struct transaction *transaction,
+			  const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length);
 /* Delivers; sink is called once per recipient. */
-void transaction_deliver(struct transaction *transaction, struct edge *edge, const char *client, delivery_sink_fn *sink,
-			 void *context);
+void transaction_deliver(struct transaction *transaction, struct edge *edge, const char *client,
+			 delivery_sink_fn *sink, void *context);
 
 #endif

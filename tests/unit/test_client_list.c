@@ -1,4 +1,7 @@
-/* The allow-list of a running edge: changes count at once, and nothing but an administrator's change locks anybody out or in. */
+/*
+ * The allow-list of a running edge: changes count at once, and nothing but an administrator's
+ * change locks anybody out or in.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,14 +51,15 @@ static void authorize(struct fixture *fixture, const char *who)
 	char content[1000] = "# allow-list\n";
 
 	for (; *who != '\0'; who++)
-		snprintf(content + strlen(content), sizeof(content) - strlen(content), "%s client-%c\n",
-			 fixture->text[*who - '0'], *who);
+		snprintf(content + strlen(content), sizeof(content) - strlen(content),
+			 "%s client-%c\n", fixture->text[*who - '0'], *who);
 	write_list(fixture, content);
 }
 
 static struct client_list *create(struct fixture *fixture)
 {
-	return client_list_create(fixture->path, fixture->keys[EDGE].public_key, fixture->error, sizeof(fixture->error));
+	return client_list_create(fixture->path, fixture->keys[EDGE].public_key, fixture->error,
+				  sizeof(fixture->error));
 }
 
 /* Who of the four is authorised, as in authorize(). */
@@ -131,7 +135,7 @@ static void test_changes_count_at_once(void **state)
 	list = create(fixture);
 	assert_non_null(list);
 	check(fixture, list, "0");
-	assert_int_equal(logged(fixture, ""), 0);	/* nothing changed, nothing was read again */
+	assert_int_equal(logged(fixture, ""), 0); /* nothing changed, nothing was read again */
 	authorize(fixture, "012");
 	check(fixture, list, "012");
 	assert_int_equal(logged(fixture, "was read again: 3 clients"), 1);
@@ -189,9 +193,11 @@ static void test_unreadable_keeps_the_list(void **state)
 	assert_int_equal(mkdir(fixture->path, 0755), 0);
 	for (int i = 0; i < 100; i++)
 		check(fixture, list, "01");
-	usleep(1100000);		/* a list that could not be read is tried again every second */
+	usleep(1100000); /* a list that could not be read is tried again every second */
 	check(fixture, list, "01");
-	assert_int_equal(logged(fixture, "is a directory, not a file; the list read before stays in force"), 1);
+	assert_int_equal(
+		logged(fixture, "is a directory, not a file; the list read before stays in force"),
+		1);
 	assert_int_equal(rmdir(fixture->path), 0);
 	authorize(fixture, "1");
 	usleep(1100000);
@@ -226,16 +232,16 @@ static void test_bad_lines(void **state)
 
 	base64_key_encode(secret, fixture->keys[CAROL].secret_key);
 	snprintf(content, sizeof(content),
-		 "%s alice\n"			/* 1 */
-		 "nonsense mail\n"		/* 2 */
-		 "%s second-name\n"		/* 3: a key that is there already */
-		 "%s edge\n"			/* 4: the edge's own */
-		 "%s carol\n"			/* 5: a private key */
-		 "%s\n"				/* 6: no name */
-		 "%s bob unknown=1\n"		/* 7: perhaps a restriction */
-		 "%s alice\n",			/* 8: another key under the same name is key rotation */
-		 fixture->text[ALICE], fixture->text[ALICE], fixture->text[EDGE], secret, fixture->text[BOB], fixture->text[BOB],
-		 fixture->text[CAROL]);
+		 "%s alice\n" /* 1 */
+		 "nonsense mail\n" /* 2 */
+		 "%s second-name\n" /* 3: a key that is there already */
+		 "%s edge\n" /* 4: the edge's own */
+		 "%s carol\n" /* 5: a private key */
+		 "%s\n" /* 6: no name */
+		 "%s bob unknown=1\n" /* 7: perhaps a restriction */
+		 "%s alice\n", /* 8: another key under the same name is key rotation */
+		 fixture->text[ALICE], fixture->text[ALICE], fixture->text[EDGE], secret,
+		 fixture->text[BOB], fixture->text[BOB], fixture->text[CAROL]);
 	write_list(fixture, content);
 	list = create(fixture);
 	assert_non_null(list);

@@ -1,6 +1,7 @@
 /*
- * One message to many recipients: how they are grouped, that each is answered exactly once, and what the walk through the mail
- * exchangers makes of theirs. DNS is answered by a fake; the mail server needs port 25 of a loopback address, hence root.
+ * One message to many recipients: how they are grouped, that each is answered exactly once, and
+ * what the walk through the mail exchangers makes of theirs. DNS is answered by a fake; the mail
+ * server needs port 25 of a loopback address, hence root.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +62,8 @@ static void mx_serve(struct mx *mx, FILE *in, int fd)
 	const char *answer = "220 mx.example.net ESMTP\r\n";
 	char line[2000];
 
-	while (send(fd, answer, strlen(answer), MSG_NOSIGNAL) > 0 && fgets(line, sizeof(line), in) != NULL) {
+	while (send(fd, answer, strlen(answer), MSG_NOSIGNAL) > 0 &&
+	       fgets(line, sizeof(line), in) != NULL) {
 		answer = "250 2.0.0 Ok\r\n";
 		if (strncmp(line, "MAIL ", 5) == 0) {
 			accepted = 0;
@@ -117,7 +119,8 @@ static int have_port_25(void)
 	int fd = listen_at(MX_ADDRESS, 1);
 
 	if (fd < 0)
-		fprintf(stderr, "SKIPPED: port 25 of " MX_ADDRESS " cannot be had (not root, or taken)\n");
+		fprintf(stderr,
+			"SKIPPED: port 25 of " MX_ADDRESS " cannot be had (not root, or taken)\n");
 	else
 		close(fd);
 	return fd >= 0;
@@ -165,7 +168,9 @@ static struct fixture *start(const char *resolver, const char *more_conf)
 	FILE *file = fdopen(mkstemp(path), "w");
 
 	assert_non_null(file);
-	fprintf(file, "ehlo_name = \"relay.test.example\";\nresolvers = \"%s\";\nipv6 = \"off\";\n%s", resolver, more_conf);
+	fprintf(file,
+		"ehlo_name = \"relay.test.example\";\nresolvers = \"%s\";\nipv6 = \"off\";\n%s",
+		resolver, more_conf);
 	fclose(file);
 	fixture->setup = edge_setup_create(path, error, sizeof(error));
 	unlink(path);
@@ -197,8 +202,10 @@ static void add(struct fixture *fixture, const char *local_part, const char *dom
 {
 	struct recipient recipient = { .forward_path = { .is_literal = domain[0] == '[' } };
 
-	snprintf(recipient.forward_path.local_part, sizeof(recipient.forward_path.local_part), "%s", local_part);
-	snprintf(recipient.forward_path.domain, sizeof(recipient.forward_path.domain), "%s", domain);
+	snprintf(recipient.forward_path.local_part, sizeof(recipient.forward_path.local_part), "%s",
+		 local_part);
+	snprintf(recipient.forward_path.domain, sizeof(recipient.forward_path.domain), "%s",
+		 domain);
 	assert_int_equal(envelope_add_recipient(&fixture->envelope, &recipient), 0);
 }
 
@@ -235,7 +242,8 @@ static void check_all_answered(const struct fixture *fixture)
 {
 	for (size_t i = 0; i < fixture->envelope.recipient_count; i++)
 		if (fixture->outcomes[i].reports != 1)
-			fail_msg("recipient %zu was answered %u times", i, fixture->outcomes[i].reports);
+			fail_msg("recipient %zu was answered %u times", i,
+				 fixture->outcomes[i].reports);
 	assert_int_equal(fixture->reports, fixture->envelope.recipient_count);
 }
 
@@ -245,7 +253,8 @@ static void run(struct fixture *fixture)
 	check_all_answered(fixture);
 }
 
-static void check_status(const struct fixture *fixture, size_t recipient, const char *code, const char *words)
+static void check_status(const struct fixture *fixture, size_t recipient, const char *code,
+			 const char *words)
 {
 	const struct delivery_status *status = &fixture->outcomes[recipient].status;
 	char text[ENHANCED_STATUS_TEXT_MAX], reply[DELIVERY_LMTP_REPLY_MAX];
@@ -271,8 +280,9 @@ static void test_domains_are_looked_up_once(void **state)
 	static const struct {
 		const char *local_part, *domain, *code;
 	} rows[] = {
-		{ "a", "gone.example", "5.1.2" }, { "b", "null.example", "5.1.10" }, { "c", "GONE.example", "5.1.2" },
-		{ "a", "Gone.Example", "5.1.2" }, { "d", "NULL.EXAMPLE", "5.1.10" }, { "A", "gone.example", "5.1.2" },
+		{ "a", "gone.example", "5.1.2" },   { "b", "null.example", "5.1.10" },
+		{ "c", "GONE.example", "5.1.2" },   { "a", "Gone.Example", "5.1.2" },
+		{ "d", "NULL.EXAMPLE", "5.1.10" },  { "A", "gone.example", "5.1.2" },
 		{ "e", "broken.example", "4.4.3" },
 	};
 	struct fake_dns *dns = fake_dns_start(zones);
@@ -299,7 +309,10 @@ static void test_one_question_per_domain(void **state)
 		char local_part[20];
 
 		snprintf(local_part, sizeof(local_part), "user%d", i);
-		add(fixture, local_part, i % 3 == 0 ? "gone.example" : i % 3 == 1 ? "GONE.EXAMPLE" : "null.example");
+		add(fixture, local_part,
+		    i % 3 == 0	 ? "gone.example"
+		    : i % 3 == 1 ? "GONE.EXAMPLE"
+				 : "null.example");
 	}
 	run(fixture);
 	assert_int_equal(fake_dns_asked_count(dns), 2);
@@ -312,8 +325,10 @@ static void add_thousand(struct fixture *fixture)
 	for (unsigned i = 0; i < RECIPIENTS_MAX; i++) {
 		char local_part[20], domain[40];
 
-		snprintf(local_part, sizeof(local_part), "user%u", i / 600);	/* some addresses come twice */
-		snprintf(domain, sizeof(domain), "d%u.%s", i % 300, i % 2 == 0 ? "example" : "EXAMPLE");
+		snprintf(local_part, sizeof(local_part), "user%u",
+			 i / 600); /* some addresses come twice */
+		snprintf(domain, sizeof(domain), "d%u.%s", i % 300,
+			 i % 2 == 0 ? "example" : "EXAMPLE");
 		add(fixture, local_part, domain);
 	}
 }
@@ -353,7 +368,8 @@ static void test_slow_domain_delays_nobody(void **state)
 
 	(void)state;
 	add(fixture, "a", "slow.example");
-	add(fixture, "b", "[192.0.2.300]");	/* needs no DNS; the fake one answers one question after the other */
+	/* needs no DNS; the fake one answers one question after the other */
+	add(fixture, "b", "[192.0.2.300]");
 	add(fixture, "c", "slow.example");
 	run(fixture);
 	assert_int_equal(fixture->outcomes[1].place, 1);
@@ -415,13 +431,17 @@ static void test_verdicts(void **state)
 	assert_int_equal(mx.asked, 5);
 	assert_int_equal(mx.accepted, 3);
 	check_status(fixture, 0, "2.0.0", MX_DOMAIN "[" MX_ADDRESS "]:25");
-	check_status(fixture, 1, "5.1.1", "said: 550 5.1.1 no such user (in reply to RCPT TO command)");
-	check_status(fixture, 2, "4.2.0", "said: 450 4.2.0 greylisted (in reply to RCPT TO command)");
+	check_status(fixture, 1, "5.1.1",
+		     "said: 550 5.1.1 no such user (in reply to RCPT TO command)");
+	check_status(fixture, 2, "4.2.0",
+		     "said: 450 4.2.0 greylisted (in reply to RCPT TO command)");
 	check_status(fixture, 3, "2.0.0", "");
 	check_status(fixture, 4, "2.0.0", MX_DOMAIN "[" MX_ADDRESS "]:25");
 	check_status(fixture, 5, "2.0.0", "");
 	/* our field, then the content as it came */
-	assert_ptr_equal(strstr(mx.content, "Received: by relay.test.example (postern) id 4XyZ;\r\n\t"), mx.content);
+	assert_ptr_equal(
+		strstr(mx.content, "Received: by relay.test.example (postern) id 4XyZ;\r\n\t"),
+		mx.content);
 	assert_string_equal(strstr(mx.content, "+0000\r\n") + strlen("+0000\r\n"), MESSAGE);
 	finish(fixture);
 }
@@ -436,7 +456,10 @@ static void add_many(struct fixture *fixture, const char *local_part, unsigned c
 	}
 }
 
-/* More recipients than one transaction takes, none of them accepted: every one is asked for, and gets the server's words. */
+/*
+ * More recipients than one transaction takes, none of them accepted: every one is asked for, and
+ * gets the server's words.
+ */
 static void test_many_greylisted(void **state)
 {
 	struct mx mx = { 0 };
@@ -514,7 +537,8 @@ static void test_refused(void **state)
 	fixture = start("127.0.0.1@1", ALLOW);
 	add(fixture, "user", "[" CLOSED_ADDRESS "]");
 	run(fixture);
-	check_status(fixture, 0, "4.4.1", "connect to [" CLOSED_ADDRESS "][" CLOSED_ADDRESS "]:25: Connection refused");
+	check_status(fixture, 0, "4.4.1",
+		     "connect to [" CLOSED_ADDRESS "][" CLOSED_ADDRESS "]:25: Connection refused");
 	finish(fixture);
 }
 

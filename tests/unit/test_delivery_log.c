@@ -26,7 +26,8 @@ static void test_hide_addresses(void **state)
 		{ "<user@example.com>: Recipient rejected", "<*@example.com>: Recipient rejected" },
 		{ "(user@example.com)", "(*@example.com)" },
 		{ "[user@example.com]", "[*@example.com]" },
-		{ "to:user@example.com,other@example.net;third@example.org", "to:*@example.com,*@example.net;*@example.org" },
+		{ "to:user@example.com,other@example.net;third@example.org",
+		  "to:*@example.com,*@example.net;*@example.org" },
 		{ "user@example.com", "*@example.com" },
 		{ "a@b c@d e@f", "*@b *@d *@f" },
 		/* what local parts may be made of (RFC 5321 atext) */
@@ -63,14 +64,15 @@ static void test_hide_addresses(void **state)
 	}
 }
 
-static void log_to_text(char *text, size_t size, const struct delivery_status *status, const char *domain, int64_t delay_ms,
-			enum edge_log_recipients detail)
+static void log_to_text(char *text, size_t size, const struct delivery_status *status,
+			const char *domain, int64_t delay_ms, enum edge_log_recipients detail)
 {
 	struct recipient recipient = { .forward_path = { .local_part = "john.doe" } };
 	int ends[2], saved;
 	ssize_t got;
 
-	snprintf(recipient.forward_path.domain, sizeof(recipient.forward_path.domain), "%s", domain);
+	snprintf(recipient.forward_path.domain, sizeof(recipient.forward_path.domain), "%s",
+		 domain);
 	assert_int_equal(pipe(ends), 0);
 	saved = dup(STDERR_FILENO);
 	dup2(ends[1], STDERR_FILENO);
@@ -86,10 +88,13 @@ static void log_to_text(char *text, size_t size, const struct delivery_status *s
 	text[got] = '\0';
 }
 
-static struct delivery_status status_of_reply(int code, struct enhanced_status enhanced, const char *text)
+static struct delivery_status status_of_reply(int code, struct enhanced_status enhanced,
+					      const char *text)
 {
 	struct smtp_reply reply = { .code = code, .status = enhanced };
-	struct delivery_status status = { .remote_mta = "mx1.example.net", .remote_address = "192.0.2.9", .remote_port = 25 };
+	struct delivery_status status = { .remote_mta = "mx1.example.net",
+					  .remote_address = "192.0.2.9",
+					  .remote_port = 25 };
 
 	snprintf(reply.text, sizeof(reply.text), "%s", text);
 	delivery_status_set_reply(&status, STAGE_RCPT, &reply);
@@ -98,17 +103,23 @@ static struct delivery_status status_of_reply(int code, struct enhanced_status e
 
 static void test_levels(void **state)
 {
-	struct delivery_status status = status_of_reply(550, ENHANCED_STATUS(5, 1, 1), "<john.doe@example.net>: unknown");
+	struct delivery_status status = status_of_reply(550, ENHANCED_STATUS(5, 1, 1),
+							"<john.doe@example.net>: unknown");
 	char text[4096];
 
 	(void)state;
 	log_to_text(text, sizeof(text), &status, "example.net", 1234, EDGE_LOG_RECIPIENTS_FULL);
-	assert_string_equal(text, "4XyZ: to=<john.doe@example.net>, relay=mx1.example.net[192.0.2.9]:25, client=mail, delay=1.23, "
-				  "tls=none, dsn=5.1.1, status=bounced (host mx1.example.net[192.0.2.9] said: 550 5.1.1 "
-				  "<john.doe@example.net>: unknown (in reply to RCPT TO command))\n");
+	assert_string_equal(text,
+			    "4XyZ: to=<john.doe@example.net>, relay=mx1.example.net[192.0.2.9]:25, "
+			    "client=mail, delay=1.23, "
+			    "tls=none, dsn=5.1.1, status=bounced (host mx1.example.net[192.0.2.9] "
+			    "said: 550 5.1.1 "
+			    "<john.doe@example.net>: unknown (in reply to RCPT TO command))\n");
 	log_to_text(text, sizeof(text), &status, "example.net", 1234, EDGE_LOG_RECIPIENTS_DOMAIN);
-	assert_string_equal(text, "4XyZ: to=<@example.net>, relay=mx1.example.net[192.0.2.9]:25, client=mail, delay=1.23, "
-				  "tls=none, dsn=5.1.1, status=bounced (host mx1.example.net[192.0.2.9] said: 550 5.1.1 "
+	assert_string_equal(text, "4XyZ: to=<@example.net>, relay=mx1.example.net[192.0.2.9]:25, "
+				  "client=mail, delay=1.23, "
+				  "tls=none, dsn=5.1.1, status=bounced (host "
+				  "mx1.example.net[192.0.2.9] said: 550 5.1.1 "
 				  "<*@example.net>: unknown (in reply to RCPT TO command))\n");
 	log_to_text(text, sizeof(text), &status, "example.net", 1234, EDGE_LOG_RECIPIENTS_NONE);
 	assert_non_null(strstr(text, "to=<->, relay="));
@@ -124,14 +135,17 @@ static void test_sent_and_in_doubt(void **state)
 	status.stage = STAGE_AFTER_FINAL_DOT;
 	snprintf(status.tls, sizeof(status.tls), "TLSv1.3");
 	log_to_text(text, sizeof(text), &status, "example.net", 60009, EDGE_LOG_RECIPIENTS_DOMAIN);
-	assert_non_null(strstr(text, "delay=60.00, tls=TLSv1.3, dsn=2.0.0, status=sent (250 2.0.0 Ok)\n"));
+	assert_non_null(
+		strstr(text, "delay=60.00, tls=TLSv1.3, dsn=2.0.0, status=sent (250 2.0.0 Ok)\n"));
 	assert_null(strstr(text, "duplicate"));
 	delivery_status_set_local(&status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(4, 4, 2), "lost");
 	status.maybe_duplicate = true;
 	log_to_text(text, sizeof(text), &status, "example.net", 0, EDGE_LOG_RECIPIENTS_DOMAIN);
 	assert_non_null(strstr(text, "delay=0.00, "));
 	assert_non_null(strstr(text, "status=deferred ("));
-	assert_non_null(strstr(text, "(the message may have been delivered; the next attempt may be a duplicate)"));
+	assert_non_null(strstr(
+		text,
+		"(the message may have been delivered; the next attempt may be a duplicate)"));
 }
 
 /* 8-bit domains, and no host at all. */
@@ -142,7 +156,10 @@ static void test_nothing_unprintable(void **state)
 
 	(void)state;
 	delivery_status_set_local(&status, STAGE_DNS, ENHANCED_STATUS(4, 4, 3), "no answer");
-	log_to_text(text, sizeof(text), &status, "b\xc3\xbc" "cher.example", 0, EDGE_LOG_RECIPIENTS_DOMAIN);
+	log_to_text(text, sizeof(text), &status,
+		    "b\xc3\xbc"
+		    "cher.example",
+		    0, EDGE_LOG_RECIPIENTS_DOMAIN);
 	assert_non_null(strstr(text, "to=<@b??cher.example>, relay=none, "));
 }
 

@@ -36,7 +36,8 @@ static int remove_path(void **state)
 	return unlink(path);
 }
 
-static int read_text(struct edge_conf *conf, const char *text, size_t length, char *error, size_t error_size)
+static int read_text(struct edge_conf *conf, const char *text, size_t length, char *error,
+		     size_t error_size)
 {
 	FILE *file = fopen(path, "w");
 
@@ -89,12 +90,18 @@ static void test_choices(void **state)
 		const char *text;
 		int ipv6, tls, target, recipients, level;
 	} rows[] = {
-		{ "ipv6 = \"auto\"; tls_security_level = \"none\"; log_target = \"syslog\"; log_recipients = \"domain\"; log_level = \"error\";",
-		  EDGE_IPV6_AUTO, TLS_NONE, EDGE_LOG_SYSLOG, EDGE_LOG_RECIPIENTS_DOMAIN, LOG_LEVEL_ERROR },
-		{ "ipv6 = \"on\"; tls_security_level = \"may\"; log_target = \"stderr\"; log_recipients = \"full\"; log_level = \"warning\";",
-		  EDGE_IPV6_ON, TLS_MAY, EDGE_LOG_STDERR, EDGE_LOG_RECIPIENTS_FULL, LOG_LEVEL_WARNING },
-		{ "ipv6 = \"off\"; tls_security_level = \"encrypt\"; log_target = \"stderr\"; log_recipients = \"none\"; log_level = \"debug\";",
-		  EDGE_IPV6_OFF, TLS_ENCRYPT, EDGE_LOG_STDERR, EDGE_LOG_RECIPIENTS_NONE, LOG_LEVEL_DEBUG },
+		{ "ipv6 = \"auto\"; tls_security_level = \"none\"; log_target = \"syslog\"; "
+		  "log_recipients = \"domain\"; log_level = \"error\";",
+		  EDGE_IPV6_AUTO, TLS_NONE, EDGE_LOG_SYSLOG, EDGE_LOG_RECIPIENTS_DOMAIN,
+		  LOG_LEVEL_ERROR },
+		{ "ipv6 = \"on\"; tls_security_level = \"may\"; log_target = \"stderr\"; "
+		  "log_recipients = \"full\"; log_level = \"warning\";",
+		  EDGE_IPV6_ON, TLS_MAY, EDGE_LOG_STDERR, EDGE_LOG_RECIPIENTS_FULL,
+		  LOG_LEVEL_WARNING },
+		{ "ipv6 = \"off\"; tls_security_level = \"encrypt\"; log_target = \"stderr\"; "
+		  "log_recipients = \"none\"; log_level = \"debug\";",
+		  EDGE_IPV6_OFF, TLS_ENCRYPT, EDGE_LOG_STDERR, EDGE_LOG_RECIPIENTS_NONE,
+		  LOG_LEVEL_DEBUG },
 	};
 	struct edge_conf conf;
 	char error[512], text[1000];
@@ -125,7 +132,8 @@ static void check_refused(const char *text, size_t length, int line, const char 
 	else
 		snprintf(place, sizeof(place), "%s: ", path);
 	if (strncmp(error, place, strlen(place)) != 0 || strstr(error, expected) == NULL)
-		fail_msg("\"%s\" does not begin with \"%s\" and say \"%s\"", error, place, expected);
+		fail_msg("\"%s\" does not begin with \"%s\" and say \"%s\"", error, place,
+			 expected);
 	conf_wipe(&conf, edge_conf_settings);
 }
 
@@ -136,7 +144,7 @@ static void test_bad_lines(void **state)
 		const char *line, *expected;
 	} rows[] = {
 		{ "recipient_limt = 5;", "recipient_limt" },
-		{ "ehlo_name = \"relay2.example.com\";", "ehlo_name" },		/* doubled */
+		{ "ehlo_name = \"relay2.example.com\";", "ehlo_name" }, /* doubled */
 		{ "key_file = \"\";", "key_file" },
 		{ "authorized_clients = \"\";", "authorized_clients" },
 		{ "user = \"\";", "user" },
@@ -149,7 +157,8 @@ static void test_bad_lines(void **state)
 		{ "ipv6 = true;", "ipv6" },
 		{ "tls_security_level = \"dane\";", "dane" },
 		{ "delivery_time_limit = \"9s\";", "delivery_time_limit" },
-		{ "delivery_time_limit = \"901s\";", "delivery_time_limit" },	/* would outlive the transport's patience */
+		{ "delivery_time_limit = \"901s\";",
+		  "delivery_time_limit" }, /* would outlive the transport's patience */
 		{ "parallel_destinations = 0;", "parallel_destinations" },
 		{ "parallel_destinations = 1001;", "parallel_destinations" },
 		{ "hop_count_limit = 4;", "hop_count_limit" },
@@ -159,7 +168,8 @@ static void test_bad_lines(void **state)
 		{ "message_size_limit = -1;", "message_size_limit" },
 		{ "content_memory = \"1023k\";", "content_memory" },
 		{ "recipient_limit = 0;", "recipient_limit" },
-		{ "recipient_limit = 1001;", "recipient_limit" },		/* more than a transaction can have */
+		{ "recipient_limit = 1001;",
+		  "recipient_limit" }, /* more than a transaction can have */
 		{ "recipient_limit = 99999999999;", "recipient_limit" },
 		{ "sessions = 0;", "sessions" },
 		{ "sessions = 100001;", "sessions" },
@@ -201,12 +211,30 @@ static void test_ehlo_names(void **state)
 		const char *name;
 		int is_good;
 	} rows[] = {
-		{ "relay.example.com", 1 }, { "a.b", 1 }, { "RELAY-1.Example.COM", 1 }, { "xn--bcher-kva.example", 1 },
-		{ "1.example.com", 1 }, { "a.0x1", 1 },
-		{ "relay", 0 }, { "localhost", 0 }, { ".example.com", 0 }, { "example.com.", 0 }, { "relay..example.com", 0 },
-		{ "192.0.2.1", 0 }, { "[192.0.2.1]", 0 }, { "relay.example.com:25", 0 }, { "-a.example.com", 0 },
-		{ "a-.example.com", 0 }, { "relay.example.-", 0 }, { "re lay.example.com", 0 }, { "b\xc3\xbc" "cher.example", 0 },
-		{ "relay_1.example.com", 0 }, { "relay.example.com\\r\\nX", 0 }, { ".", 0 },
+		{ "relay.example.com", 1 },
+		{ "a.b", 1 },
+		{ "RELAY-1.Example.COM", 1 },
+		{ "xn--bcher-kva.example", 1 },
+		{ "1.example.com", 1 },
+		{ "a.0x1", 1 },
+		{ "relay", 0 },
+		{ "localhost", 0 },
+		{ ".example.com", 0 },
+		{ "example.com.", 0 },
+		{ "relay..example.com", 0 },
+		{ "192.0.2.1", 0 },
+		{ "[192.0.2.1]", 0 },
+		{ "relay.example.com:25", 0 },
+		{ "-a.example.com", 0 },
+		{ "a-.example.com", 0 },
+		{ "relay.example.-", 0 },
+		{ "re lay.example.com", 0 },
+		{ "b\xc3\xbc"
+		  "cher.example",
+		  0 },
+		{ "relay_1.example.com", 0 },
+		{ "relay.example.com\\r\\nX", 0 },
+		{ ".", 0 },
 	};
 	struct edge_conf conf;
 	char error[512], text[1000];
@@ -299,7 +327,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ehlo_names, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(test_longest_ehlo_name, make_path, remove_path),
 		cmocka_unit_test_setup_teardown(test_default_ehlo_name, make_path, remove_path),
-		cmocka_unit_test_setup_teardown(test_settings_that_contradict, make_path, remove_path),
+		cmocka_unit_test_setup_teardown(test_settings_that_contradict, make_path,
+						remove_path),
 		cmocka_unit_test(test_missing_file),
 	};
 

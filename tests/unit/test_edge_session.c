@@ -1,6 +1,7 @@
 /*
- * A whole edge but for its start: listener, strangers, sessions, allow-list, transactions; on loopback, with the transport's own
- * tunnel client as mail host. Recipients are at domains that fail without a mail server.
+ * A whole edge but for its start: listener, strangers, sessions, allow-list, transactions; on
+ * loopback, with the transport's own tunnel client as mail host. Recipients are at domains that
+ * fail without a mail server.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,7 +72,8 @@ static void make_file(char *path, const char *text)
 
 static void listen_somewhere(struct fixture *fixture)
 {
-	struct sockaddr_in bound = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in bound = { .sin_family = AF_INET,
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t length = sizeof(bound);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -99,8 +101,10 @@ static void start_edge(struct fixture *fixture)
 	fixture->dns = fake_dns_start(zones);
 	snprintf(conf, sizeof(conf),
 		 "ehlo_name = \"relay.test.example\"; resolvers = \"%s\"; ipv6 = \"off\";\n"
-		 "message_size_limit = \"100k\"; content_memory = \"1M\"; recipient_limit = 5; sessions = 6; sessions_per_client = 3;\n"
-		 "strangers = 8; strangers_per_network = 8; drain_time = 3;\n", fixture->dns->address);
+		 "message_size_limit = \"100k\"; content_memory = \"1M\"; recipient_limit = 5; "
+		 "sessions = 6; sessions_per_client = 3;\n"
+		 "strangers = 8; strangers_per_network = 8; drain_time = 3;\n",
+		 fixture->dns->address);
 	make_file(fixture->conf_path, conf);
 	make_file(fixture->clients_path, "");
 	noise_keypair_generate(&fixture->edge_key);
@@ -111,7 +115,8 @@ static void start_edge(struct fixture *fixture)
 	if (edge->setup == NULL)
 		fail_msg("%s", error);
 	edge->key = noise_keypair_static_key(&fixture->edge_key);
-	edge->clients = client_list_create(fixture->clients_path, edge->key.public_key, error, sizeof(error));
+	edge->clients = client_list_create(fixture->clients_path, edge->key.public_key, error,
+					   sizeof(error));
 	if (edge->clients == NULL)
 		fail_msg("%s", error);
 	pthread_mutex_init(&edge->setup_lock, NULL);
@@ -121,7 +126,8 @@ static void start_edge(struct fixture *fixture)
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
 	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	listen_somewhere(fixture);
-	assert_int_equal(pipe(fixture->signals), 0);	/* as a signalfd; one of the process is not needed */
+	assert_int_equal(pipe(fixture->signals),
+			 0); /* as a signalfd; one of the process is not needed */
 	assert_int_equal(pthread_create(&fixture->thread, NULL, run_listener, fixture), 0);
 	fixture->is_running = true;
 }
@@ -161,7 +167,8 @@ static int tear_down(void **state)
 		join_edge(fixture);
 	}
 	left = session_table_wait_empty(&fixture->edge.sessions, deadline_in_ms(0)) != 0 ||
-	       content_pool_used(&fixture->edge.content_pool) != 0 || atomic_load(&fixture->edge.setup->references) != 1;
+	       content_pool_used(&fixture->edge.content_pool) != 0 ||
+	       atomic_load(&fixture->edge.setup->references) != 1;
 	edge_setup_release(fixture->edge.setup);
 	client_list_destroy(fixture->edge.clients);
 	content_pool_wipe(&fixture->edge.content_pool);
@@ -177,7 +184,8 @@ static int tear_down(void **state)
 
 /* ---- a mail host ---- */
 
-static enum tunnel_failure try_connect(struct fixture *fixture, struct tunnel *tunnel, int who, struct frame_info *info)
+static enum tunnel_failure try_connect(struct fixture *fixture, struct tunnel *tunnel, int who,
+				       struct frame_info *info)
 {
 	struct tunnel_client_params params = {
 		.own = noise_keypair_static_key(&fixture->keys[who]),
@@ -222,14 +230,16 @@ static void send_envelope(struct tunnel *tunnel, uint32_t transaction, uint64_t 
 	send_now(tunnel, &frame);
 }
 
-static void send_recipient(struct tunnel *tunnel, uint32_t transaction, uint32_t index, const char *path)
+static void send_recipient(struct tunnel *tunnel, uint32_t transaction, uint32_t index,
+			   const char *path)
 {
 	struct frame frame = { .type = FRAME_RECIPIENT, .transaction = transaction };
 	char error[200];
 
 	frame.u.recipient.index = index;
-	assert_int_equal(mailbox_parse(&frame.u.recipient.recipient.forward_path, path, strlen(path), false, error,
-				       sizeof(error)), 0);
+	assert_int_equal(mailbox_parse(&frame.u.recipient.recipient.forward_path, path,
+				       strlen(path), false, error, sizeof(error)),
+			 0);
 	send_now(tunnel, &frame);
 }
 
@@ -269,8 +279,9 @@ static void expect(struct tunnel *tunnel, struct frame *frame, uint8_t type, uin
 	if (failure != TUNNEL_OK)
 		fail_msg("no %s: %s", frame_type_name(type), tunnel->error);
 	if (frame->type != type || frame->transaction != transaction)
-		fail_msg("%s of transaction %u instead of %s of %u (%s)", frame_type_name(frame->type), frame->transaction,
-			 frame_type_name(type), transaction, frame->type == FRAME_CLOSE ? frame->u.close.text : "");
+		fail_msg("%s of transaction %u instead of %s of %u (%s)",
+			 frame_type_name(frame->type), frame->transaction, frame_type_name(type),
+			 transaction, frame->type == FRAME_CLOSE ? frame->u.close.text : "");
 }
 
 static void expect_close(struct tunnel *tunnel, enum close_reason reason)
@@ -284,7 +295,8 @@ static void expect_close(struct tunnel *tunnel, enum close_reason reason)
 }
 
 /* One STATUS for each of `count` recipients, all with this code, then DONE. */
-static void expect_outcomes(struct tunnel *tunnel, uint32_t transaction, size_t count, const char *code)
+static void expect_outcomes(struct tunnel *tunnel, uint32_t transaction, size_t count,
+			    const char *code)
 {
 	char text[ENHANCED_STATUS_TEXT_MAX];
 	unsigned seen[10] = { 0 };
@@ -292,7 +304,9 @@ static void expect_outcomes(struct tunnel *tunnel, uint32_t transaction, size_t 
 
 	for (size_t i = 0; i < count; i++) {
 		expect(tunnel, &frame, FRAME_DELIVERY_STATUS, transaction);
-		assert_string_equal(enhanced_status_print(frame.u.status.status.status, text, sizeof(text)), code);
+		assert_string_equal(
+			enhanced_status_print(frame.u.status.status.status, text, sizeof(text)),
+			code);
 		assert_true(frame.u.status.index < count && seen[frame.u.status.index]++ == 0);
 	}
 	expect(tunnel, &frame, FRAME_DONE, transaction);
@@ -330,7 +344,10 @@ static int connect_raw(struct fixture *fixture)
 	return fd;
 }
 
-/* Closes the socket; the edge must have closed its end within `patience_ms`, and not have sent a byte. */
+/*
+ * Closes the socket; the edge must have closed its end within `patience_ms`, and not have sent a
+ * byte.
+ */
 static void expect_silent_close(int fd, int patience_ms)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
@@ -345,7 +362,9 @@ static void expect_silent_close(int fd, int patience_ms)
 static void test_noise_gets_no_byte(void **state)
 {
 	static const char *const rows[] = {
-		"GET / HTTP/1.1\r\nHost: relay.test.example\r\n\r\n", "\x16\x03\x01\x02", "SSH-2.0-OpenSSH_9.2\r\n",
+		"GET / HTTP/1.1\r\nHost: relay.test.example\r\n\r\n",
+		"\x16\x03\x01\x02",
+		"SSH-2.0-OpenSSH_9.2\r\n",
 		"HELO relay.test.example\r\n",
 	};
 	struct fixture *fixture = *state;
@@ -365,7 +384,8 @@ static void test_noise_gets_no_byte(void **state)
 		expect_silent_close(long_fd, 3000);
 	}
 	randombytes_buf(bytes, sizeof(bytes));
-	for (size_t length = TUNNEL_INITIATION_SIZE; length < TUNNEL_INITIATION_SIZE + 3; length++) {
+	for (size_t length = TUNNEL_INITIATION_SIZE; length < TUNNEL_INITIATION_SIZE + 3;
+	     length++) {
 		int fd = connect_raw(fixture);
 
 		assert_true(send(fd, bytes, length, MSG_NOSIGNAL) > 0);
@@ -399,7 +419,10 @@ static void test_unknown_key(void **state)
 	wait_for_sessions(fixture, 0);
 }
 
-/* Case 102, small: a table full of silent ones, and a mail host still gets in. The silent ones go, without a byte. */
+/*
+ * Case 102, small: a table full of silent ones, and a mail host still gets in. The silent ones go,
+ * without a byte.
+ */
 static void test_full_of_strangers(void **state)
 {
 	struct fixture *fixture = *state;
@@ -425,7 +448,10 @@ static void hold_up(struct fixture *fixture)
 	usleep(1300000);
 }
 
-/* Two events of one round: a newcomer takes the place of a stranger that has just spoken. It does not pay for those words. */
+/*
+ * Two events of one round: a newcomer takes the place of a stranger that has just spoken. It does
+ * not pay for those words.
+ */
 static void test_newcomer_in_the_row_of_a_talker(void **state)
 {
 	struct fixture *fixture = *state;
@@ -661,10 +687,20 @@ static void refused_without_recipient(struct tunnel *tunnel)
 
 static void test_protocol_errors(void **state)
 {
-	static void (*const rows[])(struct tunnel *tunnel) = {
-		second_envelope, same_id_again, smaller_id, id_from_the_future, content_without_envelope,
-		content_without_recipient, gap, recipient_after_content, wrong_digest, the_edges_own_words,
-		status_of_an_old_one, info_from_a_client, refused_without_recipient,
+	static void (*const rows[])(struct tunnel * tunnel) = {
+		second_envelope,
+		same_id_again,
+		smaller_id,
+		id_from_the_future,
+		content_without_envelope,
+		content_without_recipient,
+		gap,
+		recipient_after_content,
+		wrong_digest,
+		the_edges_own_words,
+		status_of_an_old_one,
+		info_from_a_client,
+		refused_without_recipient,
 	};
 	struct fixture *fixture = *state;
 
@@ -694,7 +730,8 @@ static void test_limits(void **state)
 	wait_for_sessions(fixture, 3);
 	for (size_t i = 3; i < 6; i++)
 		connect_as(fixture, &tunnels[i], BOB);
-	assert_int_equal(try_connect(fixture, &tunnels[6], BOB, &info), TUNNEL_NO_ANSWER);	/* six in all */
+	assert_int_equal(try_connect(fixture, &tunnels[6], BOB, &info),
+			 TUNNEL_NO_ANSWER); /* six in all */
 	tunnel_close(&tunnels[0], 0, NULL);
 	wait_for_sessions(fixture, 5);
 	connect_as(fixture, &tunnels[0], ALICE);
@@ -811,7 +848,9 @@ static void test_reload(void **state)
 	send_recipient(&tunnel, 1, 0, "a@" NOWHERE);
 	check_answers_ping(&tunnel);
 	file = fopen(fixture->conf_path, "w");
-	fputs("ehlo_name = \"new.test.example\"; resolvers = \"127.0.0.1@1\"; ipv6 = \"off\"; message_size_limit = 1024;\n", file);
+	fputs("ehlo_name = \"new.test.example\"; resolvers = \"127.0.0.1@1\"; ipv6 = \"off\"; "
+	      "message_size_limit = 1024;\n",
+	      file);
 	fclose(file);
 	raise_in_edge(fixture, SIGHUP);
 	for (int i = 0; i < 500; i++) {
@@ -879,7 +918,8 @@ static void test_many_at_once(void **state)
 
 	for (size_t i = 0; i < 6; i++) {
 		senders[i] = (struct sender){ .fixture = fixture, .who = i < 3 ? ALICE : BOB };
-		assert_int_equal(pthread_create(&senders[i].thread, NULL, send_messages, &senders[i]), 0);
+		assert_int_equal(
+			pthread_create(&senders[i].thread, NULL, send_messages, &senders[i]), 0);
 	}
 	authorize(fixture, "10");	/* the same two, read again */
 	raise_in_edge(fixture, SIGHUP);

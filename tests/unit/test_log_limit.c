@@ -11,8 +11,12 @@
 
 #include "edge/log_limit.h"
 
-/* Asks `count` times at this moment; returns how often it was allowed, and what was logged meanwhile. */
-static unsigned ask(struct log_limit *limit, int64_t now_ms, unsigned count, char *text, size_t size)
+/*
+ * Asks `count` times at this moment; returns how often it was allowed, and what was logged
+ * meanwhile.
+ */
+static unsigned ask(struct log_limit *limit, int64_t now_ms, unsigned count, char *text,
+		    size_t size)
 {
 	int ends[2], saved;
 	unsigned allowed = 0;
@@ -57,7 +61,8 @@ static void test_windows(void **state)
 	assert_int_equal(LOG_LIMIT_LINES_PER_MINUTE, 20);
 	log_limit_init(&limit);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(ask(&limit, rows[i].now_ms, rows[i].asked, text, sizeof(text)), rows[i].allowed);
+		assert_int_equal(ask(&limit, rows[i].now_ms, rows[i].asked, text, sizeof(text)),
+				 rows[i].allowed);
 		assert_string_equal(text, rows[i].logged);
 	}
 }

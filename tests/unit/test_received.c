@@ -1,4 +1,7 @@
-/* The trace field: its words and date, and how fields of others and our own are counted (loop detection). */
+/*
+ * The trace field: its words and date, and how fields of others and our own are counted (loop
+ * detection).
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,17 +23,26 @@ static void test_print(void **state)
 		time_t now;
 		const char *queue_id, *expected;
 	} rows[] = {
-		{ 0, "4XyZ", "Received: by " EDGE " (postern) id 4XyZ;\r\n\tThu, 1 Jan 1970 00:00:00 +0000\r\n" },
-		{ 0, "", "Received: by " EDGE " (postern);\r\n\tThu, 1 Jan 1970 00:00:00 +0000\r\n" },
-		{ 1709251199, "A", "Received: by " EDGE " (postern) id A;\r\n\tThu, 29 Feb 2024 23:59:59 +0000\r\n" },
-		{ 1735689599, "A", "Received: by " EDGE " (postern) id A;\r\n\tTue, 31 Dec 2024 23:59:59 +0000\r\n" },
-		{ INT64_C(4102444800), "A", "Received: by " EDGE " (postern) id A;\r\n\tFri, 1 Jan 2100 00:00:00 +0000\r\n" },
+		{ 0, "4XyZ",
+		  "Received: by " EDGE
+		  " (postern) id 4XyZ;\r\n\tThu, 1 Jan 1970 00:00:00 +0000\r\n" },
+		{ 0, "",
+		  "Received: by " EDGE " (postern);\r\n\tThu, 1 Jan 1970 00:00:00 +0000\r\n" },
+		{ 1709251199, "A",
+		  "Received: by " EDGE
+		  " (postern) id A;\r\n\tThu, 29 Feb 2024 23:59:59 +0000\r\n" },
+		{ 1735689599, "A",
+		  "Received: by " EDGE
+		  " (postern) id A;\r\n\tTue, 31 Dec 2024 23:59:59 +0000\r\n" },
+		{ INT64_C(4102444800), "A",
+		  "Received: by " EDGE " (postern) id A;\r\n\tFri, 1 Jan 2100 00:00:00 +0000\r\n" },
 	};
 	char out[RECEIVED_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		size_t length = received_print(out, sizeof(out), EDGE, rows[i].queue_id, rows[i].now);
+		size_t length = received_print(out, sizeof(out), EDGE, rows[i].queue_id,
+					       rows[i].now);
 
 		assert_string_equal(out, rows[i].expected);
 		assert_int_equal(length, strlen(rows[i].expected));
@@ -68,7 +80,7 @@ static void test_longest_names_fit(void **state)
 	length = received_print(out, sizeof(out), name, queue_id, 1735689599);
 	assert_true(length > 255 + 63);
 	assert_memory_equal(out + length - 7, "+0000\r\n", 7);
-	assert_int_equal(received_print(out, 40, name, queue_id, 0), 0);	/* never half a field */
+	assert_int_equal(received_print(out, 40, name, queue_id, 0), 0); /* never half a field */
 }
 
 #define OWN "Received: by " EDGE " (postern) id X;\r\n\tThu, 1 Jan 1970 00:00:00 +0000\r\n"
@@ -96,13 +108,15 @@ static const struct row rows[] = {
 	{ "Received: by " EDGE " (Postfix) id 1; x\r\n", 1, 0 },
 	{ "Received: by " EDGE " (poster\r\n\r\n", 1, 0 },
 	/* no Received fields */
-	{ "X-Received: by " EDGE " (postern); x\r\nReceived-SPF: pass\r\nReceive: x\r\nReceived\r\n", 0, 0 },
+	{ "X-Received: by " EDGE
+	  " (postern); x\r\nReceived-SPF: pass\r\nReceive: x\r\nReceived\r\n",
+	  0, 0 },
 	{ "Subject: x\r\n Received: by " EDGE " (postern); x\r\n\tReceived: y\r\n\r\n", 0, 0 },
 	/* the header section ends at the first empty line */
 	{ HOP "\r\n" HOP OWN, 1, 0 },
 	{ "\r\n" HOP OWN, 0, 0 },
-	{ HOP " \r\n" HOP "\r\n", 2, 0 },	/* a folded line of white space is no empty line */
-	{ HOP "Received: cut", 1, 0 },		/* unsound content: the last line has no end */
+	{ HOP " \r\n" HOP "\r\n", 2, 0 }, /* a folded line of white space is no empty line */
+	{ HOP "Received: cut", 1, 0 }, /* unsound content: the last line has no end */
 };
 
 static void count_in_pieces(const struct row *row, size_t piece)
@@ -115,7 +129,9 @@ static void count_in_pieces(const struct row *row, size_t piece)
 	content_pool_init(&pool, 1 << 20);
 	content_init(&content, &pool);
 	for (size_t i = 0; i < length; i += piece)
-		assert_int_equal(content_append(&content, row->content + i, length - i < piece ? length - i : piece), CONTENT_OK);
+		assert_int_equal(content_append(&content, row->content + i,
+						length - i < piece ? length - i : piece),
+				 CONTENT_OK);
 	count = received_count(&content, EDGE);
 	if (count.hops != row->hops || count.own != row->own)
 		fail_msg("%zu hops, %zu own in \"%s\"", count.hops, count.own, row->content);
@@ -132,7 +148,10 @@ static void test_count(void **state)
 	}
 }
 
-/* The same fields, moved over the boundary between the first chunk and the second one byte at a time. */
+/*
+ * The same fields, moved over the boundary between the first chunk and the second one byte at a
+ * time.
+ */
 static void test_count_across_chunks(void **state)
 {
 	static const char tail[] = "\r\n" HOP OWN "\r\n" HOP;
@@ -163,7 +182,9 @@ static void test_own_field_with_the_longest_name(void **state)
 	name[255] = '\0';
 	content_pool_init(&pool, 1 << 20);
 	content_init(&content, &pool);
-	assert_int_equal(content_append(&content, out, received_print(out, sizeof(out), name, "Q", 0)), CONTENT_OK);
+	assert_int_equal(
+		content_append(&content, out, received_print(out, sizeof(out), name, "Q", 0)),
+		CONTENT_OK);
 	assert_int_equal(received_count(&content, name).own, 1);
 	name[254] = 'm';
 	assert_int_equal(received_count(&content, name).own, 0);

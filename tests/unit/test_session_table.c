@@ -1,4 +1,6 @@
-/* The tunnels that are up: limits, waking the idle ones, leaving the busy ones alone, and the end. */
+/*
+ * The tunnels that are up: limits, waking the idle ones, leaving the busy ones alone, and the end.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,7 +119,10 @@ static void test_limit_per_client(void **state)
 		session_table_remove(&table, &entries[i]);
 }
 
-/* Case 95: the idle tunnel of a revoked client ends at once, the busy one after its transaction, those of others not at all. */
+/*
+ * Case 95: the idle tunnel of a revoked client ends at once, the busy one after its transaction,
+ * those of others not at all.
+ */
 static void test_end(void **state)
 {
 	struct session_entry in_handshake;
@@ -132,8 +137,10 @@ static void test_end(void **state)
 	open_session(&table, &gone, "mail");
 	assert_true(session_table_add(&table, &in_handshake, MANY));
 	assert_int_equal(session_table_begin(&table, &busy.entry), 0);
-	session_table_release(&table, &gone.entry);	/* its number may be another's by now: not to be touched */
-	assert_int_equal(session_table_end(&table, name_is, (void *)(uintptr_t)"mail", CLOSE_REVOKED), 3);
+	session_table_release(
+		&table, &gone.entry); /* its number may be another's by now: not to be touched */
+	assert_int_equal(
+		session_table_end(&table, name_is, (void *)(uintptr_t) "mail", CLOSE_REVOKED), 3);
 	assert_true(is_awake(&idle));
 	assert_false(is_awake(&busy));
 	assert_false(is_awake(&other));
@@ -144,7 +151,8 @@ static void test_end(void **state)
 	assert_int_equal(session_table_end_reason(&table, &other.entry), 0);
 	assert_int_equal(session_table_end_reason(&table, &in_handshake), 0);
 	/* what was ended is not ended again */
-	assert_int_equal(session_table_end(&table, name_is, (void *)(uintptr_t)"mail", CLOSE_REVOKED), 0);
+	assert_int_equal(
+		session_table_end(&table, name_is, (void *)(uintptr_t) "mail", CLOSE_REVOKED), 0);
 	assert_int_equal(session_table_finish(&table, &busy.entry), CLOSE_REVOKED);
 	assert_int_equal(session_table_begin(&table, &other.entry), 0);
 	assert_int_equal(session_table_finish(&table, &other.entry), 0);
@@ -255,14 +263,18 @@ static int start_session(struct shared *shared, pthread_t *thread, const char *n
 	session->shared = shared;
 	session->fd = ends[0];
 	assert_true(session_table_add(&shared->table, &session->entry, MANY));
-	assert_true(session_table_admit(&shared->table, &session->entry, session->fd, &client, MANY));
+	assert_true(
+		session_table_admit(&shared->table, &session->entry, session->fd, &client, MANY));
 	assert_int_equal(pthread_create(thread, NULL, serve, session), 0);
 	return ends[1];
 }
 
 #define THREADS 40
 
-/* Half revoked, then all stopped, while they work: everyone ends, nobody is forgotten, a transaction under way is finished. */
+/*
+ * Half revoked, then all stopped, while they work: everyone ends, nobody is forgotten, a
+ * transaction under way is finished.
+ */
 static void test_threads_end(void **state)
 {
 	struct shared *shared = calloc(1, sizeof(*shared));

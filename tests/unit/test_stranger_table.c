@@ -16,7 +16,10 @@
 
 #include "edge/stranger_table.h"
 
-/* A descriptor that can be closed and asked about. The number may be used again, so each is one end of a pair with a witness. */
+/*
+ * A descriptor that can be closed and asked about. The number may be used again, so each is one end
+ * of a pair with a witness.
+ */
 struct witness {
 	int mine;
 };
@@ -25,7 +28,8 @@ static int open_pair(struct witness *witness)
 {
 	int ends[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
+			 0);
 	witness->mine = ends[0];
 	return ends[1];
 }
@@ -52,7 +56,8 @@ static struct sockaddr_storage address_of(const char *text)
 	return address;
 }
 
-static uint32_t add(struct stranger_table *table, struct witness *witness, const char *from, struct deadline deadline)
+static uint32_t add(struct stranger_table *table, struct witness *witness, const char *from,
+		    struct deadline deadline)
 {
 	struct sockaddr_storage address = address_of(from);
 
@@ -77,7 +82,8 @@ static void close_all(struct witness *witnesses, size_t count)
 
 static void test_oldest_makes_room(void **state)
 {
-	static const char *const from[] = { "192.0.2.1", "198.51.100.1", "203.0.113.1", "10.0.0.1", "10.0.1.1" };
+	static const char *const from[] = { "192.0.2.1", "198.51.100.1", "203.0.113.1", "10.0.0.1",
+					    "10.0.1.1" };
 	struct witness witnesses[5];
 	struct stranger_table table;
 
@@ -155,7 +161,10 @@ static void test_oldest_of_the_network_goes(void **state)
 	close_all(witnesses, 6);
 }
 
-/* Takes out of every position; what is left is whole, the row is used again, the socket is not closed. */
+/*
+ * Takes out of every position; what is left is whole, the row is used again, the socket is not
+ * closed.
+ */
 static void test_take(void **state)
 {
 	(void)state;
@@ -216,19 +225,24 @@ static void check_table(const struct stranger_table *table)
 	uint32_t before = STRANGER_NONE;
 	size_t used = 0, unused = 0;
 
-	for (uint32_t row = table->oldest; row != STRANGER_NONE; row = table->rows[row].newer, used++) {
+	for (uint32_t row = table->oldest; row != STRANGER_NONE;
+	     row = table->rows[row].newer, used++) {
 		assert_true(table->rows[row].fd >= 0);
 		assert_int_equal(table->rows[row].older, before);
 		before = row;
 	}
 	assert_int_equal(table->newest, before);
-	for (uint32_t row = table->free; row != STRANGER_NONE; row = table->rows[row].newer, unused++)
+	for (uint32_t row = table->free; row != STRANGER_NONE;
+	     row = table->rows[row].newer, unused++)
 		assert_int_equal(table->rows[row].fd, -1);
 	assert_int_equal(used, table->count);
 	assert_int_equal(used + unused, table->capacity);
 }
 
-/* Case 102: ten thousand that say nothing. The table does not grow, and a mail host from elsewhere gets and keeps its row. */
+/*
+ * Case 102: ten thousand that say nothing. The table does not grow, and a mail host from elsewhere
+ * gets and keeps its row.
+ */
 static void test_flood(void **state)
 {
 	struct stranger_table table;
@@ -243,7 +257,8 @@ static void test_flood(void **state)
 
 		snprintf(from, sizeof(from), "198.51.%u.%u", i % 5, i / 5 % 256);
 		address = address_of(from);
-		stranger_table_add(&table, open("/dev/null", O_RDONLY | O_CLOEXEC), &address, deadline_in_ms(5000));
+		stranger_table_add(&table, open("/dev/null", O_RDONLY | O_CLOEXEC), &address,
+				   deadline_in_ms(5000));
 		if (i == 5000)
 			kept = add(&table, &legitimate, "192.0.2.1", deadline_in_ms(5000));
 		if (i % 100 == 0)
@@ -259,7 +274,8 @@ static void test_flood(void **state)
 
 		snprintf(from, sizeof(from), "2001:db8:%x:%x00::1", i / 256, i % 256);
 		address = address_of(from);
-		row = stranger_table_add(&table, open("/dev/null", O_RDONLY | O_CLOEXEC), &address, deadline_in_ms(5000));
+		row = stranger_table_add(&table, open("/dev/null", O_RDONLY | O_CLOEXEC), &address,
+					 deadline_in_ms(5000));
 		assert_int_equal(table.newest, row);
 		if (i % 100 == 0)
 			check_table(&table);

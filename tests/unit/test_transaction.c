@@ -1,6 +1,7 @@
 /*
- * One transaction as a mail host sends it, honest or not: what breaks a limit is refused for every recipient, what breaks the
- * protocol ends the tunnel, and nothing is kept of either. Cases 104, 116.
+ * One transaction as a mail host sends it, honest or not: what breaks a limit is refused for every
+ * recipient, what breaks the protocol ends the tunnel, and nothing is kept of either. Cases 104,
+ * 116.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +56,8 @@ static int tear_down(void **state)
 
 	transaction_end(&fixture->transaction);
 	transaction_end(&fixture->transaction);
-	left = atomic_load(&fixture->setup.references) != 1 || content_pool_used(&fixture->edge.content_pool) != 0 ||
+	left = atomic_load(&fixture->setup.references) != 1 ||
+	       content_pool_used(&fixture->edge.content_pool) != 0 ||
 	       fixture->transaction.state != TRANSACTION_NONE;
 	pthread_mutex_destroy(&fixture->edge.setup_lock);
 	content_pool_wipe(&fixture->edge.content_pool);
@@ -66,14 +68,17 @@ static int tear_down(void **state)
 
 static void begin_declaring(struct fixture *fixture, uint64_t size)
 {
-	struct frame_envelope frame = { .envelope = { .queue_id = "4XyZ", .declared_size = size }, .budget_ms = 600000 };
+	struct frame_envelope frame = { .envelope = { .queue_id = "4XyZ", .declared_size = size },
+					.budget_ms = 600000 };
 
-	transaction_begin(&fixture->transaction, &fixture->edge, fixture->transaction.id + 1, &frame);
+	transaction_begin(&fixture->transaction, &fixture->edge, fixture->transaction.id + 1,
+			  &frame);
 }
 
 static bool add_recipient(struct fixture *fixture, uint32_t index)
 {
-	struct recipient recipient = { .forward_path = { .local_part = "user", .domain = "example.net" } };
+	struct recipient recipient = { .forward_path = { .local_part = "user",
+							 .domain = "example.net" } };
 
 	return transaction_add_recipient(&fixture->transaction, index, &recipient);
 }
@@ -102,7 +107,9 @@ static bool complete(struct fixture *fixture, const void *bytes, size_t length)
 	return transaction_complete(&fixture->transaction, out, length);
 }
 
-/* Refused with this code, cleanly: a status like any other, and the content is given back at once. */
+/*
+ * Refused with this code, cleanly: a status like any other, and the content is given back at once.
+ */
 static void check_refused(struct fixture *fixture, struct enhanced_status code, const char *words)
 {
 	const struct delivery_status *refusal = &fixture->transaction.refusal;
@@ -160,7 +167,9 @@ static void test_budget(void **state)
 	static const struct {
 		uint32_t budget_ms;
 		int64_t expected_ms;
-	} rows[] = { { 600000, 60000 }, { 60000, 60000 }, { 5000, 5000 }, { 0, 0 }, { UINT32_MAX, 60000 } };
+	} rows[] = {
+		{ 600000, 60000 }, { 60000, 60000 }, { 5000, 5000 }, { 0, 0 }, { UINT32_MAX, 60000 }
+	};
 	struct fixture *fixture = *state;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -169,7 +178,8 @@ static void test_budget(void **state)
 
 		transaction_begin(&fixture->transaction, &fixture->edge, 1, &frame);
 		left_ms = deadline_left_ms(fixture->transaction.deadline);
-		assert_true(left_ms <= rows[i].expected_ms && left_ms >= rows[i].expected_ms - 4000);
+		assert_true(left_ms <= rows[i].expected_ms &&
+			    left_ms >= rows[i].expected_ms - 4000);
 		transaction_end(&fixture->transaction);
 	}
 }
@@ -182,7 +192,8 @@ static void test_declared_size(void **state)
 	assert_int_equal(fixture->transaction.state, TRANSACTION_RECEIVING);
 	transaction_end(&fixture->transaction);
 	begin_declaring(fixture, 100001);
-	check_refused(fixture, ENHANCED_STATUS(5, 3, 4), "message size 100001 exceeds this edge's limit of 100000 bytes");
+	check_refused(fixture, ENHANCED_STATUS(5, 3, 4),
+		      "message size 100001 exceeds this edge's limit of 100000 bytes");
 	/* it still learns who is to get the refusal, and takes no content */
 	assert_true(add_recipient(fixture, 0));
 	assert_true(add_recipient(fixture, 1));
@@ -214,7 +225,8 @@ static void test_real_size(void **state)
 	assert_true(add_recipient(fixture, 0));
 	assert_true(transaction_add_content(&fixture->transaction, content, 100000));
 	assert_true(transaction_add_content(&fixture->transaction, "x", 1));
-	check_refused(fixture, ENHANCED_STATUS(5, 3, 4), "message exceeds this edge's limit of 100000 bytes");
+	check_refused(fixture, ENHANCED_STATUS(5, 3, 4),
+		      "message exceeds this edge's limit of 100000 bytes");
 	free(content);
 }
 
@@ -228,7 +240,8 @@ static void test_too_many_recipients(void **state)
 	assert_int_equal(fixture->transaction.state, TRANSACTION_RECEIVING);
 	for (uint32_t i = 3; i < TUNNEL_RECIPIENTS_MAX; i++) {
 		assert_true(add_recipient(fixture, i));
-		check_refused(fixture, ENHANCED_STATUS(4, 5, 3), "more recipients than this edge's limit of 3");
+		check_refused(fixture, ENHANCED_STATUS(4, 5, 3),
+			      "more recipients than this edge's limit of 3");
 	}
 	/* each one is to be answered */
 	assert_int_equal(fixture->transaction.envelope.recipient_count, TUNNEL_RECIPIENTS_MAX);
@@ -306,12 +319,17 @@ static void test_lies_about_the_content(void **state)
 	for (uint64_t lie = 0; lie < 3; lie++) {
 		begin(fixture);
 		assert_true(add_text(fixture, MESSAGE));
-		assert_int_equal(transaction_complete(&fixture->transaction, digest, strlen(MESSAGE) - 1 + lie), lie == 1);
+		assert_int_equal(transaction_complete(&fixture->transaction, digest,
+						      strlen(MESSAGE) - 1 + lie),
+				 lie == 1);
 		transaction_end(&fixture->transaction);
 	}
 }
 
-/* Case 116: nothing that some server could take for an end of data comes through, wherever the frames are cut. */
+/*
+ * Case 116: nothing that some server could take for an end of data comes through, wherever the
+ * frames are cut.
+ */
 static void test_smuggling(void **state)
 {
 	static const struct {
@@ -319,8 +337,17 @@ static void test_smuggling(void **state)
 		size_t length;
 	} rows[] = {
 #define ROW(text) { text, sizeof(text) - 1 }
-		ROW("a\n.\nb\r\n"), ROW("a\r\n.\nb\r\n"), ROW("a\n.\r\nb\r\n"), ROW("a\r.\rb\r\n"), ROW("a\r\n.\r\r\nb\r\n"),
-		ROW("a\r\n.\r\nb\r\n"), ROW(".\r\nb\r\n"), ROW("a\r\n.\rb\r\n"), ROW("a\nb\r\n"), ROW("a\rb\r\n"), ROW("\n\r\n"),
+		ROW("a\n.\nb\r\n"),
+		ROW("a\r\n.\nb\r\n"),
+		ROW("a\n.\r\nb\r\n"),
+		ROW("a\r.\rb\r\n"),
+		ROW("a\r\n.\r\r\nb\r\n"),
+		ROW("a\r\n.\r\nb\r\n"),
+		ROW(".\r\nb\r\n"),
+		ROW("a\r\n.\rb\r\n"),
+		ROW("a\nb\r\n"),
+		ROW("a\rb\r\n"),
+		ROW("\n\r\n"),
 		ROW("a\r\r\nb\r\n"),
 	};
 	struct fixture *fixture = *state;
@@ -328,15 +355,21 @@ static void test_smuggling(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (size_t cut = 1; cut < rows[i].length; cut++) {
 			begin(fixture);
-			assert_true(transaction_add_content(&fixture->transaction, rows[i].bytes, cut));
-			assert_true(transaction_add_content(&fixture->transaction, rows[i].bytes + cut, rows[i].length - cut));
-			check_refused(fixture, ENHANCED_STATUS(5, 6, 0), "content with a bare CR or LF");
+			assert_true(
+				transaction_add_content(&fixture->transaction, rows[i].bytes, cut));
+			assert_true(transaction_add_content(
+				&fixture->transaction, rows[i].bytes + cut, rows[i].length - cut));
+			check_refused(fixture, ENHANCED_STATUS(5, 6, 0),
+				      "content with a bare CR or LF");
 			transaction_end(&fixture->transaction);
 		}
 	}
 }
 
-/* NUL and dots are content (the rest of case 116): "\r\n\0.\r\n" is no end of data, and a stuffed dot none either. */
+/*
+ * NUL and dots are content (the rest of case 116): "\r\n\0.\r\n" is no end of data, and a stuffed
+ * dot none either.
+ */
 static void test_sound_though_odd(void **state)
 {
 	static const char text[] = "a\r\n\0.\r\n..\r\n.x\r\n";
@@ -383,7 +416,8 @@ static void test_pool_full(void **state)
 		assert_true(transaction_add_content(&fixture->transaction, bytes, 32768));
 	fixture->setup.conf.message_size_limit = 1 << 20;
 	assert_true(transaction_add_content(&fixture->transaction, bytes, 500000));
-	assert_int_equal(content_pool_used(pool), used);	/* the other keeps its own, this one nothing */
+	assert_int_equal(content_pool_used(pool),
+			 used); /* the other keeps its own, this one nothing */
 	content_wipe(&other);
 	check_refused(fixture, ENHANCED_STATUS(4, 3, 1), "content_memory");
 	/* the first refusal stands, though there is room again */
@@ -399,7 +433,11 @@ static void test_loops(void **state)
 		unsigned hops, own;
 		bool is_loop;
 	} rows[] = {
-		{ 0, 0, false }, { 10, 0, false }, { 11, 0, true }, { 3, RECEIVED_OWN_MAX - 1, false }, { 2, RECEIVED_OWN_MAX, true },
+		{ 0, 0, false },
+		{ 10, 0, false },
+		{ 11, 0, true },
+		{ 3, RECEIVED_OWN_MAX - 1, false },
+		{ 2, RECEIVED_OWN_MAX, true },
 		{ 0, RECEIVED_OWN_MAX, true },
 	};
 	struct fixture *fixture = *state;
