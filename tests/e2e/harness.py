@@ -13,6 +13,7 @@ emptied and a stopped edge is started again.
 """
 import contextlib
 import ctypes
+import glob
 import json
 import os
 import re
@@ -370,8 +371,19 @@ class Case(unittest.TestCase):
     maxDiff = 4000
 
     def setUp(self):
+        self.addCleanup(self.sanitizers_are_silent)
         lab.reset()
         lab.started = time.time()
+
+
+    def sanitizers_are_silent(self):
+        """Builds with a sanitizer: nothing was found, in the edge or in any transport."""
+        for host in (lab.home, lab.vps):
+            for path in glob.glob(host.path("/var/log/sanitizer/*")):
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    report = file.read()
+                os.unlink(path)
+                self.fail(f"{host.name}: {os.path.basename(path)}\n{report[:6000]}")
 
 
 def excerpts():

@@ -31,7 +31,6 @@ def recipients():
 
 class Fifty(Case):
     def test_fifty_recipients(self):
-        """tsan: also run with the thread sanitizer."""
         rows = recipients()
         self.assertEqual(len(rows), 50)
         self.assertEqual(len({address.split("@")[1] for address in rows}), 20 - 1)

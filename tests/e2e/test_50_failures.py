@@ -46,7 +46,6 @@ class Failures(Case):
         self.assertEqual(lab.home.grep_log(r"status=bounced"), [])
 
     def test_edge_killed_and_started_again(self):
-        """tsan: also run with the thread sanitizer."""
         first = self.inject()
         lab.home.wait_log(rf"{first}: to=.*status=sent")
         lab.edge.kill()
@@ -172,7 +171,6 @@ class Steady(Case):
         lab.home.wait_queue_empty(120)
 
     def test_2000_deliveries_leave_nothing_behind(self):
-        """tsan: also run with the thread sanitizer."""
         self.deliver(500)
         time.sleep(1)
         threads, descriptors, resident = self.usage()

@@ -101,3 +101,9 @@ postfix_start() {
 		return 1
 	}
 }
+
+# Where programs built with a sanitizer write what they find; tests look there after each case.
+sanitizer_reports() {
+	mkdir -p /var/log/sanitizer
+	chmod 1777 /var/log/sanitizer
+}

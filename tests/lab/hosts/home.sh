@@ -23,6 +23,7 @@ start() {
 		"smtpd_recipient_limit = 2000" \
 		"default_process_limit = 200"
 	opendkim_start
+	sanitizer_reports
 	transport
 	postfix_start
 	if [ -d /srv/lab/stage ]; then
@@ -42,6 +43,10 @@ transport() {
 	postconf -e "default_transport = postern:unix:private/postern-spawn" \
 		"postern-spawn_time_limit = 86400" \
 		"postern_destination_concurrency_limit = 100"
+	# Only for builds with a sanitizer: spawn(8) gives its programs a clean environment.
+	local reports=log_path=/var/log/sanitizer/transport
+	postconf -e "import_environment = $(postconf -dh import_environment) ASAN_OPTIONS=$reports UBSAN_OPTIONS=$reports TSAN_OPTIONS=$reports" \
+		"export_environment = $(postconf -dh export_environment) ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS"
 }
 
 opendkim_start() {

@@ -10,6 +10,7 @@ start() {
 	echo "options edns0 trust-ad" >>/etc/resolv.conf
 	unbound_start 127.0.0.1 ::1
 	useradd --system --no-create-home --shell /usr/sbin/nologin _postern-edge
+	sanitizer_reports
 	if [ -d /srv/lab/stage ]; then
 		/opt/lab/hosts/postern.sh vps
 		/opt/lab/hosts/edge.sh start
