@@ -236,6 +236,16 @@ char *delivery_status_print_text(const struct delivery_status *status, const cha
 }
 
 /*
+ * 421 would end the session. 500 to 509 and 555 would say that lmtp(8) itself speaks wrongly: as
+ * answer to the final dot of a session that it wanted to keep, they make it (Postfix 3.7) wait
+ * lmtp_quit_timeout for an answer to a QUIT that it has not sent.
+ */
+static bool is_about_the_session(int code)
+{
+	return code == 421 || (code >= 500 && code <= 509) || code == 555;
+}
+
+/*
  * The code that stands for the outcome: the remote one where it says the same, and is safe to say.
  */
 static int lmtp_code(const struct delivery_status *status)
@@ -244,7 +254,7 @@ static int lmtp_code(const struct delivery_status *status)
 
 	if (class == 2)
 		return 250;
-	if (status->reply.code / 100 == class && status->reply.code != 421)
+	if (status->reply.code / 100 == class && !is_about_the_session(status->reply.code))
 		return status->reply.code;
 	return class == 5 ? 550 : 451;
 }

@@ -48,6 +48,15 @@ static const struct reply_row reply_rows[] = {
 	/* 421 would end the LMTP session */
 	{ &at_mx, STAGE_DATA, { 421, { 4, 3, 2 }, "4.3.2 bye" }, DELIVERY_DELAYED,
 	  "451 4.3.2 us: host mx1.example.net[192.0.2.9] said: 421 4.3.2 bye (in reply to DATA command)" },
+	/* these would tell lmtp(8) that it speaks wrongly, and make it wait for an answer to nothing */
+	{ &at_mx, STAGE_DATA, { 500, { 5, 5, 1 }, "5.5.1 What?" }, DELIVERY_FAILED,
+	  "550 5.5.1 us: host mx1.example.net[192.0.2.9] said: 500 5.5.1 What? (in reply to DATA command)" },
+	{ &at_mx, STAGE_RCPT, { 509, { 0, 0, 0 }, "no" }, DELIVERY_FAILED,
+	  "550 5.0.0 us: host mx1.example.net[192.0.2.9] said: 509 no (in reply to RCPT TO command)" },
+	{ &at_mx, STAGE_RCPT, { 510, { 0, 0, 0 }, "no" }, DELIVERY_FAILED,
+	  "510 5.0.0 us: host mx1.example.net[192.0.2.9] said: 510 no (in reply to RCPT TO command)" },
+	{ &at_mx, STAGE_MAIL, { 555, { 5, 5, 4 }, "5.5.4 BODY?" }, DELIVERY_FAILED,
+	  "550 5.5.4 us: host mx1.example.net[192.0.2.9] said: 555 5.5.4 BODY? (in reply to MAIL FROM command)" },
 	{ &at_mx, STAGE_GREETING, { 554, { 0, 0, 0 }, "go away" }, DELIVERY_FAILED,
 	  "554 5.0.0 us: host mx1.example.net[192.0.2.9] refused to talk to me: 554 go away" },
 	{ &at_mx, STAGE_EHLO, { 421, { 0, 0, 0 }, "" }, DELIVERY_DELAYED,
