@@ -258,6 +258,8 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 		return DELIVERY_NEXT_HOST;
 	}
 	delivery_policy_decide(&event, level, 0, &decision);
+	if (decision.next == DELIVERY_NEXT_CLEARTEXT && deadline_has_passed(delivery->deadline))
+		decision.next = DELIVERY_NEXT_HOST;	/* a further try would hide why this failed */
 	if (decision.next == DELIVERY_NEXT_CLEARTEXT && level == TLS_MAY) {
 		log_info("TLS with %s[%s] failed (%s); trying again without, as no policy asks for "
 			 "it",
