@@ -298,7 +298,8 @@ class Connection:
 
         The final dot counts as the verb "."; replies: {verb: reply or list of replies, of
         which the last one stays}."""
-        replies = dict(replies or {})
+        replies = {verb: list(reply) if isinstance(reply, list) else reply
+                   for verb, reply in (replies or {}).items()}
         while True:
             text = self.expect()
             verb = text.upper().split(" ")[0].split(":")[0]

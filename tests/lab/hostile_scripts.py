@@ -475,13 +475,23 @@ case22d_421_mail = busy_at("MAIL", keywords=())
 case22e_421_rcpt = busy_at("RCPT", keywords=())
 
 
-def case22f_421_third_rcpt(c):
-    """550 to the first RCPT, 250 to the second, 421 and the end at the third."""
+RCPT_REPLIES = {"251": "251 2.1.5 Will forward", "252": "252 2.1.5 Cannot verify", "421": BUSY,
+                "450": "450 4.2.1 Busy", "550": "550 5.1.1 Unknown", "552": "552 5.2.2 Over quota"}
+
+
+def rcpt_reply(command):
+    """The reply whose code stands in the local part behind a letter: RCPT TO:<a550@...>."""
+    return RCPT_REPLIES.get(command.split("<")[1][1:4], "250 2.1.5 OK")
+
+
+def case22f_421_rcpt_by_name(c):
+    """RCPT is answered with the code in the address (a550@); the end after a 421."""
     c.greet()
-    for reply in ("550 5.1.1 Unknown", "250 OK", BUSY):
-        c.serve_until("RCPT", keywords=())
+    while True:
+        reply = rcpt_reply(c.serve_until("RCPT", keywords=()))
         c.line(reply)
-    c.close()
+        if reply == BUSY:
+            c.close()
 
 
 case22g_421_data = busy_at("DATA", keywords=())
@@ -538,29 +548,42 @@ def case26b_closes_after_dot(c):
     c.close()
 
 
-def case27_answers_after_599s(c):
-    """250 to the final dot after 9 min 59 s."""
+def answers_late(seconds):
+    def script(c):
+        c.greet()
+        c.until_dot()
+        c.sleep(seconds)
+        c.line("250 2.0.0 Taken")
+        c.serve()
+    script.__doc__ = f"250 to the final dot after {seconds} s."
+    return script
+
+
+case27a_answers_after_599s = answers_late(599)
+case27b_answers_after_30s = answers_late(30)
+
+
+def case28_rcpt_by_name(c):
+    """RCPT is answered with the code in the address: a251@, a252@, a450@, a550@, a552@."""
     c.greet()
-    c.until_dot()
-    c.sleep(599)
-    c.line("250 2.0.0 Taken")
-    c.serve()
-
-
-case28_mixed_rcpt = answers(
-    "RCPT: 250, 251, 252, 450, 550, 552, and so on.", keywords=("PIPELINING",),
-    RCPT=["250 2.1.5 OK", "251 2.1.5 Will forward", "252 2.1.5 Cannot verify",
-          "450 4.2.1 Busy", "550 5.1.1 Unknown", "552 5.2.2 Over quota", "250 2.1.5 OK"])
-
-
-def case29_100_recipients(c):
-    """452 to each recipient after the hundredth of a transaction."""
-    c.greet()
-    taken = 0
     while True:
-        text = c.serve_until("MAIL", "RCPT", keywords=("PIPELINING",))
-        taken = 0 if text.upper().startswith("MAIL") else taken + 1
-        c.line("452 4.5.3 Too many recipients" if taken > 100 else "250 OK")
+        c.line(rcpt_reply(c.serve_until("RCPT", keywords=("PIPELINING",))))
+
+
+def recipients_at_once(limit):
+    def script(c):
+        c.greet()
+        taken = 0
+        while True:
+            text = c.serve_until("MAIL", "RCPT", keywords=("PIPELINING",))
+            taken = 0 if text.upper().startswith("MAIL") else taken + 1
+            c.line("452 4.5.3 Too many recipients" if taken > limit else "250 OK")
+    script.__doc__ = f"452 to each recipient of a transaction after {limit}."
+    return script
+
+
+case29a_100_recipients = recipients_at_once(100)
+case29b_10_recipients = recipients_at_once(10)
 
 
 case30a_helo_only = answers("EHLO is not known, HELO is.", EHLO="502 5.5.1 What?")

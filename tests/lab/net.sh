@@ -55,14 +55,15 @@ net_host() {
 	done
 	ip -n "$name" route add default via "$gateway4" dev eth0 onlink
 	ip -n "$name" -6 route add default via fe80::1 dev eth0 onlink
-	[ -z "${4:-}" ] || net_whole_networks "$name" "$4" "$5"
+	[ -z "${4:-}" ] || net_whole_networks "$name" "${3%%,*}" "$4" "$5"
 }
 
-# Every address of the networks is local to the host; a listener on the wildcard
-# address takes them all.
+# net_whole_networks NAME ADDRESS6 NETWORK4 NETWORK6: every address of the networks
+# is local to the host; a listener on the wildcard address takes them all.  The kernel
+# answers ARP for such an address, but no neighbour solicitation, hence the "via".
 net_whole_networks() {
-	ip route add "$2" dev "$1"
-	ip -6 route add "$3" dev "$1"
-	ip -n "$1" route add local "$2" dev lo
-	ip -n "$1" -6 route add local "$3" dev lo
+	ip route add "$3" dev "$1"
+	ip -6 route add "$4" via "$2" dev "$1"
+	ip -n "$1" route add local "$3" dev lo
+	ip -n "$1" -6 route add local "$4" dev lo
 }
