@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 
 #define FIRST_CHUNK_SIZE ((size_t)16 * 1024)
-#define CHUNK_SIZE ((size_t)256 * 1024)
+#define CHUNK_SIZE ((size_t)CONTENT_SLACK_MAX)
 
 /* Both sizes include this head. */
 struct content_chunk {

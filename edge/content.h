@@ -30,6 +30,9 @@ struct content {
 	uint64_t length;
 };
 
+/* What a content may hold beyond its length: the rest of its last chunk. */
+#define CONTENT_SLACK_MAX (256 * 1024)
+
 enum content_result { CONTENT_OK, CONTENT_POOL_FULL, CONTENT_NO_MEMORY };
 
 void content_init(struct content *content, struct content_pool *pool);

@@ -145,6 +145,19 @@ static void *work(void *argument)
 	return NULL;
 }
 
+/* One more thread, if neither the edge's share nor the machine is used up. */
+static bool start_helper(struct dispatch *dispatch, pthread_t *thread)
+{
+	const struct delivery *delivery = dispatch->delivery;
+	_Atomic int64_t *threads = &delivery->load->threads;
+
+	if (atomic_fetch_add(threads, 1) < delivery->setup->conf.delivery_threads &&
+	    thread_start(thread, work, dispatch) == 0)
+		return true;
+	atomic_fetch_sub(threads, 1);
+	return false;
+}
+
 static void run_threads(struct dispatch *dispatch)
 {
 	size_t wanted = dispatch->groups,
@@ -155,12 +168,12 @@ static void run_threads(struct dispatch *dispatch)
 	if (wanted > limit)
 		wanted = limit;
 	threads = calloc(wanted, sizeof(*threads));
-	while (threads != NULL && started + 1 < wanted &&
-	       thread_start(&threads[started], work, dispatch) == 0)
+	while (threads != NULL && started + 1 < wanted && start_helper(dispatch, &threads[started]))
 		started++;
 	work(dispatch);
 	for (size_t i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
+	atomic_fetch_sub(&dispatch->delivery->load->threads, (int64_t)started);
 	free(threads);
 }
 

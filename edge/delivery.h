@@ -22,6 +22,11 @@ enum edge_phase {
 };
 
 /* Shared by every thread of the edge. */
+struct delivery_load {
+	_Atomic int64_t threads;	/* for further domains, of all messages together */
+};
+
+/* Likewise. */
 struct edge_end {
 	_Atomic int phase;	/* enum edge_phase */
 	int cancel_fd; /* eventfd; becomes readable, and stays so, with EDGE_CANCELLING: wakes
@@ -39,6 +44,7 @@ struct delivery {
 	const char *client;			/* name in the allow-list */
 	struct deadline deadline;
 	const struct edge_end *end;
+	struct delivery_load *load;
 	delivery_sink_fn *sink;
 	void *context;
 };

@@ -164,7 +164,7 @@ static void decide_failure(const struct smtp_event *event, enum tls_level tls_le
 	case SMTP_FAILURE_CANCELLED:
 		decision->next = DELIVERY_NEXT_FINAL;
 		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 3, 2),
-					  "edge is stopping");
+					  "the edge is stopping");
 		break;
 	case SMTP_FAILURE_LOCAL:
 		decision->next = DELIVERY_NEXT_FINAL;

@@ -20,6 +20,7 @@ struct edge {
 	struct content_pool content_pool;	/* has its own lock */
 	struct session_table sessions;	/* has its own lock */
 	struct edge_end end;
+	struct delivery_load load;
 	struct log_limit handshake_log;	/* has its own lock */
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "content.h"
 #include "lib/endpoint.h"
 #include "lib/smtp_limits.h"
 #include "tunnel/tunnel_limits.h"
@@ -32,10 +33,16 @@ static int check_listen(const void *value, char *error, size_t error_size)
 			 "at least one address is needed, such as \":" TUNNEL_DEFAULT_PORT "\"");
 		return -1;
 	}
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; i < list->count; i++) {
 		if (endpoint_parse(&endpoint, list->items[i], TUNNEL_DEFAULT_PORT, error,
 				   error_size) < 0)
 			return -1;
+		if (endpoint.is_unix) {
+			snprintf(error, error_size, "\"%.100s\": tunnels come in by TCP only",
+				 list->items[i]);
+			return -1;
+		}
+	}
 	return 0;
 }
 
@@ -109,6 +116,8 @@ const struct conf_setting edge_conf_settings[] = {
 		.help = "time for one message, all hosts tried included"),
 	SETTING(parallel_destinations, CONF_INTEGER, "50", .minimum = 1, .maximum = 1000,
 		.help = "domains of one message that are delivered at the same time"),
+	SETTING(delivery_threads, CONF_INTEGER, "1000", .minimum = 0, .maximum = 100000,
+		.help = "threads for further domains of all messages together"),
 	SETTING(hop_count_limit, CONF_INTEGER, "50", .minimum = 5, .maximum = 1000,
 		.help = "Received fields beyond which a message is a loop"),
 	SETTING(message_size_limit, CONF_SIZE, "50M", .minimum = 1024, .maximum = INT64_C(4) << 30,
@@ -164,9 +173,11 @@ int edge_conf_read(struct edge_conf *conf, const char *path, char *error, size_t
 	    conf_read(conf, edge_conf_settings, path, error, error_size) < 0 ||
 	    default_ehlo_name(conf, path, error, error_size) < 0)
 		return -1;
-	if (conf->message_size_limit > conf->content_memory) {
-		snprintf(error, error_size, "%s: message_size_limit is larger than content_memory, "
-			 "so such a message could never be held; raise content_memory", path);
+	if (conf->message_size_limit > conf->content_memory - CONTENT_SLACK_MAX) {
+		snprintf(error, error_size,
+			 "%s: message_size_limit must stay %d bytes below content_memory, "
+			 "or such a message could never be held; raise content_memory",
+			 path, CONTENT_SLACK_MAX);
 		return -1;
 	}
 	return 0;

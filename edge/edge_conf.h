@@ -35,6 +35,7 @@ struct edge_conf {
 	int tls_security_level;		/* enum tls_level */
 	int64_t delivery_time_limit;	/* ms */
 	int64_t parallel_destinations;
+	int64_t delivery_threads;
 	int64_t hop_count_limit;
 	/* limits */
 	int64_t message_size_limit;	/* bytes */

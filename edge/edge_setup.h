@@ -19,7 +19,7 @@ struct edge_setup {
 	struct address_guard *guard;
 	struct dns_resolver *resolver;
 	struct tls_context *tls;
-	_Atomic int family;	/* enum mx_family; main thread writes it when `ipv6 = "auto"` is decided */
+	_Atomic int family;	/* enum mx_family; for `ipv6 = "auto"` own_ipv6.c's thread writes it */
 	atomic_int is_ipv6_decided;	/* own_ipv6.c has looked once */
 	atomic_int has_told_ipv6;	/* the warning about IPv6 was logged */
 	atomic_int references;

@@ -48,6 +48,9 @@ void reload_configuration(struct edge *edge, const char *conf_path)
 		log_error("%s; the configuration read before stays in force", error);
 	} else {
 		warn_of_restart(&edge->setup->conf, &fresh->conf);
+		/* What is known of the PTR record outlives the configuration. */
+		if (edge->setup->conf.ipv6 == EDGE_IPV6_AUTO && fresh->conf.ipv6 == EDGE_IPV6_AUTO)
+			atomic_store(&fresh->family, atomic_load(&edge->setup->family));
 		edge_replace_setup(edge, fresh);
 		log_info("%s was read again", conf_path);
 	}

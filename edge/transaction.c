@@ -173,6 +173,7 @@ void transaction_deliver(struct transaction *transaction, struct edge *edge, con
 		.client = client,
 		.deadline = transaction->deadline,
 		.end = &edge->end,
+		.load = &edge->load,
 		.sink = sink,
 		.context = context,
 	});

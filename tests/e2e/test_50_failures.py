@@ -111,11 +111,11 @@ class Failures(Case):
         self.flows_again(queue_id)
 
     def test_content_memory_full(self):
-        self.change(lab.vps, EDGE_CONF, lambda text: text + '\ncontent_memory = "1M";\nmessage_size_limit = "1M";\n')
+        self.change(lab.vps, EDGE_CONF, lambda text: text + '\ncontent_memory = "1M";\nmessage_size_limit = "700k";\n')
         lab.edge.restart()
-        holder = self.inject("you@blackhole.example", MESSAGE + (b"x" * 70 + b"\r\n") * 9000)
+        holder = self.inject("you@blackhole.example", MESSAGE + (b"x" * 70 + b"\r\n") * 9500)
         lab.vps.wait_log(rf"{holder}: client=home, from=")
-        queue_id = self.inject("you@postfix.example", MESSAGE + (b"y" * 70 + b"\r\n") * 9000)
+        queue_id = self.inject("you@postfix.example", MESSAGE + (b"y" * 70 + b"\r\n") * 9500)
         self.deferred(queue_id, r"4\.3\.1 .*content_memory")
         too_big = self.inject("you@postfix.example", MESSAGE + (b"z" * 70 + b"\r\n") * 20000)
         line = lab.home.wait_log(rf"{too_big}: to=<.*status=", 30)[-1]

@@ -155,6 +155,7 @@ struct fixture {
 	struct content_pool pool;
 	struct content content;
 	struct edge_end end;
+	struct delivery_load load;
 	struct envelope envelope;
 	struct deadline deadline;
 	struct outcome outcomes[RECIPIENTS_MAX];
@@ -232,6 +233,7 @@ static void *run_delivery(void *context)
 		.client = "mail",
 		.deadline = fixture->deadline,
 		.end = &fixture->end,
+		.load = &fixture->load,
 		.sink = on_outcome,
 		.context = fixture,
 	});
@@ -375,6 +377,27 @@ static void test_slow_domain_delays_nobody(void **state)
 	assert_int_equal(fixture->outcomes[1].place, 1);
 	check_status(fixture, 0, "5.1.2", "slow.example");
 	check_status(fixture, 1, "5.1.2", "");
+	assert_int_equal(fixture->load.threads, 0);
+	fake_dns_stop(dns);
+	finish(fixture);
+}
+
+/* No thread to spare: one domain after the other, and the count of threads comes back to nothing. */
+static void test_no_further_threads(void **state)
+{
+	struct fake_dns *dns = fake_dns_start(zones);
+	struct fixture *fixture = start(dns->address, "delivery_threads = 0;\n");
+
+	(void)state;
+	add(fixture, "a", "gone.example");
+	add(fixture, "b", "null.example");
+	add(fixture, "c", "slow.example");
+	run(fixture);
+	check_status(fixture, 0, "5.1.2", "");
+	check_status(fixture, 1, "5.1.10", "");
+	check_status(fixture, 2, "5.1.2", "");
+	assert_int_equal(fixture->outcomes[0].place, 1);
+	assert_int_equal(fixture->load.threads, 0);
 	fake_dns_stop(dns);
 	finish(fixture);
 }
@@ -616,6 +639,7 @@ int main(void)
 		cmocka_unit_test(test_thousand_recipients),
 		cmocka_unit_test(test_no_time),
 		cmocka_unit_test(test_slow_domain_delays_nobody),
+		cmocka_unit_test(test_no_further_threads),
 		cmocka_unit_test(test_duplicates_are_answered),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_many_greylisted),

@@ -205,7 +205,7 @@ static const struct {
 	{ SMTP_FAILURE_SLOW, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.4.2",
 	  "conversation timed out while " },
 	{ SMTP_FAILURE_CANCELLED, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "4.3.2",
-	  "edge is stopping" },
+	  "the edge is stopping" },
 	{ SMTP_FAILURE_LOCAL, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "4.3.0",
 	  "local data error: " },
 };

@@ -159,6 +159,8 @@ static void test_bad_lines(void **state)
 		{ "delivery_time_limit = \"9s\";", "delivery_time_limit" },
 		{ "delivery_time_limit = \"901s\";",
 		  "delivery_time_limit" }, /* would outlive the transport's patience */
+		{ "listen = \"unix:/run/postern/edge\";", "TCP only" },
+		{ "delivery_threads = -1;", "delivery_threads" },
 		{ "parallel_destinations = 0;", "parallel_destinations" },
 		{ "parallel_destinations = 1001;", "parallel_destinations" },
 		{ "hop_count_limit = 4;", "hop_count_limit" },
@@ -303,7 +305,7 @@ static void test_settings_that_contradict(void **state)
 	static const char text[] = NAME "message_size_limit = \"257M\";\n";
 
 	(void)state;
-	check_refused(text, strlen(text), 0, "message_size_limit is larger than content_memory");
+	check_refused(text, strlen(text), 0, "message_size_limit must stay 262144 bytes below content_memory");
 }
 
 static void test_missing_file(void **state)
