@@ -96,10 +96,11 @@ class Road(Case):
 
     def test_backup_that_is_ourselves_bounces_nothing(self):
         """The primary is down; that the backup greets us with our own name (case 33) must not turn a delay into a loop."""
-        lab.zone("loopbackup.example", "@ MX 10 mx.down.example.\n@ MX 20 case33-is-ourselves.hostile.example.\n")
+        lab.zone("loopbackup.example", "@ MX 10 mx.down.example.\n@ MX 20 mx.case33-is-ourselves.hostile.example.\n")
         self.addCleanup(lab.unzone, "loopbackup.example")
         queue_id = lab.home.inject("anna@home.example", ["you@loopbackup.example"], MESSAGE)
         self.assertRegex(lab.home.wait_log(rf"{queue_id}: to=.*status=", 30)[0], r"dsn=4\.4\.1.*status=deferred .*refused")
+        self.assertTrue(lab.hostile("case33_is_ourselves"), "the backup was asked")
 
     def test_transport_links_neither_tls_nor_dns(self):
         program = lab.home.path("/usr/libexec/postern/postern-transport")
