@@ -9,7 +9,7 @@ import re
 import dkim
 import stored as stored_mail
 from corpus import Message, corpus
-from harness import Case, lab
+from harness import Case, lab, wait_for
 
 # (domain, the MX host that stores its mail, does its EHLO offer SMTPUTF8)
 DESTINATIONS = (("postfix.example", "mx-postfix", True), ("sink.example", "mx-sink", False),
@@ -145,8 +145,13 @@ class Corpus(Case):
 
     # -- at the MX hosts
 
+    def wait_files(self, counts):
+        """Postfix, Exim and OpenSMTPD answer when a message is in their queue, not when it is in the mailbox."""
+        for mx, count in counts.items():
+            wait_for(f"{count} messages at {mx}", lambda mx=mx, count=count: len(stored_mail.files(mx)) >= count, 60)
+
     def arrived(self):
-        """Yields (MX host, recipient, queue id, message without trace fields, message) of everything that is stored, file by file."""
+        """Yields (MX host, queue id, message without trace fields, message) of everything that is stored, file by file."""
         for mx in dict.fromkeys(mx for _, mx, _ in DESTINATIONS):
             for path in stored_mail.files(mx):
                 read = stored_mail.read_json if path.endswith(".json") else lambda path, mx=mx: (
@@ -154,7 +159,7 @@ class Corpus(Case):
                 for message in read(path):
                     trace = OUR_RECEIVED.match(message.raw)
                     self.assertTrue(trace, (mx, message.raw[:200]))
-                    yield mx, message.recipient, trace.group(1).decode(), message.raw[trace.end():], message.raw
+                    yield mx, trace.group(1).decode(), message.raw[trace.end():], message.raw
 
     def wire_of(self, queue_id):
         with open(lab.home.path(f"/var/tmp/queued/{queue_id}"), "rb") as file:
@@ -192,7 +197,8 @@ class Corpus(Case):
             self.release(60, 1)
         finally:
             lab.home.run("postconf", "-X", "lmtp_line_length_limit")
-        stored = {mx: digest(rest) for mx, _, _, rest, _ in self.arrived()}
+        self.wait_files({"mx-postfix": 1, "mx-sink": 1})
+        stored = {mx: digest(rest) for mx, _, rest, _ in self.arrived()}
         self.assertEqual(stored, {"mx-postfix": queued.plain, "mx-sink": queued.plain})
 
     def check_outcomes(self, ids):
@@ -226,7 +232,14 @@ class Corpus(Case):
         arrived = collections.Counter()
         odd = collections.defaultdict(list)
         verified, signed = set(), set()
-        for mx, recipient, queue_id, rest, whole in self.arrived():
+        expected = collections.Counter(
+            (mx, queue_id) for queue_id, message in ids.items() for _, mx, offers_utf8 in DESTINATIONS
+            if offers_utf8 or not message.needs_utf8)
+        counts = collections.Counter()
+        for (mx, _), count in expected.items():
+            counts[mx] += count
+        self.wait_files(counts)
+        for mx, queue_id, rest, whole in self.arrived():
             message, wanted = ids[queue_id], queued[queue_id]
             arrived[mx, queue_id] += 1
             if digest(rest) != wanted.wire:
@@ -235,9 +248,7 @@ class Corpus(Case):
                 self.assertTrue(dkim.verify(whole, dnsfunc=lambda name, timeout=5: keys(name)), (message.name, mx))
                 verified.add(digest(whole))
                 signed.add(queue_id)
-        self.assertEqual(arrived, collections.Counter(
-            (mx, queue_id) for queue_id, message in ids.items() for _, mx, offers_utf8 in DESTINATIONS
-            if offers_utf8 or not message.needs_utf8))
+        self.assertEqual(arrived, expected)
         self.assertEqual(signed, {queue_id for queue_id, wanted in queued.items() if wanted.wire == wanted.plain})
         changed = {ids[queue_id].kind for queue_id, wanted in queued.items() if wanted.wire != wanted.plain}
         self.assertEqual(changed, {"stray", "too-long-lines"})

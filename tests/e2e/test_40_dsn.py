@@ -139,7 +139,7 @@ class Notifications(Case):
 
     def check_headers(self, part):
         """The header section as the MX got it, less our Received field, which is put on further down the road."""
-        raw = lab.stored("mx-exim")[0].raw
+        raw = lab.wait_stored("mx-exim")[0].raw
         sent = re.sub(OUR_RECEIVED, b"", raw.partition(b"\r\n\r\n")[0], count=1)
         self.assertEqual(part.get_content().strip().splitlines(), sent.decode().splitlines())
 
@@ -176,7 +176,8 @@ class Notifications(Case):
         _, at_home = self.sent({"you@exim.example": "NOTIFY=NEVER", "you@postfix.example": "NOTIFY=NEVER",
                                 "you@aiosmtpd.example": "NOTIFY=NEVER"})
         self.assertEqual(at_home, [])
-        self.assertEqual([item for item in lab.stored("mx-postfix") if item.sender == ""], [])
+        wait_for("the MX's queue is empty", lambda: not lab.mx["mx-postfix"].run("postqueue", "-j").stdout)
+        self.assertEqual([item.sender for item in lab.stored("mx-postfix")], ["anna@home.example"])
         queue_id = self.send({"refused@exim.example": "NOTIFY=NEVER", "refused@postfix.example": "NOTIFY=NEVER"})
         for line in lab.home.outcomes(queue_id).values():
             self.assertRegex(line, r"dsn=5\.\d\.\d, status=bounced .*User unknown")
