@@ -1,13 +1,13 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers docs unit ctl interop asan tsan fuzz e2e e2e-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers docs unit ctl interop asan tsan fuzz e2e e2e-memory e2e-tsan).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
 	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
 	exit 1
 fi
-stages=${POSTERN_CHECK:-layers build docs unit ctl interop asan tsan fuzz e2e e2e-tsan}
+stages=${POSTERN_CHECK:-layers build docs unit ctl interop asan tsan fuzz e2e e2e-memory e2e-tsan}
 jobs=$(nproc)
 passed=0 failed=0
 started=$SECONDS
@@ -21,7 +21,7 @@ stage() {
 	echo "== $name"
 	"$@" 2>&1 | tee "$log"
 	status=${PIPESTATUS[0]}
-	line=$(grep -E '^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed$' "$log" | tail -1)
+	line=$(grep -E '^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -1)
 	rm -f "$log"
 	if [[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
@@ -45,7 +45,7 @@ fuzz() {
 	make --no-print-directory -s -j"$jobs" fuzz-programs && tests/run_fuzz.sh 5
 }
 e2e() {
-	local build=build/$1
+	local build=build/${1:-normal}
 	make --no-print-directory -s -j"$jobs" SAN="$1" all || return 1
 	shift
 	POSTERN_BUILD=$PWD/$build tests/lab/lab run tests/e2e/run "$@"
@@ -61,6 +61,8 @@ san=address,undefined stage asan unit SAN=address,undefined
 san=thread stage tsan unit SAN=thread
 stage fuzz fuzz
 stage e2e e2e address,undefined
+# What a sanitizer would hide: the memory of the programs as they are installed.
+stage e2e-memory e2e '' memory Steady
 # The thread sanitizer sees the edge at its busiest.
 stage e2e-tsan e2e thread test_10_road test_30_fifty Steady test_edge_killed test_edge_stopped
 

@@ -242,6 +242,13 @@ class Edge:
         return self.host.read("/var/log/postern-edge.stderr")
 
 
+    def sanitizer(self):
+        """"address", "thread" or None: what the edge was built with. Such a build's memory is not the product's."""
+        with open(self.host.path("/usr/sbin/postern-edge"), "rb") as file:
+            program = file.read()
+        return {b"__asan_init" in program: "address", b"__tsan_init" in program: "thread"}.get(True)
+
+
 class Lab:
     def __init__(self):
         self.home = Home("home")
