@@ -3,7 +3,6 @@ import hashlib
 import re
 import subprocess
 
-import dkim
 from harness import Case, lab
 
 MESSAGE = (b"From: Anna <anna@home.example>\r\nTo: you@somewhere.example\r\nSubject: the road\r\n"
@@ -11,13 +10,6 @@ MESSAGE = (b"From: Anna <anna@home.example>\r\nTo: you@somewhere.example\r\nSubj
            b"first line\r\n..two dots\r\n.\r\nlast line\r\n")
 MX_DOMAINS = {"mx-postfix": "postfix.example", "mx-sink": "sink.example", "mx-exim": "exim.example",
               "mx-opensmtpd": "opensmtpd.example", "mx-aiosmtpd": "aiosmtpd.example"}
-
-
-def verifies(message):
-    def txt(name, timeout=5):
-        answer = lab.dig("+short", name.decode().rstrip("."), "TXT")
-        return "".join(re.findall(r'"([^"]*)"', answer)).encode()
-    return dkim.verify(message, dnsfunc=txt)
 
 
 class Road(Case):
@@ -33,7 +25,7 @@ class Road(Case):
             trace, rest = stored[0].raw.split(b"\r\n", 2)[:2], stored[0].raw.split(b"\r\n", 2)[2]
             self.assertRegex(trace[0], rb"^Received: by edge\.vps\.example \(postern\) id %s;$" % queue_id.encode())
             self.assertTrue(rest.endswith(MESSAGE), mx)
-            self.assertTrue(verifies(stored[0].raw), mx)
+            self.assertTrue(lab.dkim_verify(stored[0].raw), mx)
             self.assertNotIn(b"192.0.2.10", stored[0].raw)
 
     def test_queue_id_by_every_way_in(self):
@@ -66,7 +58,7 @@ class Road(Case):
         self.assertIn("tls=none", lab.vps.wait_log(rf"{plain}: to=.*status=sent")[0])
 
     def test_large_message(self):
-        message = MESSAGE + b"0123456789abcdef" * 4 * 0 + (b"x" * 70 + b"\r\n") * 350_000
+        message = MESSAGE + (b"x" * 70 + b"\r\n") * 350_000
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example", "you@sink.example"], message)
         lab.home.wait_log(rf"{queue_id}: removed", 60)
         for mx in ("mx-postfix", "mx-sink"):

@@ -1,0 +1,58 @@
+"""The README's set-up, command by command as it is written, on two hosts that know nothing of postern yet. Last: it replaces the lab's own."""
+import os
+import re
+
+from harness import Case, lab
+
+PROJECT = os.environ["PROJECT"]
+MESSAGE = b"From: anna@home.example\r\nSubject: by the book\r\n\r\nhello\r\n"
+
+
+def steps():
+    """{number: commands} of the section "Set it up"."""
+    with open(os.path.join(PROJECT, "README.md"), encoding="utf-8") as file:
+        section = re.search(r"## Set it up\n(.*?)\n## ", file.read(), re.S).group(1)
+    found = {}
+    for number, text in re.findall(r"\*\*(\d)\. (.*?)(?=\n\*\*\d|\Z)", section, re.S):
+        found[int(number)] = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    return found
+
+
+class Readme(Case):
+    def forget(self):
+        """Take away what the lab has set up, except the installed programs."""
+        lab.edge.stop()
+        lab.vps.run("sh", "-c", "rm -rf /etc/postern/* /var/lib/postern; userdel _postern-edge")
+        lab.home.run("sh", "-c", "postfix stop; rm -rf /etc/postern/* /var/lib/postern; userdel _postern; "
+                     "postconf -X default_transport postern-spawn_time_limit postern_destination_concurrency_limit; "
+                     "postconf -MX postern-spawn/unix postern/unix; postfix start")
+
+    def follow(self, host, commands, **replacements):
+        for name, value in replacements.items():
+            commands = commands.replace(name, value)
+        return host.run("sh", "-ec", f"cd {PROJECT}\n{commands}").stdout
+
+    def test_set_up_by_the_book(self):
+        book = steps()
+        self.assertEqual(sorted(book), [1, 2, 3, 4, 5, 6])
+        self.forget()
+        edge_key = self.follow(lab.vps, book[1]).split()[-1]
+        home_key = self.follow(lab.home, book[2]).split()[-1]
+        self.assertRegex(edge_key, r"^\S{43}=$")
+        start = re.search(r"systemctl .*", book[3]).group(0)
+        self.follow(lab.vps, book[3].replace(start, "postern-edge --check"), MAIL_HOSTS_PUBLIC_KEY=home_key,
+                    **{"relay.example.com": "edge.vps.example"})
+        lab.edge.start()
+        checked = self.follow(lab.home, book[4], EDGES_PUBLIC_KEY=edge_key, **{"relay.example.com": "198.51.100.20"})
+        self.assertIn("1 edges", checked)
+        self.follow(lab.home, book[5])
+        queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
+        self.assertRegex(lab.home.wait_log(rf"{queue_id}: to=.*status=", 20)[0], r"status=sent .*edge\.vps\.example")
+        self.and_back()
+
+    def and_back(self):
+        """`postconf -X default_transport && postfix reload`, as the README ends."""
+        lab.home.run("sh", "-ec", "postconf -X default_transport && postfix reload")
+        lab.home.run("postconf", "-e", "smtp_connect_timeout = 1s")
+        queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
+        self.assertRegex(lab.home.wait_log(rf"{queue_id}: to=.*status=", 30)[0], r"deferred .*timed out")
