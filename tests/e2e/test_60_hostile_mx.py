@@ -196,7 +196,7 @@ def edge_descriptors():
 
 
 def is_sanitized():
-    return b"AddressSanitizer" in open(lab.vps.path("/usr/sbin/postern-edge"), "rb").read()
+    return b"__asan_init" in open(lab.vps.path("/usr/sbin/postern-edge"), "rb").read()
 
 
 class HostileMx(Case):
