@@ -349,6 +349,7 @@ static void *run(void *argument)
 		serve(session);
 		transaction_end(&session->transaction);
 	}
+	tls_context_thread_end();
 	session_table_remove(&edge->sessions, &session->entry);
 	free(session);
 	return NULL;

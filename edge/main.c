@@ -137,6 +137,8 @@ int main(int argc, char **argv)
 	struct listener listener;
 	char error[512];
 
+	if (edge == NULL)
+		return fail("out of memory");
 	signal(SIGPIPE, SIG_IGN);
 	edge->setup = edge_setup_create(options.conf_path, error, sizeof(error));
 	if (edge->setup == NULL)

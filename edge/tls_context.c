@@ -84,3 +84,8 @@ struct ssl_ctx_st *tls_context_ssl_ctx(const struct tls_context *context)
 {
 	return context->ssl_ctx;
 }
+
+void tls_context_thread_end(void)
+{
+	OPENSSL_thread_stop();
+}

@@ -18,6 +18,12 @@ struct tls_context;
 /* NULL with `error` on failure. Thread-safe afterwards. */
 struct tls_context *tls_context_create(char *error, size_t error_size);
 void tls_context_destroy(struct tls_context *context);
+
+/*
+ * Gives back what OpenSSL keeps for the calling thread. For a thread that nobody joins: the process may end before the C library
+ * gets round to it.
+ */
+void tls_context_thread_end(void);
 /* For tls_stream.c alone: OpenSSL's SSL_CTX, owned by the context. */
 struct ssl_ctx_st *tls_context_ssl_ctx(const struct tls_context *context);
 
