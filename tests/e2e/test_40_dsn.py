@@ -203,4 +203,4 @@ class Notifications(Case):
     def test_nothing_for_the_null_sender(self):
         _, at_home = self.sent({"you@exim.example": "NOTIFY=SUCCESS"}, sender="")
         self.assertEqual(at_home, [])
-        self.assertEqual(lab.home.grep_log(r"told the sender|postfix/pickup"), [])
+        self.assertEqual(lab.home.grep_log(r"postern/transport\[.*(told|sendmail)|postfix/pickup"), [])
