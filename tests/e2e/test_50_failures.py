@@ -74,6 +74,13 @@ class Failures(Case):
         lab.edge.stop()
         self.deferred(queue_id, r"4\.3\.2 .*the edge is stopping")
 
+    def test_many_restarts(self):
+        """Each right after a delivery over TLS: what a thread that is just ending holds is not left behind (leak sanitizer)."""
+        for _ in range(25):
+            queue_id = self.inject()
+            lab.home.wait_log(rf"{queue_id}: to=.*status=sent")
+            lab.edge.restart()
+
     def test_key_revoked(self):
         first = self.inject()
         lab.home.wait_log(rf"{first}: to=.*status=sent")
