@@ -1,5 +1,6 @@
 """The tunnel's two ends against strangers and liars, catalogue cases 90 to 105, with the second implementation."""
 import concurrent.futures
+import contextlib
 import hashlib
 import os
 import re
@@ -13,9 +14,11 @@ import time
 
 import tunnel_peer
 from harness import Case, lab, wait_for
-from tunnel_peer import KeyPair, NoiseError, Responder, frames, open_tunnel, visit
+from tunnel_peer import KeyPair, Responder, frames, open_tunnel, visit
 
-from postern_initiator import TunnelError, deliver, send_transaction  # tunnel_peer has set the path
+# tunnel_peer has set the path
+from postern_initiator import TunnelError, deliver, send_transaction
+from postern_noise import NoiseError
 
 INITIATOR = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "python", "postern_initiator.py")
 MESSAGE = b"From: anna@home.example\r\nSubject: by another way\r\n\r\n..dot\r\nhello\r\n"
@@ -175,7 +178,7 @@ class Strangers(EdgeCase):
         def connect_all():
             def connect():
                 for _ in range(count):
-                    with tunnel_peer.contextlib.suppress(OSError):
+                    with contextlib.suppress(OSError):
                         sockets.append(socket.create_connection(tunnel_peer.EDGE, 5))
             tunnel_peer.in_netns("home", connect)
         flooding = threading.Thread(target=connect_all)

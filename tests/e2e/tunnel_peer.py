@@ -16,7 +16,7 @@ from harness import in_netns, lab
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "python"))
 import postern_frames as frames  # noqa: E402
 from postern_initiator import Tunnel  # noqa: E402
-from postern_noise import NO_PSK, Handshake, KeyPair, NoiseError, mac1  # noqa: E402
+from postern_noise import NO_PSK, Handshake, KeyPair, mac1  # noqa: E402
 
 EDGE = ("198.51.100.20", 7843)
 CLIENTS = "/etc/postern/authorized_clients"
