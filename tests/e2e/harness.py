@@ -191,8 +191,18 @@ class Home(Host):
 
     def postconf(self, *settings):
         self.run("postconf", "-e", *settings)
+        self.reload()
+
+    def reload(self):
+        """Returns when no process is left that would still take mail in or route it by the old settings."""
+        old = self.postfix_processes()
         # What "postfix reload" does, without its checks, which take two seconds.
         self.run("sh", "-c", "kill -HUP $(cat /var/spool/postfix/pid/master.pid)")
+        wait_for("Postfix's old processes have gone", lambda: not old & self.postfix_processes(), 30)
+
+    def postfix_processes(self):
+        names = "smtpd|cleanup|qmgr|pickup|trivial-rewrite"
+        return set(self.run("pgrep", "-x", names, check=False).stdout.split())
 
     def empty_queue(self):
         self.run("postsuper", "-d", "ALL")

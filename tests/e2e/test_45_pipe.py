@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from harness import Case, lab, wait_for
+from harness import Case, lab
 
 MESSAGE = (b"From: Anna <anna@home.example>\r\nTo: you@somewhere.example\r\nSubject: by the pipe\r\n"
            b"Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <pipe@home.example>\r\n\r\n.\r\n..\r\n.first\r\n\r\n.\r\nlast\r\n.\r\n")
@@ -34,13 +34,6 @@ SLIPS = {
 }
 
 
-def reload_postfix():
-    """Returns when mail that comes in now goes by the new settings: the queue manager is another process."""
-    before = lab.home.run("pgrep", "-x", "qmgr").stdout
-    lab.home.run("sh", "-c", "kill -HUP $(cat /var/spool/postfix/pid/master.pid)")
-    wait_for("a new qmgr", lambda: lab.home.run("pgrep", "-x", "qmgr", check=False).stdout.strip() not in ("", before.strip()))
-
-
 class Pipe(Case):
     MASTER = "/etc/postfix/master.cf"
     LIMIT = "postern-pipe_destination_recipient_limit"
@@ -54,14 +47,14 @@ class Pipe(Case):
         lab.home.write(cls.MASTER, cls.master + "\n" + "".join(services))
         lab.home.run("postconf", "-e", cls.LIMIT + " = 1", "allow_min_user = yes",
                      f"transport_maps = inline:{{{{home.example = virtual:}} {names} {{* = postern-pipe:}}}}")
-        reload_postfix()
+        lab.home.reload()
 
     @classmethod
     def tearDownClass(cls):
         lab.home.write(cls.MASTER, cls.master)
         lab.home.run("postconf", "-X", cls.LIMIT, "allow_min_user", "transport_maps")
         lab.home.empty_queue()
-        reload_postfix()
+        lab.home.reload()
 
     def outcome(self, queue_id, recipient, timeout=30):
         return lab.home.wait_log(rf"{queue_id}: to=<{re.escape(recipient)}>.*relay=postern-pipe,.*status=", timeout)[-1]

@@ -189,16 +189,15 @@ dkim_key() {
 # Install the built programs once; home and vps copy them.  Without a complete
 # build the lab has the hosts, but no postern.
 stage_postern() {
-	local stage=$LAB_ROOT/shared/stage program arguments
+	local stage=$LAB_ROOT/shared/stage program
 	for program in postern postern-edge postern-transport; do
 		[ -x "$POSTERN_BUILD/$program" ] || return 0
 	done
 	mkdir -p "$stage"
-	read -r -a arguments <<<"${POSTERN_MAKE_ARGS:-}"
 	(
 		flock 9
-		make -s -C "$PROJECT" install BUILD="$POSTERN_BUILD" DESTDIR="$stage" \
-			PREFIX=/usr "${arguments[@]}" >"$LAB_ROOT/log/install.log" 2>&1
+		make -s -C "$PROJECT" install-files BUILD="$POSTERN_BUILD" DESTDIR="$stage" \
+			PREFIX=/usr >"$LAB_ROOT/log/install.log" 2>&1
 	) 9>"$LAB_DIR/.install.lock" || {
 		cat "$LAB_ROOT/log/install.log" >&2
 		die "make install failed"
