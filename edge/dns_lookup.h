@@ -42,18 +42,36 @@ struct dns_mx {
 	char exchange[DNS_NAME_MAX + 1]; /* "" = "." */
 };
 
+/* RFC 6698 2.1; the values as they stand there, whether known or not. */
+struct dns_tlsa {
+	uint8_t usage, selector, matching_type;
+	size_t length;
+	uint8_t *data; /* certificate association data, owned by the record's holder */
+};
+
 struct dns_answer {
 	enum dns_result result;
 	enum dns_trust trust;
 	uint32_t ttl_s; /* smallest of the records used, clamped to floor and ceiling */
 	char name[DNS_NAME_MAX + 1]; /* after CNAMEs, lower case, no final dot */
 	size_t count;
-	struct dns_mx *mx;		    /* MX; PTR: the name as exchange, preference 0 */
+	struct dns_mx *mx;		    /* MX; PTR, CNAME: the name as exchange, preference 0 */
 	struct sockaddr_storage *addresses; /* A, AAAA: port 0 */
+	struct dns_tlsa *tlsa;
+	char **txt; /* the strings of each record joined; '?' for what is not printable ASCII */
 	char error[DNS_ERROR_MAX]; /* DNS_ERROR: "SERVFAIL from 127.0.0.1 for example.com MX" */
 };
 
-enum dns_type { DNS_TYPE_A, DNS_TYPE_MX, DNS_TYPE_AAAA, DNS_TYPE_PTR }; /* TLSA, TXT join here */
+/* CNAME: that record itself, as exchange; it is not followed. */
+enum dns_type {
+	DNS_TYPE_A,
+	DNS_TYPE_MX,
+	DNS_TYPE_AAAA,
+	DNS_TYPE_PTR,
+	DNS_TYPE_CNAME,
+	DNS_TYPE_TLSA,
+	DNS_TYPE_TXT,
+};
 
 struct dns_resolver;
 /*

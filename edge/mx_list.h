@@ -23,7 +23,9 @@ struct mx_host {
 	char exchange[DNS_NAME_MAX + 1]; /* as in the MX record; the domain itself for an implicit
 					    MX; "[192.0.2.1]" for a literal */
 	uint16_t preference;
-	enum dns_trust trust; /* of its address records */
+	char expanded[DNS_NAME_MAX + 1]; /* exchange after CNAMEs; the same without any */
+	enum dns_trust trust; /* of its address records, all CNAMEs on the way included; what a lookup
+				 that failed beside one that did not would have said is left out */
 };
 
 struct mx_address {
