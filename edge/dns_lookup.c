@@ -180,6 +180,8 @@ static void set_result(struct dns_answer *answer, struct lookup *lookup, enum dn
 	answer->count = lookup->message.count;
 	answer->mx = lookup->message.mx;
 	answer->addresses = lookup->message.addresses;
+	answer->tlsa = lookup->message.tlsa;
+	answer->txt = lookup->message.txt;
 	if (answer->count > 0)
 		answer->ttl_s = ttl_s < DNS_TTL_FLOOR_S	    ? DNS_TTL_FLOOR_S
 				: ttl_s > DNS_TTL_CEILING_S ? DNS_TTL_CEILING_S
@@ -236,5 +238,7 @@ void dns_answer_wipe(struct dns_answer *answer)
 {
 	free(answer->mx);
 	free(answer->addresses);
+	dns_tlsa_free(answer->tlsa, answer->count);
+	dns_txt_free(answer->txt, answer->count);
 	memset(answer, 0, sizeof(*answer));
 }

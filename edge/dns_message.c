@@ -57,6 +57,12 @@ const char *dns_type_name(enum dns_type type)
 		return "MX";
 	case DNS_TYPE_PTR:
 		return "PTR";
+	case DNS_TYPE_CNAME:
+		return "CNAME";
+	case DNS_TYPE_TLSA:
+		return "TLSA";
+	case DNS_TYPE_TXT:
+		return "TXT";
 	}
 	return "?";
 }
@@ -72,6 +78,12 @@ static ldns_rr_type rr_type_of(enum dns_type type)
 		return LDNS_RR_TYPE_MX;
 	case DNS_TYPE_PTR:
 		return LDNS_RR_TYPE_PTR;
+	case DNS_TYPE_CNAME:
+		return LDNS_RR_TYPE_CNAME;
+	case DNS_TYPE_TLSA:
+		return LDNS_RR_TYPE_TLSA;
+	case DNS_TYPE_TXT:
+		return LDNS_RR_TYPE_TXT;
 	}
 	return LDNS_RR_TYPE_NULL;
 }
@@ -204,6 +216,54 @@ static bool add_address(struct dns_message *message, const ldns_rr *record, enum
 	return true;
 }
 
+/* The data may be of any length; what it must be is RFC 6698's business, and dane.c's. */
+static bool add_tlsa(struct dns_message *message, const ldns_rr *record)
+{
+	const uint8_t *usage = rdata_of(record, 0, 1), *selector = rdata_of(record, 1, 1);
+	const uint8_t *matching_type = rdata_of(record, 2, 1);
+	const ldns_rdf *data = ldns_rr_rd_count(record) > 3 ? ldns_rr_rdf(record, 3) : NULL;
+	struct dns_tlsa *tlsa = &message->tlsa[message->count];
+	size_t length = data != NULL ? ldns_rdf_size(data) : 0;
+
+	if (usage == NULL || selector == NULL || matching_type == NULL)
+		return false;
+	tlsa->data = malloc(length > 0 ? length : 1);
+	if (tlsa->data == NULL)
+		return false;
+	if (length > 0)
+		memcpy(tlsa->data, ldns_rdf_data(data), length);
+	tlsa->usage = *usage;
+	tlsa->selector = *selector;
+	tlsa->matching_type = *matching_type;
+	tlsa->length = length;
+	return true;
+}
+
+/* RFC 1035 3.3.14: one or more strings, each with its length before it. */
+static bool add_txt(struct dns_message *message, const ldns_rr *record)
+{
+	size_t size = 1, used = 0;
+	char *text;
+
+	for (size_t i = 0; i < ldns_rr_rd_count(record); i++)
+		size += ldns_rdf_size(ldns_rr_rdf(record, i));
+	text = malloc(size);
+	if (text == NULL)
+		return false;
+	for (size_t i = 0; i < ldns_rr_rd_count(record); i++) {
+		const ldns_rdf *rdf = ldns_rr_rdf(record, i);
+
+		for (size_t at = 1; at < ldns_rdf_size(rdf); at++) {
+			uint8_t byte = ldns_rdf_data(rdf)[at];
+
+			text[used++] = byte >= ' ' && byte <= '~' ? (char)byte : '?';
+		}
+	}
+	text[used] = '\0';
+	message->txt[message->count] = text;
+	return true;
+}
+
 static enum dns_reading failed(struct dns_message *message, const char *problem)
 {
 	dns_message_wipe(message);
@@ -213,11 +273,24 @@ static enum dns_reading failed(struct dns_message *message, const char *problem)
 
 static int records_allocate(struct dns_message *message, enum dns_type type, size_t count)
 {
-	if (type == DNS_TYPE_MX || type == DNS_TYPE_PTR)
+	switch (type) {
+	case DNS_TYPE_MX:
+	case DNS_TYPE_PTR:
+	case DNS_TYPE_CNAME:
 		message->mx = calloc(count, sizeof(*message->mx));
-	else
+		return message->mx != NULL ? 0 : -1;
+	case DNS_TYPE_A:
+	case DNS_TYPE_AAAA:
 		message->addresses = calloc(count, sizeof(*message->addresses));
-	return message->mx != NULL || message->addresses != NULL ? 0 : -1;
+		return message->addresses != NULL ? 0 : -1;
+	case DNS_TYPE_TLSA:
+		message->tlsa = calloc(count, sizeof(*message->tlsa));
+		return message->tlsa != NULL ? 0 : -1;
+	case DNS_TYPE_TXT:
+		message->txt = calloc(count, sizeof(*message->txt));
+		return message->txt != NULL ? 0 : -1;
+	}
+	return -1;
 }
 
 static bool add_record(struct dns_message *message, const ldns_rr *record, enum dns_type type)
@@ -226,10 +299,15 @@ static bool add_record(struct dns_message *message, const ldns_rr *record, enum 
 	case DNS_TYPE_MX:
 		return add_mx(message, record);
 	case DNS_TYPE_PTR:
+	case DNS_TYPE_CNAME:
 		return add_name(message, record);
 	case DNS_TYPE_A:
 	case DNS_TYPE_AAAA:
 		return add_address(message, record, type);
+	case DNS_TYPE_TLSA:
+		return add_tlsa(message, record);
+	case DNS_TYPE_TXT:
+		return add_txt(message, record);
 	}
 	return false;
 }
@@ -314,7 +392,7 @@ static enum dns_reading evaluate(struct dns_message *message, const ldns_pkt *pa
 	message->authentic_data = ldns_pkt_ad(packet);
 	if (message->rcode != LDNS_RCODE_NOERROR && message->rcode != LDNS_RCODE_NXDOMAIN)
 		return failed_rcode(message);
-	reading = follow_aliases(message, section);
+	reading = type == DNS_TYPE_CNAME ? DNS_READ_FOUND : follow_aliases(message, section);
 	if (reading != DNS_READ_FOUND)
 		return reading;
 	if (message->rcode == LDNS_RCODE_NXDOMAIN)
@@ -347,6 +425,8 @@ enum dns_reading dns_message_read(const uint8_t *bytes, size_t length,
 	message->count = 0;
 	message->mx = NULL;
 	message->addresses = NULL;
+	message->tlsa = NULL;
+	message->txt = NULL;
 	message->problem[0] = '\0';
 	memcpy(message->name, question->name, sizeof(message->name));
 	/*
@@ -366,11 +446,29 @@ enum dns_reading dns_message_read(const uint8_t *bytes, size_t length,
 	return reading;
 }
 
+void dns_tlsa_free(struct dns_tlsa *tlsa, size_t count)
+{
+	for (size_t i = 0; tlsa != NULL && i < count; i++)
+		free(tlsa[i].data);
+	free(tlsa);
+}
+
+void dns_txt_free(char **txt, size_t count)
+{
+	for (size_t i = 0; txt != NULL && i < count; i++)
+		free(txt[i]);
+	free(txt);
+}
+
 void dns_message_wipe(struct dns_message *message)
 {
 	free(message->mx);
 	free(message->addresses);
+	dns_tlsa_free(message->tlsa, message->count);
+	dns_txt_free(message->txt, message->count);
 	message->mx = NULL;
 	message->addresses = NULL;
+	message->tlsa = NULL;
+	message->txt = NULL;
 	message->count = 0;
 }

@@ -39,8 +39,10 @@ struct dns_message {
 	uint32_t ttl_s; /* smallest of the records used, not clamped; UINT32_MAX = none was used */
 	char name[DNS_NAME_MAX + 1]; /* at the end of the chain */
 	size_t count;
-	struct dns_mx *mx; /* DNS_TYPE_MX; DNS_TYPE_PTR: the name as exchange, preference 0 */
+	struct dns_mx *mx; /* DNS_TYPE_MX; DNS_TYPE_PTR, DNS_TYPE_CNAME: the name as exchange */
 	struct sockaddr_storage *addresses;
+	struct dns_tlsa *tlsa;
+	char **txt;
 	char problem[64]; /* "SERVFAIL" */
 };
 
@@ -64,5 +66,7 @@ enum dns_reading dns_message_read(const uint8_t *bytes, size_t length,
 				  const struct dns_question *question, struct dns_message *message);
 /* Frees the records; keeps the rest. */
 void dns_message_wipe(struct dns_message *message);
+void dns_tlsa_free(struct dns_tlsa *tlsa, size_t count);
+void dns_txt_free(char **txt, size_t count);
 
 #endif
