@@ -153,9 +153,7 @@ enum dns_reading dns_exchange(const struct dns_server *server, struct dns_questi
 	size_t length;
 
 	message->rcode = -1;
-	message->mx = NULL;
-	message->addresses = NULL;
-	message->count = 0;
+	message->records = (struct dns_records){ 0 };
 	message->problem[0] = '\0';
 	if (getrandom(&question->id, sizeof(question->id), 0) != sizeof(question->id))
 		return failed_errno(message);

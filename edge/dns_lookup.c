@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "dns_exchange.h"
+#include "dns_name.h"
 #include "lib/log.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
@@ -177,11 +178,11 @@ static void set_result(struct dns_answer *answer, struct lookup *lookup, enum dn
 			 : reading == DNS_READ_NXDOMAIN ? DNS_NXDOMAIN
 							: DNS_NODATA;
 	memcpy(answer->name, lookup->message.name, sizeof(answer->name));
-	answer->count = lookup->message.count;
-	answer->mx = lookup->message.mx;
-	answer->addresses = lookup->message.addresses;
-	answer->tlsa = lookup->message.tlsa;
-	answer->txt = lookup->message.txt;
+	answer->count = lookup->message.records.count;
+	answer->mx = lookup->message.records.mx;
+	answer->addresses = lookup->message.records.addresses;
+	answer->tlsa = lookup->message.records.tlsa;
+	answer->txt = lookup->message.records.txt;
 	if (answer->count > 0)
 		answer->ttl_s = ttl_s < DNS_TTL_FLOOR_S	    ? DNS_TTL_FLOOR_S
 				: ttl_s > DNS_TTL_CEILING_S ? DNS_TTL_CEILING_S

@@ -5,7 +5,7 @@
 #ifndef DNS_MESSAGE_H
 #define DNS_MESSAGE_H
 
-#include "dns_lookup.h"
+#include "dns_record.h"
 
 /* Our EDNS buffer size: no fragments on any path (DNS flag day 2020). */
 #define DNS_UDP_SIZE 1232
@@ -38,21 +38,9 @@ struct dns_message {
 	unsigned aliases;    /* CNAMEs followed; the caller carries it on from message to message */
 	uint32_t ttl_s; /* smallest of the records used, not clamped; UINT32_MAX = none was used */
 	char name[DNS_NAME_MAX + 1]; /* at the end of the chain */
-	size_t count;
-	struct dns_mx *mx; /* DNS_TYPE_MX; DNS_TYPE_PTR, DNS_TYPE_CNAME: the name as exchange */
-	struct sockaddr_storage *addresses;
-	struct dns_tlsa *tlsa;
-	char **txt;
+	struct dns_records records;
 	char problem[64]; /* "SERVFAIL" */
 };
-
-/*
- * Copies a host name: lower case, no final dot. false if it is not one that may be asked for:
- * letters, digits, "-" and "_" in labels of 1..63 bytes, 253 in all. (The underscore is no host
- * name, but real MX hosts have it, and TLSA names begin with it.)
- */
-bool dns_name_copy(char out[DNS_NAME_MAX + 1], const char *name);
-const char *dns_type_name(enum dns_type type);
 
 /* Bytes of the query written to out, 0 if there is no memory. */
 size_t dns_message_write_query(uint8_t out[DNS_QUERY_MAX], const struct dns_question *question);
@@ -66,7 +54,5 @@ enum dns_reading dns_message_read(const uint8_t *bytes, size_t length,
 				  const struct dns_question *question, struct dns_message *message);
 /* Frees the records; keeps the rest. */
 void dns_message_wipe(struct dns_message *message);
-void dns_tlsa_free(struct dns_tlsa *tlsa, size_t count);
-void dns_txt_free(char **txt, size_t count);
 
 #endif

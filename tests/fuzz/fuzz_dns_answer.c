@@ -23,11 +23,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	question.type = types[bytes[0] % 3];
 	question.id = (uint16_t)(bytes[1] << 8 | bytes[2]);
 	reading = dns_message_read(bytes + 1, length - 1, &question, &message);
-	if ((reading == DNS_READ_FOUND) != (message.count > 0) || message.count > DNS_RECORDS_MAX ||
-	    message.aliases > DNS_CNAME_MAX + 1 || strlen(message.name) > DNS_NAME_MAX)
+	if ((reading == DNS_READ_FOUND) != (message.records.count > 0) ||
+	    message.records.count > DNS_RECORDS_MAX || message.aliases > DNS_CNAME_MAX + 1 ||
+	    strlen(message.name) > DNS_NAME_MAX)
 		abort();
-	for (size_t i = 0; i < message.count && question.type == DNS_TYPE_MX; i++)
-		for (const char *at = message.mx[i].exchange; *at != '\0'; at++)
+	for (size_t i = 0; i < message.records.count && question.type == DNS_TYPE_MX; i++)
+		for (const char *at = message.records.mx[i].exchange; *at != '\0'; at++)
 			if (*at <= ' ' || *at > '~')
 				abort();
 	dns_message_wipe(&message);

@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 
 #include "edge/dns_lookup.h"
-#include "edge/dns_message.h"
 #include "edge/dns_servers.h"
 #include "tests/fake/fake_dns.h"
 
