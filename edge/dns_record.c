@@ -148,6 +148,8 @@ static bool read_txt(struct dns_records *records, const ldns_rr *record)
 	size_t size = 1, used = 0;
 	char *text;
 
+	if (ldns_rr_rd_count(record) == 0)
+		return false;
 	for (size_t i = 0; i < ldns_rr_rd_count(record); i++)
 		size += ldns_rdf_size(ldns_rr_rdf(record, i));
 	text = malloc(size);
