@@ -115,6 +115,7 @@ static struct mx_host *add_host(struct mx_list *list, const char *exchange, uint
 	struct mx_host *host = &list->hosts[list->host_count++];
 
 	snprintf(host->exchange, sizeof(host->exchange), "%s", exchange);
+	snprintf(host->expanded, sizeof(host->expanded), "%s", exchange);
 	host->preference = preference;
 	return host;
 }
@@ -179,21 +180,51 @@ static enum dns_trust weaker(enum dns_trust a, enum dns_trust b)
 	return a > b ? a : b;
 }
 
+/* A host's answers of this worth have been heard; NOTHING: none at all. */
+enum worth { WORTH_NOTHING, WORTH_FAILURE, WORTH_DENIAL, WORTH_RECORDS };
+
+static enum worth worth_of(const struct dns_answer *answer)
+{
+	return answer->result == DNS_FOUND   ? WORTH_RECORDS
+	       : answer->result == DNS_ERROR ? WORTH_FAILURE
+					     : WORTH_DENIAL;
+}
+
+/*
+ * What is known of the host is what its best answers say. A failure says nothing beside an answer,
+ * and a denial nothing beside the records that are going to be used: resolvers call the denials of
+ * some signed zones insecure (NSEC3 with many iterations, RFC 9276 3.2), and a host without IPv6
+ * there is no less secure for that.
+ */
+static void hear_answer(struct mx_host *host, const struct dns_answer *answer, enum worth *heard)
+{
+	enum worth worth = worth_of(answer);
+
+	if (worth == *heard)
+		host->trust = weaker(host->trust, answer->trust);
+	if (worth <= *heard)
+		return;
+	*heard = worth;
+	host->trust = answer->trust;
+	if (worth > WORTH_FAILURE && answer->name[0] != '\0')
+		memcpy(host->expanded, answer->name, sizeof(host->expanded));
+}
+
 static void look_up_host(struct mx_search *search, const char *exchange, uint16_t preference)
 {
 	struct mx_host *host = add_host(search->list, exchange, preference);
 	struct dns_answer v6 = { 0 }, v4 = { 0 };
 	size_t first = search->list->address_count;
+	enum worth heard = WORTH_NOTHING;
 
-	host->trust = DNS_SECURE;
 	if (search->request->family != MX_FAMILY_IPV4) {
 		dns_lookup(search->request->resolver, exchange, DNS_TYPE_AAAA, search->deadline,
 			   &v6);
-		host->trust = v6.trust;
+		hear_answer(host, &v6, &heard);
 	}
 	if (search->request->family != MX_FAMILY_IPV6) {
 		dns_lookup(search->request->resolver, exchange, DNS_TYPE_A, search->deadline, &v4);
-		host->trust = weaker(host->trust, v4.trust);
+		hear_answer(host, &v4, &heard);
 	}
 	add_addresses(search, &v6, &v4);
 	if (search->list->address_count == first) {

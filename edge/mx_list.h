@@ -24,8 +24,8 @@ struct mx_host {
 					    MX; "[192.0.2.1]" for a literal */
 	uint16_t preference;
 	char expanded[DNS_NAME_MAX + 1]; /* exchange after CNAMEs; the same without any */
-	enum dns_trust trust; /* of its address records, all CNAMEs on the way included; what a lookup
-				 that failed beside one that did not would have said is left out */
+	enum dns_trust trust; /* of its address records, all CNAMEs on the way included; a lookup that
+				 failed, or found none, beside one that found some is left out */
 };
 
 struct mx_address {

@@ -414,6 +414,104 @@ static void test_members(void **state)
 	fake_dns_stop(dns);
 }
 
+static const char trust_replay[] =
+	"query both.example A\nad\nanswer @ 300 IN A 192.0.2.1\n"
+	"query both.example AAAA\nad\nanswer @ 300 IN AAAA 2001:db8::1\n"
+	"query v4-weak.example A\nanswer @ 300 IN A 192.0.2.1\n"
+	"query v4-weak.example AAAA\nad\nanswer @ 300 IN AAAA 2001:db8::1\n"
+	"query v6-weak.example A\nad\nanswer @ 300 IN A 192.0.2.1\n"
+	"query v6-weak.example AAAA\nanswer @ 300 IN AAAA 2001:db8::1\n"
+	"query v6-broken.example A\nad\nanswer @ 300 IN A 192.0.2.1\n"
+	"query v6-broken.example AAAA\nrcode SERVFAIL\n"
+	"query v4-bogus.example A cd\nanswer @ 300 IN A 192.0.2.66\n"
+	"query v4-bogus.example A\nrcode SERVFAIL\n"
+	"query v4-bogus.example AAAA\nanswer @ 300 IN AAAA 2001:db8::1\n"
+	"query v6-denied.example A\nad\nanswer @ 300 IN A 192.0.2.1\n"
+	"query v6-denied.example AAAA\n"
+	"query alias.example A\nad\nanswer @ 300 IN CNAME both.example.\n"
+	"query alias.example AAAA\nad\nanswer @ 300 IN CNAME both.example.\n"
+	"query weak-alias.example A\nanswer @ 300 IN CNAME both.example.\n"
+	"query weak-alias.example AAAA\nanswer @ 300 IN CNAME both.example.\n"
+	"query v4-alias.example A\nad\nanswer @ 300 IN CNAME v6-broken.example.\n"
+	"query v4-alias.example AAAA\nad\nanswer @ 300 IN CNAME v6-broken.example.\n"
+	"query v6-denied-alias.example A\nad\nanswer @ 300 IN CNAME both.example.\n"
+	"query v6-denied-alias.example AAAA\n"
+	"query two-ways.example A\nad\nanswer @ 300 IN CNAME v6-denied.example.\n"
+	"query two-ways.example AAAA\nad\nanswer @ 300 IN CNAME both.example.\n"
+	"query denied.example A\nad\n"
+	"query denied.example AAAA\n"
+	"query bogus.example A cd\n"
+	"query bogus.example AAAA cd\n"
+	"query bogus.example A\nrcode SERVFAIL\n"
+	"query bogus.example AAAA\nrcode SERVFAIL\n"
+	"query half-bogus.example A cd\n"
+	"query half-bogus.example A\nrcode SERVFAIL\n"
+	"query half-bogus.example AAAA\nrcode REFUSED\n"
+	"query broken-alias.example A\nad\nanswer @ 300 IN CNAME nowhere.example.\n"
+	"query broken-alias.example AAAA\nad\nanswer @ 300 IN CNAME nowhere.example.\n";
+
+static const struct trust_row {
+	const char *host;
+	enum mx_family family;
+	enum dns_trust trust;
+	const char *expanded;
+} trust_rows[] = {
+	{ "both.example", MX_FAMILY_BOTH, DNS_SECURE, "both.example" },
+	{ "v4-weak.example", MX_FAMILY_BOTH, DNS_INSECURE, "v4-weak.example" },
+	{ "v4-weak.example", MX_FAMILY_IPV6, DNS_SECURE, "v4-weak.example" },
+	{ "v6-weak.example", MX_FAMILY_BOTH, DNS_INSECURE, "v6-weak.example" },
+	{ "v6-weak.example", MX_FAMILY_IPV4, DNS_SECURE, "v6-weak.example" },
+	{ "v6-broken.example", MX_FAMILY_BOTH, DNS_SECURE, "v6-broken.example" },
+	{ "v6-broken.example", MX_FAMILY_IPV6, DNS_FAILED, "v6-broken.example" },
+	{ "v4-bogus.example", MX_FAMILY_BOTH, DNS_INSECURE, "v4-bogus.example" },
+	{ "v4-bogus.example", MX_FAMILY_IPV4, DNS_BOGUS, "v4-bogus.example" },
+	{ "v6-denied.example", MX_FAMILY_BOTH, DNS_SECURE, "v6-denied.example" },
+	{ "alias.example", MX_FAMILY_BOTH, DNS_SECURE, "both.example" },
+	{ "weak-alias.example", MX_FAMILY_BOTH, DNS_INSECURE, "both.example" },
+	{ "v4-alias.example", MX_FAMILY_BOTH, DNS_SECURE, "v6-broken.example" },
+	{ "v6-denied-alias.example", MX_FAMILY_BOTH, DNS_SECURE, "both.example" },
+	{ "two-ways.example", MX_FAMILY_BOTH, DNS_SECURE, "both.example" },
+	{ "two-ways.example", MX_FAMILY_IPV4, DNS_SECURE, "v6-denied.example" },
+	{ "denied.example", MX_FAMILY_BOTH, DNS_INSECURE, "denied.example" },
+	{ "bogus.example", MX_FAMILY_BOTH, DNS_BOGUS, "bogus.example" },
+	{ "half-bogus.example", MX_FAMILY_BOTH, DNS_FAILED, "half-bogus.example" },
+	{ "broken-alias.example", MX_FAMILY_BOTH, DNS_FAILED, "broken-alias.example" },
+	{ "[192.0.2.1]", MX_FAMILY_BOTH, DNS_INSECURE, "[192.0.2.1]" },
+};
+
+/* How far a host can be trusted, and under which name it stands, for DANE. */
+static void test_trust(void **state)
+{
+	struct fake_dns *dns;
+	char text[4000];
+	struct mx_request request = { .port = 25, .deadline = deadline_in_ms(20000) };
+
+	(void)state;
+	/* No host has an MX record; each is its own implicit one. */
+	snprintf(text, sizeof(text), "query * MX\nad\n%s", trust_replay);
+	dns = fake_dns_start(text);
+	request.resolver = resolver_of(dns);
+	for (size_t i = 0; i < COUNT(trust_rows); i++) {
+		const struct trust_row *row = &trust_rows[i];
+		struct delivery_status status;
+		struct mx_list list;
+
+		request.domain = row->host;
+		request.family = row->family;
+		mx_list_resolve(&list, &request, &status);
+		assert_int_equal(list.host_count, 1);
+		assert_string_equal(list.hosts[0].exchange, row->host);
+		if (list.hosts[0].trust != row->trust ||
+		    strcmp(list.hosts[0].expanded, row->expanded) != 0)
+			fail_msg("%s, family %d: trust %d, expanded %s", row->host,
+				 (int)row->family, (int)list.hosts[0].trust,
+				 list.hosts[0].expanded);
+		mx_list_wipe(&list);
+	}
+	dns_resolver_destroy(request.resolver);
+	fake_dns_stop(dns);
+}
+
 /* case 44: 1000 MX, each with many addresses. */
 static void test_bounds(void **state)
 {
@@ -622,9 +720,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_outcomes),      cmocka_unit_test(test_members),
-		cmocka_unit_test(test_bounds),	      cmocka_unit_test(test_interleaving),
-		cmocka_unit_test(test_dead_resolver), cmocka_unit_test(test_order),
-		cmocka_unit_test(test_shuffle),
+		cmocka_unit_test(test_trust),	      cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_interleaving),  cmocka_unit_test(test_dead_resolver),
+		cmocka_unit_test(test_order),	      cmocka_unit_test(test_shuffle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
