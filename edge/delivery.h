@@ -42,7 +42,10 @@ struct delivery {
 	const struct envelope *envelope;
 	const struct content *content;		/* sealed: nobody writes to it */
 	const char *client;			/* name in the allow-list */
+	bool tls_required_no;			/* the message says "TLS-Required: No" (RFC 8689 5) */
 	struct deadline deadline;
+	struct sts_store *sts;			/* NULL: MTA-STS is not looked at */
+	struct tlsrpt *tlsrpt;			/* NULL: TLS sessions are not counted */
 	const struct edge_end *end;
 	struct delivery_load *load;
 	delivery_sink_fn *sink;

@@ -134,6 +134,11 @@ static void decide_failure(const struct smtp_event *event, enum tls_level tls_le
 					  "Cannot start TLS" DETAIL_FORMAT,
 					  DETAIL(event, ": ", ""));
 		break;
+	case SMTP_FAILURE_TLS_CERTIFICATE:
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 7, 5),
+					  "Server certificate not accepted" DETAIL_FORMAT,
+					  DETAIL(event, ": ", ""));
+		break;
 	case SMTP_FAILURE_TLS_INJECTION:
 		/* Somebody is at work on this path: cleartext is what they want. */
 		delivery_status_set_local(
@@ -143,7 +148,12 @@ static void decide_failure(const struct smtp_event *event, enum tls_level tls_le
 		break;
 	case SMTP_FAILURE_TLS_NOT_OFFERED:
 		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 7, 4),
-					  "TLS is required, but was not offered");
+					  "TLS is required, but was not offered" DETAIL_FORMAT,
+					  DETAIL(event, " (demanded by ", ")"));
+		break;
+	case SMTP_FAILURE_REQUIRETLS:	/* RFC 8689 4.2.1 */
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(5, 7, 30), "%s",
+					  event->detail);
 		break;
 	case SMTP_FAILURE_LOOP:
 		decision->next = DELIVERY_NEXT_FINAL;

@@ -12,10 +12,13 @@
 #include "content.h"
 #include "lib/endpoint.h"
 #include "lib/smtp_limits.h"
+#include "tls_level.h"
 #include "tunnel/tunnel_limits.h"
 
 static const char *const ipv6_choices[] = { "auto", "on", "off", NULL };
-static const char *const tls_choices[] = { "none", "may", "encrypt", NULL };
+/* enum tls_level without fingerprint, which is no default: every host has its own. */
+static const char *const tls_choices[] = { "none", "may", "encrypt", "dane", "dane-only", "verify", "secure", NULL };
+static const char *const tls_cipher_choices[] = { "medium", "high", NULL };
 static const char *const target_choices[] = { "syslog", "stderr", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 static const char *const recipients_choices[] = { "domain", "full", "none", NULL };
@@ -84,6 +87,13 @@ static int check_ehlo_name(const void *value, char *error, size_t error_size)
 	return 0;
 }
 
+static int check_protocols(const void *value, char *error, size_t error_size)
+{
+	unsigned protocols;
+
+	return tls_protocols_parse(&protocols, *(char *const *)value, error, error_size);
+}
+
 #define SETTING(member, conf_type, default_value, ...) \
 	{ .name = #member, .type = conf_type, .offset = offsetof(struct edge_conf, member), \
 	  .default_text = default_value, __VA_ARGS__ }
@@ -109,8 +119,25 @@ const struct conf_setting edge_conf_settings[] = {
 			"forward-confirmed"),
 	SETTING(allow_destinations, CONF_STRING_LIST, NULL,
 		.help = "networks exempt from the refusal of private, local and own addresses"),
-	SETTING(tls_security_level, CONF_CHOICE, "may", .choices = tls_choices,
+	SETTING(tls_security_level, CONF_CHOICE, "dane", .choices = tls_choices,
 		.help = "TLS towards MX hosts"),
+	SETTING(tls_policy, CONF_STRING, POSTERN_SYSCONFDIR "/tls_policy", .minimum = 1,
+		.help = "table of destinations whose TLS differs"),
+	SETTING(mta_sts, CONF_BOOLEAN, "yes",
+		.help = "honour MTA-STS policies of recipient domains (RFC 8461)"),
+	SETTING(tls_ca_file, CONF_STRING, NULL, .minimum = 1,
+		.help = "certificates of the authorities that are trusted, PEM (default: the "
+			"system's)"),
+	SETTING(tls_protocols, CONF_STRING, ">=TLSv1", .check = check_protocols,
+		.help = "TLS versions where TLS is not demanded"),
+	SETTING(tls_mandatory_protocols, CONF_STRING, ">=TLSv1.2", .check = check_protocols,
+		.help = "TLS versions where TLS is demanded"),
+	SETTING(tls_ciphers, CONF_CHOICE, "medium", .choices = tls_cipher_choices,
+		.help = "weakest ciphers where TLS is not demanded"),
+	SETTING(tls_mandatory_ciphers, CONF_CHOICE, "medium", .choices = tls_cipher_choices,
+		.help = "weakest ciphers where TLS is demanded"),
+	SETTING(tls_reports, CONF_BOOLEAN, "yes",
+		.help = "count TLS sessions for domains that ask for reports (RFC 8460)"),
 	SETTING(delivery_time_limit, CONF_DURATION, "900s", .minimum = 10000,
 		.maximum = TUNNEL_EDGE_BUDGET_MS,
 		.help = "time for one message, all hosts tried included"),

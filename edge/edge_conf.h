@@ -33,6 +33,12 @@ struct edge_conf {
 	struct conf_list allow_destinations;
 	/* delivery */
 	int tls_security_level;		/* enum tls_level */
+	char *tls_policy;		/* path of the table */
+	bool mta_sts;
+	char *tls_ca_file;		/* NULL = the system's */
+	char *tls_protocols, *tls_mandatory_protocols;
+	int tls_ciphers, tls_mandatory_ciphers;	/* enum tls_ciphers */
+	bool tls_reports;
 	int64_t delivery_time_limit;	/* ms */
 	int64_t parallel_destinations;
 	int64_t delivery_threads;

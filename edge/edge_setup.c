@@ -6,11 +6,25 @@
 
 static void destroy(struct edge_setup *setup)
 {
+	tls_policy_table_destroy(setup->tls_policies);
 	tls_context_destroy(setup->tls);
 	dns_resolver_destroy(setup->resolver);
 	address_guard_destroy(setup->guard);
 	conf_wipe(&setup->conf, edge_conf_settings);
 	free(setup);
+}
+
+/* The texts were checked when they were read. */
+static void set_tls_defaults(struct edge_setup *setup)
+{
+	struct tls_defaults *defaults = &setup->tls_defaults;
+	char ignored[200];
+
+	tls_protocols_parse(&defaults->protocols, setup->conf.tls_protocols, ignored, sizeof(ignored));
+	tls_protocols_parse(&defaults->mandatory_protocols, setup->conf.tls_mandatory_protocols,
+			    ignored, sizeof(ignored));
+	defaults->ciphers = (enum tls_ciphers)setup->conf.tls_ciphers;
+	defaults->mandatory_ciphers = (enum tls_ciphers)setup->conf.tls_mandatory_ciphers;
 }
 
 struct edge_setup *edge_setup_create(const char *conf_path, char *error, size_t error_size)
@@ -31,9 +45,13 @@ struct edge_setup *edge_setup_create(const char *conf_path, char *error, size_t 
 	setup->resolver = dns_resolver_create(&setup->conf.resolvers, setup->conf.resolvers_trusted, error, error_size);
 	if (setup->resolver == NULL)
 		goto fail;
-	setup->tls = tls_context_create(error, error_size);
+	setup->tls = tls_context_create(setup->conf.tls_ca_file, error, error_size);
 	if (setup->tls == NULL)
 		goto fail;
+	setup->tls_policies = tls_policy_table_create(setup->conf.tls_policy, error, error_size);
+	if (setup->tls_policies == NULL)
+		goto fail;
+	set_tls_defaults(setup);
 	return setup;
 fail:
 	destroy(setup);

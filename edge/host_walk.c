@@ -20,6 +20,7 @@
 #include "mx_list.h"
 #include "smtp_client.h"
 #include "tcp_connect.h"
+#include "tls_destination.h"
 
 #define SMTP_PORT 25
 
@@ -48,6 +49,8 @@ struct walk {
 	const struct mx_host *host;
 	char address[SOCKADDR_TEXT_MAX];
 	struct smtp_client client;
+	struct tls_destination tls;
+	struct tls_terms terms;		/* of the host being talked to */
 };
 
 static void finish(struct walk *walk, struct pending *pending, const struct delivery_status *status)
@@ -62,7 +65,7 @@ static void describe_host(const struct walk *walk, struct delivery_status *statu
 	snprintf(status->remote_mta, sizeof(status->remote_mta), "%s", walk->host->exchange);
 	snprintf(status->remote_address, sizeof(status->remote_address), "%s", walk->address);
 	status->remote_port = SMTP_PORT;
-	snprintf(status->tls, sizeof(status->tls), "%s", walk->client.tls_description);
+	snprintf(status->tls, sizeof(status->tls), "%s", walk->client.tls.description);
 	status->dsn_offered = walk->client.capabilities.dsn;
 }
 
@@ -228,13 +231,12 @@ static void run_transactions(struct walk *walk, enum tls_level level)
 }
 
 /* One connection. Returns what is to be done next with this address: CLEARTEXT or nothing more. */
-static enum delivery_next try_connection(struct walk *walk, const struct sockaddr_storage *address,
-					 enum tls_level level)
+static enum delivery_next try_connection(struct walk *walk, const struct sockaddr_storage *address)
 {
+	enum tls_level level = walk->terms.level;
 	const struct delivery *delivery = walk->params->delivery;
 	struct delivery_decision decision;
 	struct smtp_event event = { .stage = STAGE_CONNECT, .failure = SMTP_FAILURE_CONNECT };
-	bool is_literal = walk->host->exchange[0] == '[';
 	int fd;
 
 	memset(&walk->client, 0, sizeof(walk->client));
@@ -245,11 +247,8 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 	if (fd < 0 && is_cancelled(walk))
 		event.failure = SMTP_FAILURE_CANCELLED;
 	if (fd >= 0 && smtp_client_open(&walk->client, fd, &(struct smtp_client_params){
-			.host = is_literal ? NULL : walk->host->exchange,
-			.address = walk->address,
-			.port = SMTP_PORT,
 			.ehlo_name = delivery->setup->conf.ehlo_name,
-			.tls_level = level,
+			.terms = &walk->terms,
 			.tls = delivery->setup->tls,
 			.deadline = delivery->deadline,
 			.cancel_fd = delivery->end->cancel_fd,
@@ -271,12 +270,34 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 	return decision.next;
 }
 
-static void try_address(struct walk *walk, const struct mx_list *list, size_t i)
+/* Nobody is connected to: the same verdict for everybody, and the next host. */
+static void pass_over(struct walk *walk, const struct delivery_status *status)
+{
+	struct delivery_decision decision = { .next = DELIVERY_NEXT_HOST, .status = *status };
+
+	memset(&walk->client, 0, sizeof(walk->client));
+	apply_to_open(walk, &decision);
+}
+
+static bool is_allowed(struct walk *walk, const struct mx_address *target)
 {
 	const struct delivery *delivery = walk->params->delivery;
+	const char *refusal = address_guard_refuses(delivery->setup->guard,
+						    (const struct sockaddr *)&target->address);
+	struct delivery_status status = { 0 };
+
+	if (refusal != NULL)
+		delivery_status_set_local(&status, STAGE_CONNECT, ENHANCED_STATUS(5, 4, 4),
+					  "address refused: %s", refusal);
+	else if (tls_destination_terms(&walk->tls, walk->host, SMTP_PORT, &walk->terms, &status))
+		return true;
+	pass_over(walk, &status);
+	return false;
+}
+
+static void try_address(struct walk *walk, const struct mx_list *list, size_t i)
+{
 	const struct mx_address *target = &list->addresses[i];
-	enum tls_level level = (enum tls_level)delivery->setup->conf.tls_security_level;
-	const char *refusal;
 
 	walk->host = &list->hosts[target->host];
 	endpoint_print_address((const struct sockaddr *)&target->address, walk->address,
@@ -284,19 +305,11 @@ static void try_address(struct walk *walk, const struct mx_list *list, size_t i)
 	for (size_t n = 0; n < walk->count; n++)
 		if (walk->pending[n].state == PENDING_NEXT_HOST)
 			walk->pending[n].state = PENDING_OPEN;
-	refusal = address_guard_refuses(delivery->setup->guard,
-					(const struct sockaddr *)&target->address);
-	if (refusal != NULL) {
-		struct delivery_decision decision = { .next = DELIVERY_NEXT_HOST };
-
-		memset(&walk->client, 0, sizeof(walk->client));
-		delivery_status_set_local(&decision.status, STAGE_CONNECT, ENHANCED_STATUS(5, 4, 4),
-					  "address refused: %s", refusal);
-		apply_to_open(walk, &decision);
+	if (!is_allowed(walk, target) ||
+	    try_connection(walk, &target->address) != DELIVERY_NEXT_CLEARTEXT)
 		return;
-	}
-	if (try_connection(walk, &target->address, level) == DELIVERY_NEXT_CLEARTEXT)
-		try_connection(walk, &target->address, TLS_NONE);
+	walk->terms.level = TLS_NONE;
+	try_connection(walk, &target->address);
 }
 
 /*
@@ -373,12 +386,14 @@ void host_walk_run(const struct host_walk_params *params)
 		}, &status) < 0) {
 		report_all(params, &status);
 	} else {
+		tls_destination_init(&walk->tls, delivery, list->domain, list->trust);
 		for (size_t i = 0; i < list->address_count && walk->open_count > 0; i++) {
 			if (deadline_has_passed(delivery->deadline) || is_cancelled(walk))
 				break;
 			try_address(walk, list, i);
 		}
 		finish_open(walk, list);
+		tls_destination_wipe(&walk->tls);
 	}
 	if (walk != NULL)
 		free(walk->pending);

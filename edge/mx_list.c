@@ -362,6 +362,7 @@ static int use_literal(struct mx_search *search, struct delivery_status *status)
 					  family_words(other));
 		return -1;
 	}
+	memcpy(search->list->domain, printable, sizeof(search->list->domain));
 	search->list->trust = DNS_INSECURE;
 	add_host(search->list, printable, 0)->trust = DNS_INSECURE;
 	add_address(search->list, &address, search->request->port);
@@ -405,6 +406,7 @@ int mx_list_resolve(struct mx_list *list, const struct mx_request *request,
 							request->domain, strlen(request->domain)));
 		return -1;
 	}
+	memcpy(list->domain, search.domain, sizeof(list->domain));
 	search.deadline = deadline_earlier(request->deadline, deadline_in_ms(LOOKUP_TIMEOUT_MS));
 	dns_lookup(request->resolver, search.domain, DNS_TYPE_MX, search.deadline, &answer);
 	result = use_mx_answer(&search, &answer, status);

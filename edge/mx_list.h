@@ -34,6 +34,7 @@ struct mx_address {
 };
 
 struct mx_list {
+	char domain[DNS_NAME_MAX + 1]; /* that was asked for, in A-labels; a literal as it is */
 	struct mx_host *hosts; /* those looked up, in order, at most MX_HOSTS_MAX; some may have no
 				  address */
 	size_t host_count;

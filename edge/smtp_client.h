@@ -28,15 +28,20 @@ enum smtp_failure {
 	SMTP_FAILURE_PROTOCOL,		/* malformed or unsolicited reply */
 	SMTP_FAILURE_FLOOD,		/* a reply beyond the caps of smtp_limits.h */
 	SMTP_FAILURE_TLS_HANDSHAKE,
+	SMTP_FAILURE_TLS_CERTIFICATE,	/* not the one that the terms want */
 	SMTP_FAILURE_TLS_INJECTION,	/* bytes behind the 220 of STARTTLS (CVE-2011-0411) */
 	SMTP_FAILURE_TLS_NOT_OFFERED,	/* policy wants TLS and there is none */
 	SMTP_FAILURE_LOOP,		/* the server is ourselves */
+	SMTP_FAILURE_REQUIRETLS,	/* the message wants REQUIRETLS, the server has it not */
 	SMTP_FAILURE_CAPABILITY,	/* the message needs what is not offered (SMTPUTF8) */
 	SMTP_FAILURE_TOO_BIG,		/* larger than the server's SIZE */
 	SMTP_FAILURE_SLOW,		/* below the minimum data rate */
 	SMTP_FAILURE_CANCELLED,		/* the edge stops */
 	SMTP_FAILURE_LOCAL,		/* memory, descriptors */
 };
+
+/* An error of TLS, who demands it, and a command that shows it (see tls_terms.h). */
+#define SMTP_DETAIL_MAX 480
 
 /*
  * What happened at a step: a complete reply, or a failure with a sentence. Both with the stage,
@@ -46,16 +51,13 @@ struct smtp_event {
 	enum delivery_stage stage;
 	enum smtp_failure failure;
 	struct smtp_reply reply;		/* failure NONE: the reply that decided */
-	char detail[200];			/* failure: "Connection reset by peer", or "" */
+	char detail[SMTP_DETAIL_MAX];			/* failure: "Connection reset by peer", or "" */
 	bool final_dot_sent;			/* it left, or may have, and no reply was read */
 };
 
 struct smtp_client_params {
-	const char *host;			/* A-label name for SNI; NULL or a literal: none */
-	const char *address;			/* printable address */
-	int port;
 	const char *ehlo_name;
-	enum tls_level tls_level;
+	const struct tls_terms *terms;		/* outlive the client */
 	struct tls_context *tls;
 	struct deadline deadline;		/* of the whole delivery; cuts every step */
 	/* -1, or an eventfd: readable = give up (CANCELLED) unless the final dot is out. */
@@ -67,7 +69,7 @@ struct smtp_client {
 	struct stream stream;
 	struct smtp_client_params params;	/* strings are the caller's and outlive the client */
 	struct smtp_capabilities capabilities;	/* of the last EHLO, in TLS if any */
-	char tls_description[DELIVERY_TLS_MAX + 1];	/* "" = cleartext; kept after close */
+	struct tls_outcome tls;		/* kept after close; description "" = cleartext */
 	bool is_open;
 	bool in_transaction;			/* MAIL was accepted: RSET before the next */
 	int64_t data_rate_grace_ms;		/* SMTP_MIN_DATA_RATE_GRACE_MS */

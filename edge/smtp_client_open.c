@@ -7,7 +7,6 @@
  * mail loop. Whether mail may go without TLS is the level's affair; whether to try again without it
  * is decided by delivery_policy.c and done by the caller on a new connection.
  */
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -93,17 +92,6 @@ static int say_ehlo(struct smtp_client *client, struct smtp_event *event)
 	return smtp_reply_is(&event->reply, REPLY_PERMANENT) ? say_helo(client, event) : -1;
 }
 
-/* RFC 6066 3: names only, no addresses. */
-static const char *server_name(const char *host)
-{
-	unsigned char address[sizeof(struct in6_addr)];
-
-	if (host == NULL || host[0] == '\0' || host[0] == '[' ||
-	    inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
-		return NULL;
-	return host;
-}
-
 static bool is_cancelled(const struct smtp_client *client)
 {
 	struct pollfd fd = { .fd = client->params.cancel_fd, .events = POLLIN };
@@ -111,19 +99,31 @@ static bool is_cancelled(const struct smtp_client *client)
 	return poll(&fd, 1, 0) > 0;
 }
 
+/* What is wrong, who demands it, and how to see it for oneself. */
+static void explain(const struct smtp_client *client, struct smtp_event *event)
+{
+	const struct tls_terms *terms = client->params.terms;
+	bool is_demanded = terms->level != TLS_MAY;
+
+	if (client->tls.fault == TLS_FAULT_HANDSHAKE)
+		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_HANDSHAKE, "%s%s%s%s",
+				 client->tls.error, is_demanded ? " (TLS is demanded by " : "",
+				 is_demanded ? terms->rule : "", is_demanded ? ")" : "");
+	else
+		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_CERTIFICATE, "%s: %s; see: %s",
+				 terms->rule, client->tls.error, terms->reproduce);
+}
+
 static int shake_hands(struct smtp_client *client, struct smtp_event *event)
 {
-	char error[sizeof(event->detail)];
-
-	if (tls_stream_start(&client->stream, client->params.tls, server_name(client->params.host),
+	if (tls_stream_start(&client->stream, client->params.tls, client->params.terms,
 			     smtp_client_deadline(client, SMTP_TLS_HANDSHAKE_TIMEOUT_MS),
-			     client->tls_description, sizeof(client->tls_description), error,
-			     sizeof(error)) == 0)
+			     &client->tls) == 0)
 		return 0;
-	client->tls_description[0] = '\0';
-	smtp_client_fail(event, STAGE_TLS,
-			 is_cancelled(client) ? SMTP_FAILURE_CANCELLED : SMTP_FAILURE_TLS_HANDSHAKE,
-			 "%s", error);
+	if (is_cancelled(client))
+		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_CANCELLED, "%s", client->tls.error);
+	else
+		explain(client, event);
 	return -1;
 }
 
@@ -161,13 +161,14 @@ static int converse(struct smtp_client *client, struct smtp_event *event)
 {
 	if (read_greeting(client, event) != 0 || say_ehlo(client, event) != 0)
 		return -1;
-	if (client->params.tls_level == TLS_NONE)
+	if (client->params.terms->level == TLS_NONE)
 		return 0;
 	if (client->capabilities.starttls)
 		return start_tls(client, event);
-	if (client->params.tls_level == TLS_MAY)
+	if (client->params.terms->level == TLS_MAY)
 		return 0;
-	smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_NOT_OFFERED, "%s", "");
+	smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_NOT_OFFERED, "%s",
+			 client->params.terms->rule);
 	return -1;
 }
 

@@ -78,6 +78,7 @@ static int build(struct group *group, uint64_t message_size)
 		.eightbitmime = capabilities->eightbitmime,
 		.smtputf8 = capabilities->smtputf8,
 		.dsn = capabilities->dsn,
+		.requiretls = capabilities->requiretls,
 	};
 	const size_t data = transaction->count + 1;
 	int result;
@@ -324,6 +325,11 @@ static int check_capabilities(const struct smtp_client *client,
 	const struct smtp_capabilities *capabilities = &client->capabilities;
 	const struct envelope *envelope = transaction->envelope;
 
+	if (client->params.terms->needs_requiretls && !capabilities->requiretls) {
+		smtp_client_fail(event, STAGE_MAIL, SMTP_FAILURE_REQUIRETLS,
+				 "REQUIRETLS is required, but was not offered");
+		return -1;
+	}
 	if (!capabilities->smtputf8 && envelope->smtputf8 &&
 	    (envelope_needs_smtputf8(envelope) || !header_is_ascii(transaction->content))) {
 		smtp_client_fail(event, STAGE_MAIL, SMTP_FAILURE_CAPABILITY,

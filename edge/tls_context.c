@@ -1,14 +1,14 @@
 /*
- * The SSL_CTX that every TLS connection of the edge is made of.
+ * The SSL_CTX that every TLS connection of the edge is made of: the widest choice there is; what a
+ * destination must have is narrowed per connection (tls_verify.c).
  *
- * The level is opportunistic and unauthenticated (RFC 7435), and the alternative to a weak
- * handshake is no encryption at all. So the choice is wide, as Postfix's is for level `may'
- * (smtp_tls_protocols = >=TLSv1, cipher grade medium): TLS 1.0 upwards, and OpenSSL's security
- * level 0, because Debian's level 2 refuses TLS 1.0, TLS 1.1, SHA-1 and small keys. Null and export
- * ciphers stay out; anonymous ones stay out because a server that has only those is not found any
- * more.
+ * Without a policy the alternative to a weak handshake is no encryption at all (RFC 7435). So the
+ * choice is wide, as Postfix's is for level `may' (smtp_tls_protocols = >=TLSv1, cipher grade
+ * medium): TLS 1.0 upwards, and OpenSSL's security level 0, because Debian's level 2 refuses TLS
+ * 1.0, TLS 1.1, SHA-1 and small keys. Null and export ciphers stay out; anonymous ones stay out
+ * because a server that has only those is not found any more.
  *
- * Not done here: verification of any kind, client certificates, session caching.
+ * Not done here: client certificates, session caching.
  */
 #include "tls_context.h"
 
@@ -45,31 +45,56 @@ static void configure(SSL_CTX *ssl_ctx)
 	 * from returning.
 	 */
 	SSL_CTX_clear_mode(ssl_ctx, SSL_MODE_AUTO_RETRY);
+	/*
+	 * The chain is verified all the same, and the result judged after the handshake, when the
+	 * certificate can be named in the reason.
+	 */
 	SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_cert_list(ssl_ctx, CERTIFICATES_MAX);
 }
 
-struct tls_context *tls_context_create(char *error, size_t error_size)
+/* 0, or -1 with OpenSSL's error queued. */
+static int load_authorities(SSL_CTX *ssl_ctx, const char *ca_file)
+{
+	if (ca_file != NULL)
+		return SSL_CTX_load_verify_file(ssl_ctx, ca_file) == 1 ? 0 : -1;
+	return SSL_CTX_set_default_verify_paths(ssl_ctx) == 1 ? 0 : -1;
+}
+
+static void print_error(const char *what, char *error, size_t error_size)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	snprintf(error, error_size, "%s: %s", what, reason != NULL ? reason : "out of memory");
+	ERR_clear_error();
+}
+
+struct tls_context *tls_context_create(const char *ca_file, char *error, size_t error_size)
 {
 	struct tls_context *context = calloc(1, sizeof(*context));
+	char what[300];
 
 	ERR_clear_error();
+	snprintf(what, sizeof(what), "cannot set up TLS");
 	if (context != NULL)
 		context->ssl_ctx = SSL_CTX_new(TLS_client_method());
 	if (context == NULL || context->ssl_ctx == NULL ||
 	    SSL_CTX_set_min_proto_version(context->ssl_ctx, TLS1_VERSION) != 1 ||
 	    SSL_CTX_set_max_proto_version(context->ssl_ctx, 0) != 1 ||
-	    SSL_CTX_set_cipher_list(context->ssl_ctx, CIPHERS) != 1) {
-		const char *reason = ERR_reason_error_string(ERR_get_error());
-
-		snprintf(error, error_size, "cannot set up TLS: %s",
-			 reason != NULL ? reason : "out of memory");
-		tls_context_destroy(context);
-		return NULL;
-	}
+	    SSL_CTX_set_cipher_list(context->ssl_ctx, CIPHERS) != 1 ||
+	    SSL_CTX_dane_enable(context->ssl_ctx) != 1)
+		goto fail;
+	SSL_CTX_dane_set_flags(context->ssl_ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+	snprintf(what, sizeof(what), "tls_ca_file \"%s\"", ca_file != NULL ? ca_file : "");
+	if (load_authorities(context->ssl_ctx, ca_file) < 0)
+		goto fail;
 	configure(context->ssl_ctx);
 	return context;
+fail:
+	print_error(what, error, error_size);
+	tls_context_destroy(context);
+	return NULL;
 }
 
 void tls_context_destroy(struct tls_context *context)

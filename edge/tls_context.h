@@ -1,6 +1,6 @@
 /*
  * What all TLS client connections of the edge share: the SSL_CTX and its options. tls_stream.c
- * makes one connection out of it. Only these two files see OpenSSL.
+ * makes one connection out of it, tls_verify.c judges the certificate. Only tls_*.c see OpenSSL.
  */
 #ifndef TLS_CONTEXT_H
 #define TLS_CONTEXT_H
@@ -8,15 +8,36 @@
 #include <stddef.h>
 
 #include "lib/deadline.h"
+#include "lib/delivery_status.h"
 #include "lib/stream.h"
+#include "tls_terms.h"
 
-/* Postfix's level names (smtp_tls_security_level); the authenticated levels join here. */
-enum tls_level { TLS_NONE, TLS_MAY, TLS_ENCRYPT };
+#define TLS_ERROR_MAX 320
+
+/* What was wrong with a connection; the classes of RFC 8460 4.3. */
+enum tls_fault {
+	TLS_FAULT_NONE,
+	TLS_FAULT_HANDSHAKE,	/* no TLS at all */
+	TLS_FAULT_TLSA,		/* the certificate matches no TLSA record */
+	TLS_FAULT_NAME,
+	TLS_FAULT_EXPIRED,
+	TLS_FAULT_UNTRUSTED,
+	TLS_FAULT_FINGERPRINT,
+};
+
+struct tls_outcome {
+	char description[DELIVERY_TLS_MAX + 1];	/* "dane TLSv1.3 TLS_AES_256_GCM_SHA384"; "" after a failure */
+	enum tls_fault fault;		/* also of what is only told (terms->is_test) */
+	char error[TLS_ERROR_MAX];	/* what and why, with the host's certificate named; "" without a fault */
+};
 
 struct tls_context;
 
-/* NULL with `error` on failure. Thread-safe afterwards. */
-struct tls_context *tls_context_create(char *error, size_t error_size);
+/*
+ * ca_file: certificates of the authorities that are trusted, PEM; NULL = the system's. NULL with
+ * `error` on failure. Thread-safe afterwards.
+ */
+struct tls_context *tls_context_create(const char *ca_file, char *error, size_t error_size);
 void tls_context_destroy(struct tls_context *context);
 
 /*
@@ -28,15 +49,15 @@ void tls_context_thread_end(void);
 struct ssl_ctx_st *tls_context_ssl_ctx(const struct tls_context *context);
 
 /*
- * Shakes hands as a client on `stream` (no unread input) and puts TLS on top of it. sni: host name,
- * or NULL for a literal. 0: `description` says "TLSv1.3 TLS_AES_256_GCM_SHA384 (unauthenticated)".
- * -1: `error` names OpenSSL's reason and, for a time-out or a lost connection, that; the stream is
- * then good for stream_wipe() only. Unauthenticated: any certificate is accepted (RFC 7435
- * opportunistic security); nothing weaker than TLS 1.0 and no export or null ciphers; renegotiation
- * off. Reading reports the end of the connection as STREAM_EOF, with or without close_notify.
+ * Shakes hands as a client on `stream` (no unread input), puts TLS on top of it, and checks the
+ * certificate as the terms want. 0: *outcome describes the connection. -1: *outcome says what is
+ * wrong, which for a time-out or a lost connection is that; the stream is then good for
+ * stream_wipe() only. Nothing weaker than TLS 1.0 and no export, null or anonymous ciphers ever;
+ * renegotiation off. Reading reports the end of the connection as STREAM_EOF, with or without
+ * close_notify.
  */
-int tls_stream_start(struct stream *stream, struct tls_context *context, const char *sni,
-		     struct deadline deadline, char *description, size_t description_size,
-		     char *error, size_t error_size);
+int tls_stream_start(struct stream *stream, struct tls_context *context,
+		     const struct tls_terms *terms, struct deadline deadline,
+		     struct tls_outcome *outcome);
 
 #endif

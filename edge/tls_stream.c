@@ -8,8 +8,7 @@
  * every deadline, so the BIO itself stops at the handshake's deadline and at a bound of bytes.
  *
  * A connection that ends without close_notify (truncation, RFC 8446 6.1) is an end of input and no
- * more: it can never complete a line, so it is never taken for a reply. Nothing is verified here
- * and nothing is read ahead.
+ * more: it can never complete a line, so it is never taken for a reply. Nothing is read ahead.
  *
  * OpenSSL keeps its errors in a queue per thread; every call starts with an empty one.
  */
@@ -25,6 +24,7 @@
 
 #include "lib/log.h"
 #include "tls_context.h"
+#include "tls_verify.h"
 
 /*
  * What a server may send before the handshake is over: its certificates (bounded in tls_context.c)
@@ -203,8 +203,8 @@ static const struct stream_ops tls_ops = {
 };
 
 static struct tls_stream *tls_stream_create(const struct stream *stream,
-					    const struct tls_context *context, const char *sni,
-					    struct deadline deadline)
+					    const struct tls_context *context,
+					    const struct tls_terms *terms, struct deadline deadline)
 {
 	struct tls_stream *tls = calloc(1, sizeof(*tls));
 	BIO *bio;
@@ -223,7 +223,7 @@ static struct tls_stream *tls_stream_create(const struct stream *stream,
 		return NULL;
 	}
 	SSL_set_bio(tls->ssl, bio, bio);
-	if (sni != NULL && SSL_set_tlsext_host_name(tls->ssl, sni) != 1) {
+	if (tls_verify_prepare(tls->ssl, terms) != 0) {
 		tls_close(tls);
 		return NULL;
 	}
@@ -276,28 +276,51 @@ static int shake_hands(struct tls_stream *tls, char *error, size_t error_size)
 	}
 }
 
-int tls_stream_start(struct stream *stream, struct tls_context *context, const char *sni,
-		     struct deadline deadline, char *description, size_t description_size,
-		     char *error, size_t error_size)
+static int fail(struct tls_outcome *outcome, enum tls_fault fault, const char *reason)
 {
-	struct tls_stream *tls = tls_stream_create(stream, context, sni, deadline);
-	char reason[128];
+	outcome->fault = fault;
+	log_printable(outcome->error, sizeof(outcome->error), reason, strlen(reason));
+	return -1;
+}
 
-	if (tls == NULL) {
-		snprintf(error, error_size, "cannot create a TLS connection");
-		return -1;
-	}
+/* "dane TLSv1.3 TLS_AES_256_GCM_SHA384 (note)" */
+static void describe(const struct tls_stream *tls, const struct tls_terms *terms,
+		     struct tls_outcome *outcome)
+{
+	const char *note = terms->note;
+
+	if (note[0] == '\0' && terms->check == TLS_CHECK_NOTHING)
+		note = "unauthenticated";
+	else if (note[0] == '\0' && terms->is_test)
+		note = outcome->fault == TLS_FAULT_NONE ? "MTA-STS testing: holds"
+							: "MTA-STS testing: would fail";
+	snprintf(outcome->description, sizeof(outcome->description), "%s %s %s%s%s%s", terms->label,
+		 SSL_get_version(tls->ssl), SSL_get_cipher_name(tls->ssl),
+		 note[0] != '\0' ? " (" : "", note, note[0] != '\0' ? ")" : "");
+}
+
+int tls_stream_start(struct stream *stream, struct tls_context *context,
+		     const struct tls_terms *terms, struct deadline deadline,
+		     struct tls_outcome *outcome)
+{
+	struct tls_stream *tls = tls_stream_create(stream, context, terms, deadline);
+	char reason[TLS_ERROR_MAX];
+
+	memset(outcome, 0, sizeof(*outcome));
+	if (tls == NULL)
+		return fail(outcome, TLS_FAULT_HANDSHAKE, "cannot create a TLS connection");
 	if (stream_set_ops(stream, &tls_ops, tls) != 0) {
 		tls_close(tls);
-		snprintf(error, error_size, "plaintext data before the TLS handshake");
-		return -1;
+		return fail(outcome, TLS_FAULT_HANDSHAKE, "plaintext data before the TLS handshake");
 	}
-	if (shake_hands(tls, reason, sizeof(reason)) != 0) {
-		log_printable(error, error_size, reason, strlen(reason));
-		return -1;
-	}
+	if (shake_hands(tls, reason, sizeof(reason)) != 0)
+		return fail(outcome, TLS_FAULT_HANDSHAKE, reason);
 	tls->is_handshaking = false;
-	snprintf(description, description_size, "%s %s (unauthenticated)",
-		 SSL_get_version(tls->ssl), SSL_get_cipher_name(tls->ssl));
+	outcome->fault = tls_verify_judge(tls->ssl, terms, reason, sizeof(reason));
+	if (outcome->fault != TLS_FAULT_NONE)
+		fail(outcome, outcome->fault, reason);
+	if (outcome->fault != TLS_FAULT_NONE && !terms->is_test)
+		return -1;
+	describe(tls, terms, outcome);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "header_section.h"
 #include "received.h"
 
 void transaction_init(struct transaction *transaction)
@@ -170,8 +171,11 @@ void transaction_deliver(struct transaction *transaction, struct edge *edge, con
 		.setup = transaction->setup,
 		.envelope = &transaction->envelope,
 		.content = &transaction->content,
+		.tls_required_no = header_section_has_tls_required_no(&transaction->content),
 		.client = client,
 		.deadline = transaction->deadline,
+		.sts = edge->sts,
+		.tlsrpt = edge->tlsrpt,
 		.end = &edge->end,
 		.load = &edge->load,
 		.sink = sink,

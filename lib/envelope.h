@@ -28,6 +28,7 @@ struct envelope {
 	struct reverse_path reverse_path;
 	enum body_type body_type;
 	bool smtputf8;
+	bool requiretls;			/* RFC 8689: rather a bounce than a hop without authenticated TLS */
 	enum dsn_return ret;
 	char envid[SMTP_ENVID_MAX + 1];		/* still xtext; "" = none */
 	uint64_t declared_size;			/* SIZE=, bytes; 0 = not given */

@@ -6,7 +6,7 @@
  *   esmtp-keyword   = ( ALPHA / DIGIT ) *( ALPHA / DIGIT / "-" )
  *   esmtp-value     = 1*( %d33-60 / %d62-126 / UTF8-non-ascii )                 (RFC 6531 3.3)
  *
- *   SIZE= 1*20DIGIT (RFC 1870)   BODY= "7BIT" / "8BITMIME" (RFC 6152)   SMTPUTF8 (RFC 6531)
+ *   SIZE= 1*20DIGIT (RFC 1870)   BODY= "7BIT" / "8BITMIME" (RFC 6152)   SMTPUTF8 (RFC 6531)   REQUIRETLS (RFC 8689)
  *   AUTH= xtext / "<>" (RFC 4954; only its form as esmtp-value is looked at, then it is ignored)
  *   RET= "FULL" / "HDRS"   ENVID= xtext   NOTIFY= "NEVER" / 1#( "SUCCESS" / "FAILURE" / "DELAY" )
  *   ORCPT= atom ";" xtext  (RFC 3461 4)   ORCPT= "utf-8;" utf-8-enc-addr  (RFC 6533 3)
@@ -100,6 +100,15 @@ static bool take_smtputf8(struct command *command, const char *value, size_t len
 	(void)length;
 	command->smtputf8 = true;
 	command->envelope->smtputf8 = true;
+	return true;
+}
+
+/* RFC 8689 3 */
+static bool take_requiretls(struct command *command, const char *value, size_t length)
+{
+	(void)value;
+	(void)length;
+	command->envelope->requiretls = true;
 	return true;
 }
 
@@ -213,6 +222,7 @@ static const struct parameter mail_parameters[] = {
 	{ "SIZE", true, take_size },
 	{ "BODY", true, take_body },
 	{ "SMTPUTF8", false, take_smtputf8 },
+	{ "REQUIRETLS", false, take_requiretls },
 	{ "RET", true, take_ret },
 	{ "ENVID", true, take_envid },
 	{ "AUTH", true, take_auth },

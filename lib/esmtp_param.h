@@ -1,6 +1,6 @@
 /*
  * Parameters of MAIL and RCPT (RFC 5321 4.1.1.11), with the paths before them.
- *   MAIL: SIZE (1870) BODY (6152) SMTPUTF8 (6531) RET ENVID (3461) AUTH (4954, ignored)
+ *   MAIL: SIZE (1870) BODY (6152) SMTPUTF8 (6531) REQUIRETLS (8689) RET ENVID (3461) AUTH (4954, ignored)
  *   RCPT: NOTIFY ORCPT (3461)
  */
 #ifndef ESMTP_PARAM_H

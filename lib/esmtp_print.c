@@ -61,6 +61,8 @@ int esmtp_print_mail(struct buffer *out, const struct envelope *envelope, struct
 		line_add(&line, " BODY=8BITMIME");
 	if (offer.smtputf8 && envelope->smtputf8)
 		line_add(&line, " SMTPUTF8");
+	if (offer.requiretls && envelope->requiretls)
+		line_add(&line, " REQUIRETLS");
 	if (offer.dsn && envelope->ret != DSN_RETURN_UNSET)
 		line_add(&line, " RET=%s", envelope->ret == DSN_RETURN_FULL ? "FULL" : "HDRS");
 	if (offer.dsn && envelope->envid[0] != '\0')

@@ -13,7 +13,7 @@
 
 /* What the next server offers; a parameter that it does not offer is left out. */
 struct esmtp_offer {
-	bool size, eightbitmime, smtputf8, dsn;
+	bool size, eightbitmime, smtputf8, dsn, requiretls;
 };
 
 /*

@@ -66,6 +66,7 @@ void lmtp_command_lhlo(struct lmtp_session *session, const char *arguments, size
 	lmtp_session_reply(session, "250-PIPELINING");
 	lmtp_session_reply(session, "250-8BITMIME");
 	lmtp_session_reply(session, "250-SMTPUTF8");
+	lmtp_session_reply(session, "250-REQUIRETLS");
 	if (conf->message_size_limit > 0)
 		lmtp_session_reply(session, "250-SIZE %lld", (long long)conf->message_size_limit);
 	else

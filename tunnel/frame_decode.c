@@ -33,6 +33,7 @@ static const struct frame_field_rule envelope_rules[] = {
 	{ ENVELOPE_ENVID, "envid", KIND_WORD, false, 0, 1, SMTP_ENVID_MAX },
 	{ ENVELOPE_DECLARED_SIZE, "declared-size", KIND_NUMBER, false, 8, 0, UINT64_MAX },
 	{ ENVELOPE_BUDGET_MS, "budget", KIND_NUMBER, true, 4, 0, BUDGET_MS_MAX },
+	{ ENVELOPE_REQUIRETLS, "requiretls", KIND_NUMBER, false, 1, 0, 1 },
 	{ 0 },
 };
 
@@ -143,6 +144,7 @@ static enum frame_decode_result place_envelope(struct decoding *decoding)
 		return bad(decoding, "queue-id", "not letters and digits");
 	envelope->body_type = (enum body_type)fields[ENVELOPE_BODY_TYPE].number;
 	envelope->smtputf8 = fields[ENVELOPE_SMTPUTF8].number == 1;
+	envelope->requiretls = fields[ENVELOPE_REQUIRETLS].number == 1;
 	envelope->ret = (enum dsn_return)fields[ENVELOPE_RET].number;
 	copy_text(envelope->envid, &fields[ENVELOPE_ENVID]);
 	if (!xtext_is_valid(envelope->envid, strlen(envelope->envid)))

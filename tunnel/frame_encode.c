@@ -98,7 +98,8 @@ static int encode_envelope(struct buffer *out, const struct frame_envelope *fram
 	if (put_bytes(out, ENVELOPE_REVERSE_PATH, path, strlen(path)) < 0 ||
 	    put_text(out, ENVELOPE_QUEUE_ID, envelope->queue_id) < 0 ||
 	    put_flag(out, ENVELOPE_BODY_TYPE, envelope->body_type == BODY_8BITMIME) < 0 ||
-	    put_flag(out, ENVELOPE_SMTPUTF8, envelope->smtputf8) < 0)
+	    put_flag(out, ENVELOPE_SMTPUTF8, envelope->smtputf8) < 0 ||
+	    put_flag(out, ENVELOPE_REQUIRETLS, envelope->requiretls) < 0)
 		return -1;
 	if (envelope->ret != DSN_RETURN_UNSET &&
 	    put_u8(out, ENVELOPE_RET, (uint8_t)envelope->ret) < 0)

@@ -22,6 +22,7 @@ enum envelope_field {
 	ENVELOPE_ENVID = 6,
 	ENVELOPE_DECLARED_SIZE = 7,
 	ENVELOPE_BUDGET_MS = 8,
+	ENVELOPE_REQUIRETLS = 9,
 };
 
 enum recipient_field {

@@ -30,6 +30,7 @@
 struct conversation {
 	struct fake_mx mx;
 	struct tls_context *tls;
+	struct tls_terms terms;
 	struct smtp_client client;
 	struct smtp_event open_event;
 	bool is_open;
@@ -114,15 +115,17 @@ static inline void conversation_begin(struct conversation *conversation,
 	envelope_init(&conversation->envelope);
 	snprintf(conversation->envelope.reverse_path.mailbox.local_part, 2, "s");
 	snprintf(conversation->envelope.reverse_path.mailbox.domain, 12, "example.org");
-	conversation->tls = tls_context_create(error, sizeof(error));
+	conversation->tls = tls_context_create(NULL, error, sizeof(error));
+	conversation->terms = (struct tls_terms){
+		.level = level, .label = "may", .note = "", .rule = "a rule",
+		.sni = "mx.example.net",
+		.protocols = TLS_V1_0 | TLS_V1_1 | TLS_V1_2 | TLS_V1_3,
+	};
 	fd = fake_mx_start(&conversation->mx, steps);
 	conversation->is_open = smtp_client_open(&conversation->client, fd,
 						 &(struct smtp_client_params){
-							 .host = "mx.example.net",
-							 .address = "192.0.2.1",
-							 .port = 25,
 							 .ehlo_name = OWN_NAME,
-							 .tls_level = level,
+							 .terms = &conversation->terms,
 							 .tls = conversation->tls,
 							 .deadline = deadline_in_ms(deadline_ms),
 							 .cancel_fd = cancel_fd,

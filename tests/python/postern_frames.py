@@ -18,7 +18,7 @@ FIELDS = {
     ENVELOPE: {
         1: ("reverse_path", "text"), 2: ("queue_id", "text"), 3: ("body_type", 1),
         4: ("smtputf8", 1), 5: ("ret", 1), 6: ("envid", "text"), 7: ("declared_size", 8),
-        8: ("budget_ms", 4),
+        8: ("budget_ms", 4), 9: ("requiretls", 1),
     },
     RECIPIENT: {
         1: ("index", 4), 2: ("forward_path", "text"), 3: ("notify", 1), 4: ("orcpt", "text"),

@@ -238,7 +238,7 @@ static void test_capabilities_are_forgotten(void **state)
 	assert_false(capabilities->pipelining || capabilities->size || capabilities->smtputf8 ||
 		     capabilities->dsn || capabilities->starttls);
 	assert_int_equal(capabilities->size_max, 0);
-	assert_non_null(strstr(conversation->client.tls_description, "(unauthenticated)"));
+	assert_non_null(strstr(conversation->client.tls.description, "(unauthenticated)"));
 	conversation_end(conversation);
 	conversation_wipe(conversation);
 	free(conversation);

@@ -63,12 +63,20 @@ static void *serve(void *argument)
 struct client {
 	struct tls_context *context;
 	struct stream stream;
-	char description[96], error[160];
+	struct tls_outcome outcome;
 	int result;
+};
+
+static const struct tls_terms any_terms = {
+	.level = TLS_MAY,
+	.label = "may",
+	.note = "",
+	.protocols = TLS_V1_0 | TLS_V1_1 | TLS_V1_2 | TLS_V1_3,
 };
 
 static void start(struct client *client, struct server *server, const char *sni, int handshake_ms)
 {
+	struct tls_terms terms = any_terms;
 	char error[160];
 	int fds[2];
 
@@ -76,13 +84,13 @@ static void start(struct client *client, struct server *server, const char *sni,
 	server->fd = fds[1];
 	assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
 	memset(client, 0, sizeof(*client));
-	client->context = tls_context_create(error, sizeof(error));
+	client->context = tls_context_create(NULL, error, sizeof(error));
 	assert_non_null(client->context);
 	stream_init(&client->stream, fds[0], fds[0]);
-	client->result = tls_stream_start(&client->stream, client->context, sni,
-					  deadline_in_ms(handshake_ms), client->description,
-					  sizeof(client->description), client->error,
-					  sizeof(client->error));
+	if (sni != NULL)
+		snprintf(terms.sni, sizeof(terms.sni), "%s", sni);
+	client->result = tls_stream_start(&client->stream, client->context, &terms,
+					  deadline_in_ms(handshake_ms), &client->outcome);
 }
 
 static void finish(struct client *client, struct server *server)
@@ -132,10 +140,10 @@ static void test_any_server_will_do(void **state)
 
 		start(&client, &server, "mx.example.net", SOON_MS);
 		if (client.result != 0 ||
-		    strncmp(client.description, rows[i].begins, strlen(rows[i].begins)) != 0)
+		    strncmp(client.outcome.description, rows[i].begins, strlen(rows[i].begins)) != 0)
 			fail_msg("%s: %d \"%s\" %s", rows[i].begins, client.result,
-				 client.description, client.error);
-		assert_non_null(strstr(client.description, " (unauthenticated)"));
+				 client.outcome.description, client.outcome.error);
+		assert_non_null(strstr(client.outcome.description, " (unauthenticated)"));
 		check_hello_then_eof(&client);
 		finish(&client, &server);
 		assert_string_equal(server.sni, "mx.example.net");
@@ -317,8 +325,8 @@ static void test_broken_handshakes(void **state)
 		int64_t began_ms = deadline_now_ms();
 
 		start(&client, &server, NULL, rows[i].deadline_ms);
-		if (client.result != -1 || strstr(client.error, rows[i].error) == NULL)
-			fail_msg("%s: %d \"%s\"", rows[i].name, client.result, client.error);
+		if (client.result != -1 || strstr(client.outcome.error, rows[i].error) == NULL)
+			fail_msg("%s: %d \"%s\"", rows[i].name, client.result, client.outcome.error);
 		assert_true(deadline_now_ms() - began_ms < SOON_MS / 2);
 		finish(&client, &server);
 	}
@@ -333,7 +341,7 @@ static void test_endless_certificate_chain(void **state)
 	(void)state;
 	start(&client, &server, NULL, SOON_MS);
 	assert_int_equal(client.result, -1);
-	assert_non_null(strstr(client.error, "excessive message size"));
+	assert_non_null(strstr(client.outcome.error, "excessive message size"));
 	finish(&client, &server);
 }
 
@@ -395,22 +403,23 @@ static void test_buffered_plaintext_is_refused(void **state)
 {
 	struct tls_context *context;
 	struct stream stream;
-	char error[160], description[96], line[100];
+	struct tls_outcome outcome;
+	char error[160], line[100];
 	int fds[2];
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-	context = tls_context_create(error, sizeof(error));
+	context = tls_context_create(NULL, error, sizeof(error));
 	assert_non_null(context);
 	stream_init(&stream, fds[0], fds[0]);
 	assert_int_equal(write(fds[1], "220 go\r\n250 injected\r\n", 22), 22);
 	assert_int_equal(stream_read_line(&stream, line, sizeof(line), NULL,
 					  deadline_in_ms(SOON_MS)),
 			 STREAM_OK);
-	assert_int_equal(tls_stream_start(&stream, context, NULL, deadline_in_ms(SOON_MS),
-					  description, sizeof(description), error, sizeof(error)),
+	assert_int_equal(tls_stream_start(&stream, context, &any_terms, deadline_in_ms(SOON_MS),
+					  &outcome),
 			 -1);
-	assert_string_equal(error, "plaintext data before the TLS handshake");
+	assert_string_equal(outcome.error, "plaintext data before the TLS handshake");
 	stream_wipe(&stream);
 	close(fds[1]);
 	tls_context_destroy(context);

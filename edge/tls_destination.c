@@ -1,0 +1,91 @@
+/* Who is asked about a destination's TLS, and when. */
+#include "tls_destination.h"
+
+#include <string.h>
+
+#include "lib/log.h"
+
+static bool is_required_no(const struct delivery *delivery)
+{
+	return delivery->tls_required_no && !delivery->envelope->requiretls;
+}
+
+void tls_destination_init(struct tls_destination *destination, const struct delivery *delivery,
+			  const char *domain, enum dns_trust mx_trust)
+{
+	const struct edge_setup *setup = delivery->setup;
+
+	memset(destination, 0, sizeof(*destination));
+	destination->delivery = delivery;
+	destination->domain = domain;
+	destination->mx_trust = mx_trust;
+	if (tls_policy_table_find(setup->tls_policies, domain, &destination->policy))
+		return;
+	destination->policy.level = (enum tls_level)setup->conf.tls_security_level;
+}
+
+void tls_destination_wipe(struct tls_destination *destination)
+{
+	sts_answer_wipe(&destination->sts);
+	dane_records_wipe(&destination->dane);
+}
+
+/* NULL if DANE has no say here. */
+static const struct dane_records *ask_dane(struct tls_destination *destination,
+					   const struct mx_host *host, int port)
+{
+	const struct delivery *delivery = destination->delivery;
+
+	if (!tls_choice_wants_dane(&destination->policy, is_required_no(delivery)))
+		return NULL;
+	if (destination->dane_host != host) {
+		dane_records_wipe(&destination->dane);
+		dane_look_up(&destination->dane, delivery->setup->resolver, host, port,
+			     delivery->deadline);
+		destination->dane_host = host;
+		if (destination->dane.state == DANE_UNUSABLE)
+			log_info("%s: %s; TLS is demanded, but not authenticated", host->exchange,
+				 destination->dane.reason);
+	}
+	return &destination->dane;
+}
+
+/* NULL if MTA-STS has no say here. */
+static const struct sts_answer *ask_sts(struct tls_destination *destination)
+{
+	const struct delivery *delivery = destination->delivery;
+
+	if (delivery->sts == NULL || !delivery->setup->conf.mta_sts || destination->domain[0] == '[' ||
+	    !tls_choice_wants_sts(&destination->policy, is_required_no(delivery)))
+		return NULL;
+	if (!destination->has_asked_sts) {
+		sts_store_find(delivery->sts, delivery->setup, destination->domain,
+			       delivery->deadline, &destination->sts);
+		destination->has_asked_sts = true;
+		if (destination->sts.finding != STS_FOUND && destination->sts.finding != STS_ABSENT)
+			log_warning("MTA-STS policy of %s: %s; going on as if there were none (RFC 8461 3.3)",
+				    destination->domain, destination->sts.reason);
+	}
+	return &destination->sts;
+}
+
+bool tls_destination_terms(struct tls_destination *destination, const struct mx_host *host, int port,
+			   struct tls_terms *terms, struct delivery_status *status)
+{
+	const struct delivery *delivery = destination->delivery;
+	const struct dane_records *dane = ask_dane(destination, host, port);
+	bool is_decided = dane != NULL && (dane->state == DANE_USABLE || dane->state == DANE_FAILED);
+
+	return tls_choice(&(struct tls_facts){
+			.policy = &destination->policy,
+			.defaults = &delivery->setup->tls_defaults,
+			.policy_path = tls_policy_table_path(delivery->setup->tls_policies),
+			.domain = destination->domain,
+			.exchange = host->exchange,
+			.mx_trust = destination->mx_trust,
+			.dane = dane,
+			.sts = is_decided ? NULL : ask_sts(destination),
+			.requiretls = delivery->envelope->requiretls,
+			.tls_required_no = delivery->tls_required_no,
+		}, terms, status);
+}
