@@ -155,6 +155,7 @@ static void set_sts(struct tls_terms *terms, const struct tls_facts *facts)
 	terms->name_count = 0;
 	add_name(terms, "", facts->exchange);
 	terms->note = "";
+	terms->is_san_only = true;
 }
 
 /* RFC 8461 5. Not asked where TLSA records decide (2). */

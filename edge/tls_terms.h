@@ -30,6 +30,7 @@ struct tls_terms {
 	char sni[DNS_NAME_MAX + 1];	/* "" = none */
 	char names[TLS_NAMES_MAX][SMTP_DOMAIN_MAX + 2];	/* ".example.com": every name below */
 	size_t name_count;
+	bool is_san_only;		/* a name in the subject does not count (RFC 8461 4.2) */
 	const struct dane_records *dane;	/* TLS_CHECK_DANE; the holder's */
 	uint8_t fingerprints[TLS_MATCH_MAX][TLS_FINGERPRINT_SIZE];
 	size_t fingerprint_count;

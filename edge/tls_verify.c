@@ -37,7 +37,11 @@ static void set_versions(SSL *ssl, unsigned protocols)
 
 static int set_names(SSL *ssl, const struct tls_terms *terms)
 {
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	unsigned flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
+
+	if (terms->is_san_only)
+		flags |= X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+	SSL_set_hostflags(ssl, flags);
 	for (size_t i = 0; i < terms->name_count; i++)
 		if (SSL_add1_host(ssl, terms->names[i]) != 1)
 			return -1;

@@ -98,8 +98,7 @@ static int encode_envelope(struct buffer *out, const struct frame_envelope *fram
 	if (put_bytes(out, ENVELOPE_REVERSE_PATH, path, strlen(path)) < 0 ||
 	    put_text(out, ENVELOPE_QUEUE_ID, envelope->queue_id) < 0 ||
 	    put_flag(out, ENVELOPE_BODY_TYPE, envelope->body_type == BODY_8BITMIME) < 0 ||
-	    put_flag(out, ENVELOPE_SMTPUTF8, envelope->smtputf8) < 0 ||
-	    put_flag(out, ENVELOPE_REQUIRETLS, envelope->requiretls) < 0)
+	    put_flag(out, ENVELOPE_SMTPUTF8, envelope->smtputf8) < 0)
 		return -1;
 	if (envelope->ret != DSN_RETURN_UNSET &&
 	    put_u8(out, ENVELOPE_RET, (uint8_t)envelope->ret) < 0)
@@ -109,7 +108,9 @@ static int encode_envelope(struct buffer *out, const struct frame_envelope *fram
 	if (envelope->declared_size > 0 &&
 	    put_u64(out, ENVELOPE_DECLARED_SIZE, envelope->declared_size) < 0)
 		return -1;
-	return put_u32(out, ENVELOPE_BUDGET_MS, frame->budget_ms);
+	if (put_u32(out, ENVELOPE_BUDGET_MS, frame->budget_ms) < 0)
+		return -1;
+	return put_flag(out, ENVELOPE_REQUIRETLS, envelope->requiretls);
 }
 
 static int encode_recipient(struct buffer *out, uint32_t index, const struct recipient *recipient)

@@ -81,7 +81,7 @@ def good_frames():
         ("envelope-least", frames.encode(frames.ENVELOPE, 1, **envelope)),
         ("envelope-null-sender", frames.encode(frames.ENVELOPE, 2, reverse_path="", budget_ms=0)),
         ("envelope-all", frames.encode(
-            frames.ENVELOPE, 4294967295, queue_id="4ZmVXs0CVzz9rxk", body_type=1, smtputf8=1, ret=2,
+            frames.ENVELOPE, 4294967295, queue_id="4ZmVXs0CVzz9rxk", body_type=1, smtputf8=1, requiretls=1, ret=2,
             envid="QQ314159+2B", declared_size=2**40, budget_ms=86400000,
             reverse_path="gr\u00fc\u00dfe@b\u00fccher.example")),
         ("envelope-quoted", frames.encode(

@@ -97,7 +97,7 @@ static inline void go(struct session *session)
 static inline void greet(struct session *session)
 {
 	SAY(session, "LHLO mail.example\r\n");
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 8; i++)
 		expect(session, "250-");
 	expect(session, "250 XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE");
 }

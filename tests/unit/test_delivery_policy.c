@@ -192,12 +192,16 @@ static const struct {
 	  "protocol error while " },
 	{ SMTP_FAILURE_TLS_HANDSHAKE, DELIVERY_NEXT_HOST, DELIVERY_NEXT_CLEARTEXT, "4.7.5",
 	  "Cannot start TLS: " },
+	{ SMTP_FAILURE_TLS_CERTIFICATE, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.7.5",
+	  "Server certificate not accepted: what happened" },
 	{ SMTP_FAILURE_TLS_INJECTION, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.7.0",
 	  "plaintext data behind" },
 	{ SMTP_FAILURE_TLS_NOT_OFFERED, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.7.4",
-	  "TLS is required" },
+	  "TLS is required, but was not offered (demanded by what happened)" },
 	{ SMTP_FAILURE_LOOP, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.4.6",
 	  "mail loops back to myself" },
+	{ SMTP_FAILURE_REQUIRETLS, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "5.7.30",
+	  "what happened" },
 	{ SMTP_FAILURE_CAPABILITY, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.6.7",
 	  "what happened" },
 	{ SMTP_FAILURE_TOO_BIG, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.3.4",
@@ -252,7 +256,7 @@ static void test_failures(void **state)
 			 SMTP_FAILURE_LOCAL); /* every failure but NONE has its row */
 	for (size_t row = 0; row < COUNT(failure_rows); row++)
 		for (int stage = 0; stage < STAGE_COUNT; stage++)
-			for (int level = TLS_NONE; level <= TLS_ENCRYPT; level++)
+			for (int level = TLS_NONE; level <= TLS_FINGERPRINT; level++)
 				check_failure(row, (enum delivery_stage)stage,
 					      (enum tls_level)level);
 }

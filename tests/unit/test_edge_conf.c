@@ -65,7 +65,15 @@ static void test_defaults(void **state)
 	assert_false(conf.resolvers_trusted);
 	assert_int_equal(conf.ipv6, EDGE_IPV6_AUTO);
 	assert_int_equal(conf.allow_destinations.count, 0);
-	assert_int_equal(conf.tls_security_level, TLS_MAY);
+	assert_int_equal(conf.tls_security_level, TLS_DANE);
+	assert_string_equal(conf.tls_policy, POSTERN_SYSCONFDIR "/tls_policy");
+	assert_true(conf.mta_sts);
+	assert_null(conf.tls_ca_file);
+	assert_string_equal(conf.tls_protocols, ">=TLSv1");
+	assert_string_equal(conf.tls_mandatory_protocols, ">=TLSv1.2");
+	assert_int_equal(conf.tls_ciphers, TLS_CIPHERS_MEDIUM);
+	assert_int_equal(conf.tls_mandatory_ciphers, TLS_CIPHERS_MEDIUM);
+	assert_true(conf.tls_reports);
 	assert_int_equal(conf.delivery_time_limit, TUNNEL_EDGE_BUDGET_MS);
 	assert_int_equal(conf.parallel_destinations, 50);
 	assert_int_equal(conf.hop_count_limit, 50);
@@ -98,6 +106,12 @@ static void test_choices(void **state)
 		  "log_recipients = \"full\"; log_level = \"warning\";",
 		  EDGE_IPV6_ON, TLS_MAY, EDGE_LOG_STDERR, EDGE_LOG_RECIPIENTS_FULL,
 		  LOG_LEVEL_WARNING },
+		{ "tls_security_level = \"dane\";", EDGE_IPV6_AUTO, TLS_DANE, EDGE_LOG_SYSLOG,
+		  EDGE_LOG_RECIPIENTS_DOMAIN, LOG_LEVEL_INFO },
+		{ "tls_security_level = \"dane-only\";", EDGE_IPV6_AUTO, TLS_DANE_ONLY, EDGE_LOG_SYSLOG,
+		  EDGE_LOG_RECIPIENTS_DOMAIN, LOG_LEVEL_INFO },
+		{ "tls_security_level = \"secure\";", EDGE_IPV6_AUTO, TLS_SECURE, EDGE_LOG_SYSLOG,
+		  EDGE_LOG_RECIPIENTS_DOMAIN, LOG_LEVEL_INFO },
 		{ "ipv6 = \"off\"; tls_security_level = \"encrypt\"; log_target = \"stderr\"; "
 		  "log_recipients = \"none\"; log_level = \"debug\";",
 		  EDGE_IPV6_OFF, TLS_ENCRYPT, EDGE_LOG_STDERR, EDGE_LOG_RECIPIENTS_NONE,
@@ -155,7 +169,9 @@ static void test_bad_lines(void **state)
 		{ "resolvers_trusted = \"perhaps\";", "resolvers_trusted" },
 		{ "ipv6 = \"maybe\";", "maybe" },
 		{ "ipv6 = true;", "ipv6" },
-		{ "tls_security_level = \"dane\";", "dane" },
+		{ "tls_security_level = \"fingerprint\";", "fingerprint" },
+		{ "tls_protocols = \"TLS1.2\";", "TLS1.2" },
+		{ "tls_mandatory_protocols = \"SSLv3\";", "no TLS version is left" },
 		{ "delivery_time_limit = \"9s\";", "delivery_time_limit" },
 		{ "delivery_time_limit = \"901s\";",
 		  "delivery_time_limit" }, /* would outlive the transport's patience */

@@ -20,7 +20,7 @@
 #define E10 "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
 #define E100 E10 E10 E10 E10 E10 E10 E10 E10 E10 E10
 
-static const struct esmtp_offer everything = { true, true, true, true };
+static const struct esmtp_offer everything = { true, true, true, true, true };
 
 struct row {
 	const char *arguments;
@@ -72,6 +72,9 @@ static const struct row mail_rows[] = {
 	/* the rest */
 	{ "<a@b> BODY=BINARYMIME", "555 5.5.4 unsupported BODY: BINARYMIME", false },
 	{ "<a@b> BODY=9BIT", "501 5.5.4 bad BODY: neither 7BIT nor 8BITMIME", false },
+	{ "<a@b> requiretls", "MAIL FROM:<a@b> REQUIRETLS", false },
+	{ "<a@b> REQUIRETLS=1", "501 5.5.4 parameter REQUIRETLS takes no value", false },
+	{ "<a@b> REQUIRETLS REQUIRETLS", "501 5.5.4 parameter REQUIRETLS is given twice", false },
 	{ "<a@b> SMTPUTF8=1", "501 5.5.4 parameter SMTPUTF8 takes no value", false },
 	{ "<a@b> RET=ALL", "501 5.5.4 bad RET: neither FULL nor HDRS", false },
 	{ "<a@b> ENVID=a+4", "501 5.5.4 bad ENVID: not xtext", false },
@@ -221,13 +224,14 @@ static void expect_rcpt(const char *arguments, struct esmtp_offer offer, const c
 
 static void test_what_is_not_offered_is_left_out(void **state)
 {
-	static const char arguments[] = "<a@b> SIZE=1 BODY=8BITMIME SMTPUTF8 RET=FULL ENVID=x";
+	static const char arguments[] = "<a@b> SIZE=1 BODY=8BITMIME SMTPUTF8 REQUIRETLS RET=FULL ENVID=x";
 	static const struct { struct esmtp_offer offer; const char *line; } rows[] = {
-		{ { false, false, false, false }, "MAIL FROM:<a@b>\r\n" },
-		{ { true, false, false, false }, "MAIL FROM:<a@b> SIZE=77\r\n" },
-		{ { false, true, false, false }, "MAIL FROM:<a@b> BODY=8BITMIME\r\n" },
-		{ { false, false, true, false }, "MAIL FROM:<a@b> SMTPUTF8\r\n" },
-		{ { false, false, false, true }, "MAIL FROM:<a@b> RET=FULL ENVID=x\r\n" },
+		{ { false, false, false, false, false }, "MAIL FROM:<a@b>\r\n" },
+		{ { true, false, false, false, false }, "MAIL FROM:<a@b> SIZE=77\r\n" },
+		{ { false, true, false, false, false }, "MAIL FROM:<a@b> BODY=8BITMIME\r\n" },
+		{ { false, false, true, false, false }, "MAIL FROM:<a@b> SMTPUTF8\r\n" },
+		{ { false, false, false, true, false }, "MAIL FROM:<a@b> RET=FULL ENVID=x\r\n" },
+		{ { false, false, false, false, true }, "MAIL FROM:<a@b> REQUIRETLS\r\n" },
 	};
 	struct envelope envelope;
 	struct esmtp_refusal refusal;

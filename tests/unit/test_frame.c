@@ -166,7 +166,8 @@ static void bad_frames(void **state)
 		{ ENVELOPE_7 "01 0000 06 0002 6120" BUDGET, "envid" },
 		{ ENVELOPE_7 "01 0000 07 0004 00000001" BUDGET, "declared-size: wrong width" },
 		{ ENVELOPE_7 "01 0000 08 0004 ffffffff", "budget: number" },
-		{ ENVELOPE_7 "01 0000 09 0000" BUDGET, "unknown field" },
+		{ ENVELOPE_7 "01 0000 0a 0000" BUDGET, "unknown field" },
+		{ ENVELOPE_7 "01 0000" BUDGET "09 0001 02", "requiretls: number" },
 		/* RECIPIENT; case 104 */
 		{ RECIPIENT_1 "01 0004 000003e8" PATH_AB, "index: number out of range" },
 		{ RECIPIENT_1 "01 0004 000f4240" PATH_AB, "index: number out of range" },

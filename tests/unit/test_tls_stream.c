@@ -126,11 +126,11 @@ static void test_any_server_will_do(void **state)
 		struct fake_tls_options options;
 		const char *begins;
 	} rows[] = {
-		{ { 0 }, "TLSv1.3 TLS_" },
-		{ { .version = TLS1_3_VERSION, .key_bits = 1024 }, "TLSv1.3 TLS_" },
-		{ { .version = TLS1_2_VERSION }, "TLSv1.2 " },
-		{ { .version = TLS1_1_VERSION, .key_bits = 1024 }, "TLSv1.1 " },
-		{ { .version = TLS1_VERSION }, "TLSv1 " },
+		{ { 0 }, "may TLSv1.3 TLS_" },
+		{ { .version = TLS1_3_VERSION, .key_bits = 1024 }, "may TLSv1.3 TLS_" },
+		{ { .version = TLS1_2_VERSION }, "may TLSv1.2 " },
+		{ { .version = TLS1_1_VERSION, .key_bits = 1024 }, "may TLSv1.1 " },
+		{ { .version = TLS1_VERSION }, "may TLSv1 " },
 	};
 
 	(void)state;
