@@ -181,9 +181,13 @@ class Steady(Case):
         self.deliver(500)
         time.sleep(1)
         threads, descriptors, resident = self.usage()
-        self.deliver(2000)
-        settled = wait_for("threads and descriptors as before", lambda: (
-            lambda now: now if now[0] <= threads and now[1] <= descriptors else None)(self.usage()), 30)
+        residents = [resident]
+        for _ in range(5):
+            self.deliver(400)
+            residents.append(wait_for("threads and descriptors as before", lambda: (
+                lambda now: now if now[0] <= threads and now[1] <= descriptors else None)(self.usage()), 30)[2])
         if not lab.edge.sanitizer():
-            # Not one page per hundred deliveries.
-            self.assertLess(settled[2] - resident, 80, (resident, settled))
+            # What every delivery leaves behind shows in every step; the C library's pools for threads grow
+            # now and then. Not one page per hundred deliveries.
+            growth = sorted(after - before for before, after in zip(residents, residents[1:]))
+            self.assertLessEqual(growth[2], 16, residents)

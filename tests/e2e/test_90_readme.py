@@ -30,7 +30,7 @@ class Readme(Case):
     def follow(self, host, commands, **replacements):
         for name, value in replacements.items():
             commands = commands.replace(name, value)
-        return host.run("sh", "-ec", f"cd {PROJECT}\n{commands}").stdout
+        return host.run("sh", "-ec", f"cd /srv/project\n{commands}").stdout
 
     def test_set_up_by_the_book(self):
         book = steps()
