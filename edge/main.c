@@ -130,15 +130,16 @@ static int serve(struct edge *edge, struct listener *listener, const char *conf_
 	return EX_OK;
 }
 
+/* Threads may still look at it while the process ends. */
+static struct edge the_edge;
+
 int main(int argc, char **argv)
 {
 	struct options options = parse_options(argc, argv);
-	struct edge *edge = calloc(1, sizeof(*edge));
+	struct edge *edge = &the_edge;
 	struct listener listener;
 	char error[512];
 
-	if (edge == NULL)
-		return fail("out of memory");
 	signal(SIGPIPE, SIG_IGN);
 	edge->setup = edge_setup_create(options.conf_path, error, sizeof(error));
 	if (edge->setup == NULL)
