@@ -174,6 +174,7 @@ void transaction_deliver(struct transaction *transaction, struct edge *edge, con
 		.deadline = transaction->deadline,
 		.end = &edge->end,
 		.load = &edge->load,
+		.destinations = &edge->destinations,
 		.sink = sink,
 		.context = context,
 	});
