@@ -2,7 +2,8 @@
  * Splits one message into its destinations. Recipients are sorted by domain (and address, so that
  * one address given twice is delivered once and answered twice); a bounded number of threads takes
  * one domain after the other. The calling thread works too, so a machine that has no thread to
- * spare still delivers, only one domain at a time.
+ * spare still delivers, only one domain at a time. Before each domain stands its line
+ * (destination.h), shared with all other messages.
  */
 #include "delivery.h"
 
@@ -120,6 +121,50 @@ static void report(void *context, size_t recipient, const struct delivery_status
 	}
 }
 
+/* The domain was not entered: the mail host's queue keeps these recipients for later. */
+static void report_not_entered(const struct host_walk_params *params,
+			       enum destination_result result,
+			       const struct destination_place *place)
+{
+	struct delivery_status status = { 0 };
+
+	if (result == DESTINATION_BUSY)
+		delivery_status_set_local(
+			&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 2),
+			"destination %s is busy: %zu deliveries active, %zu waiting",
+			params->domain, place->active, place->waiting);
+	else if (result == DESTINATION_CANCELLED)
+		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 2),
+					  "the edge is stopping");
+	else
+		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1),
+					  "out of memory");
+	for (size_t i = 0; i < params->count; i++)
+		params->report(params->context, params->recipients[i], &status);
+}
+
+/* One domain, when its turn has come. */
+static void deliver_to_domain(const struct host_walk_params *params)
+{
+	const struct delivery *delivery = params->delivery;
+	const struct edge_conf *conf = &delivery->setup->conf;
+	struct destination_place place;
+	enum destination_result result = destination_enter(
+		delivery->destinations, &(struct destination_request){
+			.domain = params->domain,
+			.limit = (size_t)conf->destination_concurrency_limit,
+			.wait_max_ms = DESTINATION_WAIT_MAX_MS,
+			.deadline = delivery->deadline,
+		}, &place);
+
+	if (result != DESTINATION_ENTERED) {
+		report_not_entered(params, result, &place);
+		return;
+	}
+	host_walk_run(params);
+	destination_leave(delivery->destinations, &place);
+}
+
 /* Takes domains until none is left. */
 static void *work(void *argument)
 {
@@ -131,7 +176,7 @@ static void *work(void *argument)
 	while ((group = atomic_fetch_add(&dispatch->next_group, 1)) < dispatch->groups) {
 		const size_t *recipients = dispatch->order + dispatch->group_start[group];
 
-		host_walk_run(&(struct host_walk_params){
+		deliver_to_domain(&(struct host_walk_params){
 			.delivery = dispatch->delivery,
 			.domain = envelope->recipients[recipients[0]].forward_path.domain,
 			.recipients = recipients,

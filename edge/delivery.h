@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "content.h"
+#include "destination.h"
 #include "edge_setup.h"
 #include "lib/deadline.h"
 #include "lib/delivery_status.h"
@@ -48,6 +49,7 @@ struct delivery {
 	struct tlsrpt *tlsrpt;			/* NULL: TLS sessions are not counted */
 	const struct edge_end *end;
 	struct delivery_load *load;
+	struct destination_table *destinations;
 	delivery_sink_fn *sink;
 	void *context;
 };

@@ -7,6 +7,7 @@
 #include "client_list.h"
 #include "content.h"
 #include "delivery.h"
+#include "destination.h"
 #include "edge_setup.h"
 #include "log_limit.h"
 #include "session_table.h"
@@ -23,6 +24,7 @@ struct edge {
 	struct tlsrpt *tlsrpt;		/* likewise */
 	struct edge_end end;
 	struct delivery_load load;
+	struct destination_table destinations;	/* has its own lock */
 	struct log_limit handshake_log;	/* has its own lock */
 };
 

@@ -145,6 +145,8 @@ const struct conf_setting edge_conf_settings[] = {
 		.help = "domains of one message that are delivered at the same time"),
 	SETTING(delivery_threads, CONF_INTEGER, "1000", .minimum = 0, .maximum = 100000,
 		.help = "threads for further domains of all messages together"),
+	SETTING(destination_concurrency_limit, CONF_INTEGER, "20", .minimum = 1, .maximum = 1000,
+		.help = "deliveries to one domain at the same time, of all messages together"),
 	SETTING(hop_count_limit, CONF_INTEGER, "50", .minimum = 5, .maximum = 1000,
 		.help = "Received fields beyond which a message is a loop"),
 	SETTING(message_size_limit, CONF_SIZE, "50M", .minimum = 1024, .maximum = INT64_C(4) << 30,

@@ -222,6 +222,8 @@ static bool on_end(struct edge_session *session, const struct frame *frame)
 		log_transaction(session);
 		transaction_deliver(transaction, session->edge, session->client.name, send_status,
 				    session);
+		/* DONE brings the next message; there shall be room for it. */
+		content_wipe(&transaction->content);
 		send_done(session);
 	}
 	end_transaction(session);

@@ -101,6 +101,7 @@ static int init_shared(struct edge *edge)
 	pthread_mutex_init(&edge->setup_lock, NULL);
 	content_pool_init(&edge->content_pool, (uint64_t)edge->setup->conf.content_memory);
 	session_table_init(&edge->sessions);
+	destination_table_init(&edge->destinations);
 	log_limit_init(&edge->handshake_log);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
 	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -130,15 +131,16 @@ static int serve(struct edge *edge, struct listener *listener, const char *conf_
 	return EX_OK;
 }
 
+/* Threads may still look at it while the process ends. */
+static struct edge the_edge;
+
 int main(int argc, char **argv)
 {
 	struct options options = parse_options(argc, argv);
-	struct edge *edge = calloc(1, sizeof(*edge));
+	struct edge *edge = &the_edge;
 	struct listener listener;
 	char error[512];
 
-	if (edge == NULL)
-		return fail("out of memory");
 	signal(SIGPIPE, SIG_IGN);
 	edge->setup = edge_setup_create(options.conf_path, error, sizeof(error));
 	if (edge->setup == NULL)

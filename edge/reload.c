@@ -84,6 +84,7 @@ void reload_stop(struct edge *edge)
 		atomic_store(&edge->end.phase, EDGE_CANCELLING);
 		if (write(edge->end.cancel_fd, &(uint64_t){ 1 }, sizeof(uint64_t)) < 0)
 			log_error("cannot wake deliveries: they end by themselves");
+		destination_table_stop(&edge->destinations);
 		session_table_cut(&edge->sessions);
 		left = session_table_wait_empty(&edge->sessions, deadline_in_ms(LAST_REPLIES_MS));
 	}

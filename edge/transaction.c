@@ -178,6 +178,7 @@ void transaction_deliver(struct transaction *transaction, struct edge *edge, con
 		.tlsrpt = edge->tlsrpt,
 		.end = &edge->end,
 		.load = &edge->load,
+		.destinations = &edge->destinations,
 		.sink = sink,
 		.context = context,
 	});

@@ -33,9 +33,9 @@ class Road(Case):
         smtp = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
         lab.home.sendmail("anna@home.example", ["you@sink.example"], "Subject: by sendmail\n\nhello\n")
         lab.home.inject("stranger@exim.example", ["refused@postfix.example"], MESSAGE)
-        line = lab.home.wait_log(r"to=<stranger@exim\.example>.*status=sent", 30)[0]
+        line = lab.home.wait_log(r"postfix/.*to=<stranger@exim\.example>.*status=sent", 30)[0]
         bounce = re.search(r": (\w+): to=", line).group(1)
-        by_sendmail = re.search(r": (\w+): to=", lab.home.wait_log(r"to=<you@sink\.example>.*status=sent")[0]).group(1)
+        by_sendmail = re.search(r": (\w+): to=", lab.home.wait_log(r"postfix/.*to=<you@sink\.example>.*status=sent")[0]).group(1)
         for queue_id in (smtp, by_sendmail, bounce):
             lab.vps.wait_log(rf"postern/edge\[\d+\]: {queue_id}: to=<@.*status=sent")
             lab.home.wait_log(rf"postern/transport\[\d+\]: {queue_id}: to=<.*status=sent")
@@ -43,7 +43,7 @@ class Road(Case):
 
     def test_bounce_quotes_the_mx(self):
         queue_id = lab.home.inject("anna@home.example", ["refused@exim.example"], MESSAGE)
-        line = lab.home.wait_log(rf"{queue_id}: to=<refused@exim.example>.*status=bounced", 30)[0]
+        line = lab.home.wait_log(rf"postfix/.*{queue_id}: to=<refused@exim.example>.*status=bounced", 30)[0]
         self.assertRegex(line, r"host mx\.exim\.example\[[0-9a-f.:]+\] said: 550.* User unknown here")
         self.assertIn("(in reply to RCPT TO command)", line)
         bounce = lab.wait_stored("home")[0].raw
@@ -53,8 +53,8 @@ class Road(Case):
     def test_tls_and_no_tls(self):
         tls = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
         plain = lab.home.inject("anna@home.example", ["you@sink.example"], MESSAGE)
-        self.assertRegex(lab.home.wait_log(rf"{tls}: to=.*status=sent")[0], r"TLSv1\.3 TLS_\w+ \(unauthenticated\)")
-        self.assertNotIn("TLS", lab.home.wait_log(rf"{plain}: to=.*status=sent")[0])
+        self.assertRegex(lab.home.wait_log(rf"postfix/.*{tls}: to=.*status=sent")[0], r"TLSv1\.3 TLS_\w+ \(unauthenticated\)")
+        self.assertNotIn("TLS", lab.home.wait_log(rf"postfix/.*{plain}: to=.*status=sent")[0])
         self.assertIn("tls=none", lab.vps.wait_log(rf"{plain}: to=.*status=sent")[0])
 
     def test_large_message(self):
@@ -71,7 +71,7 @@ class Road(Case):
                                 ("cname-mx.example", "status=sent"), ("private-first.example", "status=sent")):
             with self.subTest(domain=domain):
                 queue_id = lab.home.inject("anna@home.example", [f"you@{domain}"], MESSAGE)
-                self.assertRegex(lab.home.wait_log(rf"{queue_id}: to=.*status=", 60)[0], pattern)
+                self.assertRegex(lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 60)[0], pattern)
 
     def test_dns_verdicts(self):
         """Cases 42, 43, 45, 47, 52 by real name servers."""
@@ -81,7 +81,7 @@ class Road(Case):
                 "servfail.example": ("4.4.3", "deferred"), "bogus.example": ("4.7.", "deferred"),
                 "down.example": ("4.4.1", "deferred"), "blackhole.example": ("4.4.1", "deferred")}
         queue_id = lab.home.inject("anna@home.example", [f"you@{domain}" for domain in rows], MESSAGE)
-        lab.home.wait_log(rf"{queue_id}: to=.*status=", 100, count=len(rows))
+        lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 100, count=len(rows))
         outcomes = lab.home.outcomes(queue_id)
         for domain, (code, status) in rows.items():
             self.assertRegex(outcomes[f"you@{domain}"], rf"dsn={re.escape(code)}.*status={status}", domain)
@@ -91,7 +91,7 @@ class Road(Case):
         lab.zone("loopbackup.example", "@ MX 10 mx.down.example.\n@ MX 20 mx.case33-is-ourselves.hostile.example.\n")
         self.addCleanup(lab.unzone, "loopbackup.example")
         queue_id = lab.home.inject("anna@home.example", ["you@loopbackup.example"], MESSAGE)
-        self.assertRegex(lab.home.wait_log(rf"{queue_id}: to=.*status=", 30)[0], r"dsn=4\.4\.1.*status=deferred .*refused")
+        self.assertRegex(lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 30)[0], r"dsn=4\.4\.1.*status=deferred .*refused")
         self.assertTrue(lab.hostile("case33_is_ourselves"), "the backup was asked")
 
     def test_transport_links_neither_tls_nor_dns(self):

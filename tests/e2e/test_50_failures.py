@@ -30,24 +30,27 @@ class Failures(Case):
         return lab.home.inject("anna@home.example", [recipient], message)
 
     def deferred(self, queue_id, pattern, timeout=30):
-        line = lab.home.wait_log(rf"{queue_id}: to=<.*status=", timeout)[-1]
+        line = lab.home.wait_log(rf"postfix/.*{queue_id}: to=<.*status=", timeout)[-1]
         self.assertRegex(line, r"status=deferred")
         self.assertRegex(line, pattern)
         return line
 
-    def flows_again(self, queue_id, timeout=30):
+    def goes_out(self, queue_id, timeout=30):
         lab.home.flush()
         try:
-            lab.home.wait_log(rf"{queue_id}: to=.*status=sent", 5)
+            lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=sent", 5)
         except AssertionError:
             lab.home.flush()    # the first flush may have met the destination while qmgr still held it back
-            lab.home.wait_log(rf"{queue_id}: to=.*status=sent", timeout)
+            lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=sent", timeout)
+
+    def flows_again(self, queue_id, timeout=30):
+        self.goes_out(queue_id, timeout)
         lab.home.wait_queue_empty()
         self.assertEqual(lab.home.grep_log(r"status=bounced"), [])
 
     def test_edge_killed_and_started_again(self):
         first = self.inject()
-        lab.home.wait_log(rf"{first}: to=.*status=sent")
+        lab.home.wait_log(rf"postfix/.*{first}: to=.*status=sent")
         lab.edge.kill()
         queue_id = self.inject()
         self.deferred(queue_id, r"4\.4\.[12] .*198\.51\.100\.20.*(refused|reset|closed|lost)")
@@ -56,7 +59,7 @@ class Failures(Case):
 
     def test_edge_stopped_in_peace(self):
         first = self.inject()
-        lab.home.wait_log(rf"{first}: to=.*status=sent")
+        lab.home.wait_log(rf"postfix/.*{first}: to=.*status=sent")
         started = time.monotonic()
         lab.edge.stop()
         self.assertLess(time.monotonic() - started, 5)
@@ -78,12 +81,12 @@ class Failures(Case):
         """Each right after a delivery over TLS: what a thread that is just ending holds is not left behind (leak sanitizer)."""
         for _ in range(25):
             queue_id = self.inject()
-            lab.home.wait_log(rf"{queue_id}: to=.*status=sent")
+            lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=sent")
             lab.edge.restart()
 
     def test_key_revoked(self):
         first = self.inject()
-        lab.home.wait_log(rf"{first}: to=.*status=sent")
+        lab.home.wait_log(rf"postfix/.*{first}: to=.*status=sent")
         self.change(lab.vps, CLIENTS, lambda text: re.sub(r"(?m)^(?=\S+\s+home)", "#", text))
         queue_id = self.inject()
         self.deferred(queue_id, r"revoked|not authorised")
@@ -125,11 +128,12 @@ class Failures(Case):
         queue_id = self.inject("you@postfix.example", MESSAGE + (b"y" * 70 + b"\r\n") * 9500)
         self.deferred(queue_id, r"4\.3\.1 .*content_memory")
         too_big = self.inject("you@postfix.example", MESSAGE + (b"z" * 70 + b"\r\n") * 20000)
-        line = lab.home.wait_log(rf"{too_big}: to=<.*status=", 30)[-1]
+        line = lab.home.wait_log(rf"postfix/.*{too_big}: to=<.*status=", 30)[-1]
         self.assertRegex(line, r"dsn=5\.3\.4.*status=bounced")
         self.deferred(holder, r"4\.4\.1 .*[Cc]onnect", 60)
-        lab.home.flush()
-        lab.home.wait_log(rf"{queue_id}: to=.*status=sent", 60)
+        # A flush would try both, and who comes first has the memory.
+        lab.home.run("postsuper", "-d", holder)
+        self.goes_out(queue_id)
 
     def test_resolver_stopped(self):
         """Case 55."""
@@ -148,7 +152,7 @@ class Failures(Case):
         lab.edge.reload()
         lab.vps.wait_log(r"edge\.conf:\d+: .*ehlo_nam.*stays in force")
         queue_id = self.inject()
-        lab.home.wait_log(rf"{queue_id}: to=.*status=sent")
+        lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=sent")
         host, path, text = self.restore[-1]
         host.write(path, text + '\nlog_recipients = "full";\n')
         lab.edge.reload()
@@ -174,16 +178,20 @@ class Steady(Case):
             lab.home.run("smtp-source", "-s", "4", "-m", "100", "-l", "4000", "-f", "anna@home.example",
                          "-t", "you@sink.example", "127.0.0.1:25")
         lab.home.inject("", recipients, MESSAGE)
-        lab.home.wait_log(r"to=.*status=(sent|bounced)", 240, count=count, since=mark)
+        lab.home.wait_log(r"postfix/.*to=.*status=(sent|bounced)", 240, count=count, since=mark)
         lab.home.wait_queue_empty(120)
 
     def test_2000_deliveries_leave_nothing_behind(self):
         self.deliver(500)
         time.sleep(1)
         threads, descriptors, resident = self.usage()
-        self.deliver(2000)
-        settled = wait_for("threads and descriptors as before", lambda: (
-            lambda now: now if now[0] <= threads and now[1] <= descriptors else None)(self.usage()), 30)
+        residents = [resident]
+        for _ in range(5):
+            self.deliver(400)
+            residents.append(wait_for("threads and descriptors as before", lambda: (
+                lambda now: now if now[0] <= threads and now[1] <= descriptors else None)(self.usage()), 30)[2])
         if not lab.edge.sanitizer():
-            # Not one page per hundred deliveries.
-            self.assertLess(settled[2] - resident, 80, (resident, settled))
+            # What every delivery leaves behind shows in every step; the C library's pools for threads grow
+            # now and then. Not one page per hundred deliveries.
+            growth = sorted(after - before for before, after in zip(residents, residents[1:]))
+            self.assertLessEqual(growth[2], 16, residents)

@@ -30,7 +30,7 @@ class Readme(Case):
     def follow(self, host, commands, **replacements):
         for name, value in replacements.items():
             commands = commands.replace(name, value)
-        return host.run("sh", "-ec", f"cd {PROJECT}\n{commands}").stdout
+        return host.run("sh", "-ec", f"cd /srv/project\n{commands}").stdout
 
     def test_set_up_by_the_book(self):
         book = steps()
@@ -47,12 +47,12 @@ class Readme(Case):
         self.assertIn("1 edges", checked)
         self.follow(lab.home, book[5])
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
-        self.assertRegex(lab.home.wait_log(rf"{queue_id}: to=.*status=", 20)[0], r"status=sent .*edge\.vps\.example")
+        self.assertRegex(lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 20)[0], r"status=sent .*edge\.vps\.example")
         self.and_back()
 
     def and_back(self):
         """`postconf -X default_transport && postfix reload`, as the README ends."""
-        lab.home.run("sh", "-ec", "postconf -X default_transport && postfix reload")
+        lab.home.reload("postconf -X default_transport && postfix reload")
         lab.home.run("postconf", "-e", "smtp_connect_timeout = 1s")
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
-        self.assertRegex(lab.home.wait_log(rf"{queue_id}: to=.*status=", 30)[0], r"deferred .*timed out")
+        self.assertRegex(lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 30)[0], r"deferred .*timed out")

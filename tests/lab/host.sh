@@ -61,10 +61,12 @@ host_root() {
 		die "cannot mount an overlay for host $name"
 	layer_mount_system "$root"
 	host_hide_machine "$root"
-	mkdir -p "$root/opt/lab" "$root/srv/lab" "$root/srv/lab-zones"
+	mkdir -p "$root/opt/lab" "$root/srv/lab" "$root/srv/lab-zones" "$root/srv/project"
 	mount --bind -o ro "$LAB_SRC" "$root/opt/lab"
 	mount --bind "$LAB_ROOT/shared" "$root/srv/lab"
 	mount --bind "$LAB_ROOT/zones" "$root/srv/lab-zones"
+	# Its own place may be hidden from the hosts, below /tmp for one.
+	mount --bind -o ro "$PROJECT" "$root/srv/project"
 	host_names_files "$root" "$hostname"
 }
 

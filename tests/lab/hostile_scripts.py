@@ -561,6 +561,7 @@ def answers_late(seconds):
 
 case27a_answers_after_599s = answers_late(599)
 case27b_answers_after_30s = answers_late(30)
+case27c_answers_after_3s = answers_late(3)
 
 
 def case28_rcpt_by_name(c):

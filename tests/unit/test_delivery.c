@@ -156,6 +156,7 @@ struct fixture {
 	struct content content;
 	struct edge_end end;
 	struct delivery_load load;
+	struct destination_table destinations;
 	struct envelope envelope;
 	struct deadline deadline;
 	struct outcome outcomes[RECIPIENTS_MAX];
@@ -178,6 +179,7 @@ static struct fixture *start(const char *resolver, const char *more_conf)
 	if (fixture->setup == NULL)
 		fail_msg("%s", error);
 	content_pool_init(&fixture->pool, 1 << 20);
+	destination_table_init(&fixture->destinations);
 	content_init(&fixture->content, &fixture->pool);
 	assert_int_equal(content_append(&fixture->content, MESSAGE, strlen(MESSAGE)), CONTENT_OK);
 	atomic_init(&fixture->end.phase, EDGE_RUNNING);
@@ -191,6 +193,8 @@ static struct fixture *start(const char *resolver, const char *more_conf)
 
 static void finish(struct fixture *fixture)
 {
+	assert_null(fixture->destinations.by_domain);
+	destination_table_wipe(&fixture->destinations);
 	envelope_wipe(&fixture->envelope);
 	content_wipe(&fixture->content);
 	content_pool_wipe(&fixture->pool);
@@ -234,6 +238,7 @@ static void *run_delivery(void *context)
 		.deadline = fixture->deadline,
 		.end = &fixture->end,
 		.load = &fixture->load,
+		.destinations = &fixture->destinations,
 		.sink = on_outcome,
 		.context = fixture,
 	});
@@ -421,6 +426,69 @@ static void test_duplicates_are_answered(void **state)
 	finish(fixture);
 }
 
+/* ---- a destination that has enough ---- */
+
+/* Takes the place that others would deliver in. */
+static void occupy(struct fixture *fixture, const char *domain, struct destination_place *place)
+{
+	struct destination_request request = {
+		.domain = domain,
+		.limit = (size_t)fixture->setup->conf.destination_concurrency_limit,
+		.deadline = DEADLINE_NEVER,
+	};
+
+	assert_int_equal(destination_enter(&fixture->destinations, &request, place),
+			 DESTINATION_ENTERED);
+}
+
+/* All of that domain's recipients are for later; the other domain is none the worse for it. */
+static void test_busy_destination(void **state)
+{
+	struct fake_dns *dns = fake_dns_start(zones);
+	struct fixture *fixture = start(dns->address, "destination_concurrency_limit = 1;\n");
+	int64_t before_ms = deadline_now_ms();
+	struct destination_place place;
+
+	(void)state;
+	occupy(fixture, "gone.example", &place);
+	fixture->deadline = deadline_in_ms(1000);
+	add(fixture, "a", "GONE.example");
+	add(fixture, "b", "null.example");
+	add(fixture, "c", "gone.example");
+	run(fixture);
+	assert_true(deadline_now_ms() - before_ms < 10000);
+	check_status(fixture, 0, "4.3.2",
+		     "451 4.3.2 destination GONE.example is busy: 1 deliveries active, 0 waiting");
+	check_status(fixture, 1, "5.1.10", "");
+	check_status(fixture, 2, "4.3.2", "is busy");
+	assert_int_equal(fixture->outcomes[1].place, 1);
+	assert_int_equal(fake_dns_asked_count(dns), 1);
+	destination_leave(&fixture->destinations, &place);
+	fake_dns_stop(dns);
+	finish(fixture);
+}
+
+static void test_waits_for_its_turn(void **state)
+{
+	struct fake_dns *dns = fake_dns_start(zones);
+	struct fixture *fixture = start(dns->address, "destination_concurrency_limit = 1;\n");
+	struct destination_place place;
+	pthread_t thread;
+
+	(void)state;
+	occupy(fixture, "gone.example", &place);
+	add(fixture, "a", "gone.example");
+	assert_int_equal(pthread_create(&thread, NULL, run_delivery, fixture), 0);
+	usleep(300000);
+	assert_int_equal(fake_dns_asked_count(dns), 0);
+	destination_leave(&fixture->destinations, &place);
+	pthread_join(thread, NULL);
+	check_all_answered(fixture);
+	check_status(fixture, 0, "5.1.2", "");
+	fake_dns_stop(dns);
+	finish(fixture);
+}
+
 /* ---- with a mail server ---- */
 
 #define ALLOW "allow_destinations = \"127.0.0.0/8\";\ntls_security_level = \"none\";\n"
@@ -583,6 +651,7 @@ static void cancel(struct fixture *fixture)
 {
 	atomic_store(&fixture->end.phase, EDGE_CANCELLING);
 	assert_int_equal(eventfd_write(fixture->end.cancel_fd, 1), 0);
+	destination_table_stop(&fixture->destinations);
 }
 
 static void test_cancelled_before(void **state)
@@ -631,6 +700,28 @@ static void test_cancelled_while_connecting(void **state)
 	finish(fixture);
 }
 
+/* Nor does a destination that has enough. */
+static void test_cancelled_in_line(void **state)
+{
+	struct fixture *fixture = start("127.0.0.1@1", ALLOW "destination_concurrency_limit = 1;\n");
+	int64_t before_ms = deadline_now_ms();
+	struct destination_place place;
+	pthread_t thread;
+
+	(void)state;
+	occupy(fixture, "gone.example", &place);
+	add(fixture, "a", "gone.example");
+	assert_int_equal(pthread_create(&thread, NULL, run_delivery, fixture), 0);
+	usleep(200000);
+	cancel(fixture);
+	pthread_join(thread, NULL);
+	assert_true(deadline_now_ms() - before_ms < 10000);
+	check_all_answered(fixture);
+	check_status(fixture, 0, "4.3.2", "the edge is stopping");
+	destination_leave(&fixture->destinations, &place);
+	finish(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -641,6 +732,8 @@ int main(void)
 		cmocka_unit_test(test_slow_domain_delays_nobody),
 		cmocka_unit_test(test_no_further_threads),
 		cmocka_unit_test(test_duplicates_are_answered),
+		cmocka_unit_test(test_busy_destination),
+		cmocka_unit_test(test_waits_for_its_turn),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_many_greylisted),
 		cmocka_unit_test(test_too_many_for_the_server),
@@ -649,6 +742,7 @@ int main(void)
 		cmocka_unit_test(test_guarded),
 		cmocka_unit_test(test_cancelled_before),
 		cmocka_unit_test(test_cancelled_while_connecting),
+		cmocka_unit_test(test_cancelled_in_line),
 	};
 
 	log_open("test", LOG_TARGET_STDERR, LOG_LEVEL_ERROR);

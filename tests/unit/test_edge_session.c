@@ -122,6 +122,7 @@ static void start_edge(struct fixture *fixture)
 	pthread_mutex_init(&edge->setup_lock, NULL);
 	content_pool_init(&edge->content_pool, (uint64_t)edge->setup->conf.content_memory);
 	session_table_init(&edge->sessions);
+	destination_table_init(&edge->destinations);
 	log_limit_init(&edge->handshake_log);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
 	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -168,6 +169,7 @@ static int tear_down(void **state)
 	}
 	left = session_table_wait_empty(&fixture->edge.sessions, deadline_in_ms(0)) != 0 ||
 	       content_pool_used(&fixture->edge.content_pool) != 0 ||
+	       fixture->edge.destinations.by_domain != NULL ||
 	       atomic_load(&fixture->edge.setup->references) != 1;
 	edge_setup_release(fixture->edge.setup);
 	client_list_destroy(fixture->edge.clients);

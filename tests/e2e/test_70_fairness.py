@@ -1,0 +1,106 @@
+"""What one destination may take of the edge and of the mail host, with real Postfix: many messages to a slow one."""
+import concurrent.futures
+import re
+import time
+
+from harness import Case, lab, wait_for
+
+HEADER = b"From: anna@home.example\r\nSubject: patience\r\n\r\n"
+EDGE_CONF = "/etc/postern/edge.conf"
+SLOW = "case27c_answers_after_3s"
+SLOW_SECONDS = 3
+TARPIT, SILENT_AFTER_DOT = "case12d_silent", "case26a_silent_after_dot"
+MESSAGES, FAST_MESSAGES, LIMIT = 60, 20, 20
+
+
+def domain(script):
+    return script.replace("_", "-") + ".hostile.example"
+
+
+def most_at_once(events):
+    """How many connections to a script were in use at the same time: until QUIT, whose answer the edge waits for."""
+    most, connections = 0, set()
+    for event in events:
+        if event["event"] == "connect":
+            connections.add(event["connection"])
+            most = max(most, len(connections))
+        elif event["event"] == "peer-closed" or event.get("text") == "QUIT":
+            connections.discard(event["connection"])
+    return most
+
+
+def inject(recipients):
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda to: lab.home.inject("anna@home.example", [to], HEADER), recipients))
+
+
+class Fairness(Case):
+    # Postfix alone would open as many connections as it has LMTP slots, and at once.
+    UNLIMITED = ("postern_initial_destination_concurrency=100", "postern_destination_concurrency_limit=100")
+
+    def setUp(self):
+        super().setUp()
+        self.saved = lab.vps.read(EDGE_CONF)
+        self.limit_before = lab.home.run("postconf", self.UNLIMITED[1].split("=")[0]).stdout.strip()
+        lab.home.postconf(*self.UNLIMITED)
+
+    def tearDown(self):
+        lab.home.postconf(self.limit_before)
+        lab.home.run("postconf", "-X", self.UNLIMITED[0].split("=")[0])
+        lab.home.reload()
+        lab.vps.write(EDGE_CONF, self.saved)
+        lab.edge.restart()
+
+    def configure(self, text):
+        lab.vps.write(EDGE_CONF, self.saved + text)
+        lab.edge.restart()
+
+    def edge_delays(self, pattern):
+        """Seconds that each delivery took inside the edge."""
+        return [float(re.search(r"delay=([\d.]+)", line).group(1))
+                for line in lab.vps.grep_log(rf"postern/edge.*to=<@{pattern}.*status=sent")]
+
+    def test_slow_destination(self):
+        """60 messages to a slow MX: never more than 20 connections, all sent, and nobody else's mail waits."""
+        started = time.time()
+        inject([f"u{number}@{domain(SLOW)}" for number in range(MESSAGES)])
+        inject([f"u{number}@postfix.example" for number in range(FAST_MESSAGES)])
+        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@postfix\.example.*status=sent", 30, count=FAST_MESSAGES)
+        done = [event for event in lab.hostile(SLOW) if event["event"] == "end"]
+        self.assertLess(len(done), MESSAGES - LIMIT, "the fast ones were to overtake the slow ones")
+        lab.home.wait_log(rf"postfix/lmtp.*to=<u\d+@{domain(SLOW)}.*dsn=2\.0\.0, status=sent", 60, count=MESSAGES)
+        self.assertEqual(most_at_once(lab.hostile(SLOW)), LIMIT)
+        self.assertGreater(time.time() - started, MESSAGES / LIMIT * SLOW_SECONDS)
+        self.assertLess(max(self.edge_delays(r"postfix\.example")), SLOW_SECONDS)
+        self.assertGreater(max(self.edge_delays("case27c")), 2 * SLOW_SECONDS)
+
+    def line_up(self, script, event, count):
+        """One delivery is inside and has come to the event, the others stand in line: their queue ids."""
+        inject([f"first@{domain(script)}"])
+        wait_for(f"{event} at {script}", lambda: event in [seen["event"] for seen in lab.hostile(script)], 10)
+        waiting = inject([f"u{number}@{domain(script)}" for number in range(count)])
+        for queue_id in waiting:
+            lab.vps.wait_log(f"{queue_id}: client=", 10)
+        return waiting
+
+    def test_tarpit(self):
+        """Who stood in line for half a minute is deferred; who comes then is deferred at once."""
+        self.configure('destination_concurrency_limit = 1;\ndelivery_time_limit = "90s";\ndrain_time = 0;\n')
+        waiting = self.line_up(TARPIT, "connect", 3)
+        busy = rf"dsn=4\.3\.2, status=deferred .*451 4\.3\.2 edge\.vps\.example: " \
+               rf"destination {re.escape(domain(TARPIT))} is busy: 1 deliveries active, \d waiting"
+        for queue_id in waiting:
+            lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*{busy}", 40)
+        late = inject([f"late@{domain(TARPIT)}"])[0]
+        lab.home.wait_log(rf"postfix/lmtp.*{late}: to=.*{busy}", 5)
+        self.assertEqual(most_at_once(lab.hostile(TARPIT)), 1)
+        self.assertEqual(lab.home.grep_log("to=<first@"), [])
+
+    def test_stop_ends_the_line(self):
+        """Even while the one inside may not be given up, as it waits for the reply to its final dot."""
+        self.configure("destination_concurrency_limit = 1;\ndrain_time = 0;\n")
+        waiting = self.line_up(SILENT_AFTER_DOT, "dot", 3)
+        lab.edge.stop()
+        for queue_id in waiting:
+            lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*dsn=4\.3\.2.*the edge is stopping", 5)
+        self.assertEqual(sum(event["event"] == "connect" for event in lab.hostile(SILENT_AFTER_DOT)), 1)

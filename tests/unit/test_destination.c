@@ -1,0 +1,396 @@
+/*
+ * Places and lines of destinations: the limit, whose turn it is, when nobody may wait, and that
+ * nothing is left of a destination that is idle.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "edge/destination.h"
+
+#define DOMAIN "example.com"
+/* No wait takes this long unless a wake-up was lost; a busy machine needs some of it. */
+#define PROMPT_MS 5000
+
+static enum destination_result enter(struct destination_table *table, const char *domain,
+				     size_t limit, struct deadline deadline,
+				     struct destination_place *place)
+{
+	return destination_enter(table, &(struct destination_request){
+		.domain = domain,
+		.limit = limit,
+		.wait_max_ms = DESTINATION_WAIT_MAX_MS,
+		.deadline = deadline,
+	}, place);
+}
+
+/* Does not wait. */
+static enum destination_result try_to_enter(struct destination_table *table, const char *domain,
+					    size_t limit, struct destination_place *place)
+{
+	return enter(table, domain, limit, deadline_in_ms(0), place);
+}
+
+static void must_enter(struct destination_table *table, const char *domain, size_t limit,
+		       struct destination_place *place)
+{
+	assert_int_equal(try_to_enter(table, domain, limit, place), DESTINATION_ENTERED);
+}
+
+/* What somebody who cannot wait is told. */
+static void must_be_busy(struct destination_table *table, const char *domain, size_t limit,
+			 size_t active, size_t waiting)
+{
+	struct destination_place place;
+
+	assert_int_equal(try_to_enter(table, domain, limit, &place), DESTINATION_BUSY);
+	assert_int_equal(place.active, active);
+	assert_int_equal(place.waiting, waiting);
+}
+
+/* Everybody has left: nothing may be remembered. */
+static void wipe(struct destination_table *table)
+{
+	assert_null(table->by_domain);
+	destination_table_wipe(table);
+}
+
+/* ---- a thread that stands in line ---- */
+
+struct standing {
+	struct destination_table *table;
+	size_t limit;
+	pthread_t thread;
+	enum destination_result result;
+	struct destination_place place;
+	int64_t took_ms;
+};
+
+static void *stand(void *argument)
+{
+	struct standing *standing = argument;
+	int64_t before_ms = deadline_now_ms();
+
+	standing->result = enter(standing->table, DOMAIN, standing->limit, DEADLINE_NEVER,
+				 &standing->place);
+	standing->took_ms = deadline_now_ms() - before_ms;
+	return NULL;
+}
+
+/* Returns when the thread is the last of `waiting` in line behind `active`. */
+static void line_up(struct standing *standing, struct destination_table *table, size_t limit,
+		    size_t waiting)
+{
+	struct deadline deadline = deadline_in_ms(PROMPT_MS);
+	struct destination_place seen = { 0 };
+
+	*standing = (struct standing){ .table = table, .limit = limit };
+	assert_int_equal(pthread_create(&standing->thread, NULL, stand, standing), 0);
+	while (seen.waiting != waiting) {
+		assert_false(deadline_has_passed(deadline));
+		usleep(1000);
+		assert_int_equal(try_to_enter(table, DOMAIN, limit, &seen), DESTINATION_BUSY);
+	}
+}
+
+static void must_have(struct standing *standing, enum destination_result result)
+{
+	pthread_join(standing->thread, NULL);
+	assert_int_equal(standing->result, result);
+	assert_true(standing->took_ms < PROMPT_MS);
+}
+
+/* ---- places ---- */
+
+static void test_limit_holds(void **state)
+{
+	struct destination_table table;
+	struct destination_place places[4];
+
+	(void)state;
+	destination_table_init(&table);
+	for (size_t i = 0; i < 3; i++)
+		must_enter(&table, DOMAIN, 3, &places[i]);
+	must_be_busy(&table, DOMAIN, 3, 3, 0);
+	destination_leave(&table, &places[1]);
+	must_enter(&table, DOMAIN, 3, &places[3]);
+	must_be_busy(&table, DOMAIN, 3, 3, 0);
+	destination_leave(&table, &places[0]);
+	destination_leave(&table, &places[2]);
+	destination_leave(&table, &places[3]);
+	wipe(&table);
+}
+
+static void test_domains_are_independent(void **state)
+{
+	struct destination_table table;
+	struct destination_place one, two;
+
+	(void)state;
+	destination_table_init(&table);
+	must_enter(&table, DOMAIN, 1, &one);
+	must_enter(&table, "other.example", 1, &two);
+	must_be_busy(&table, DOMAIN, 1, 1, 0);
+	destination_leave(&table, &one);
+	must_be_busy(&table, "other.example", 1, 1, 0);
+	destination_leave(&table, &two);
+	wipe(&table);
+}
+
+static void test_case_of_letters(void **state)
+{
+	struct destination_table table;
+	struct destination_place place;
+
+	(void)state;
+	destination_table_init(&table);
+	must_enter(&table, "Example.COM", 1, &place);
+	must_be_busy(&table, "example.com", 1, 1, 0);
+	must_be_busy(&table, "EXAMPLE.com", 1, 1, 0);
+	destination_leave(&table, &place);
+	wipe(&table);
+}
+
+/* ---- the line ---- */
+
+static void test_leaving_lets_in(void **state)
+{
+	struct destination_table table;
+	struct destination_place place;
+	struct standing standing;
+
+	(void)state;
+	destination_table_init(&table);
+	must_enter(&table, DOMAIN, 1, &place);
+	line_up(&standing, &table, 1, 1);
+	destination_leave(&table, &place);
+	must_have(&standing, DESTINATION_ENTERED);
+	must_be_busy(&table, DOMAIN, 1, 1, 0);
+	destination_leave(&table, &standing.place);
+	wipe(&table);
+}
+
+static void test_first_come_first_served(void **state)
+{
+	struct destination_table table;
+	struct destination_place place;
+	struct standing standing[3];
+
+	(void)state;
+	destination_table_init(&table);
+	must_enter(&table, DOMAIN, 1, &place);
+	for (size_t i = 0; i < 3; i++)
+		line_up(&standing[i], &table, 1, i + 1);
+	for (size_t i = 0; i < 3; i++) {
+		destination_leave(&table, i == 0 ? &place : &standing[i - 1].place);
+		/* the place is taken at once, before the thread runs: nobody overtakes */
+		must_be_busy(&table, DOMAIN, 1, 1, 2 - i);
+		must_have(&standing[i], DESTINATION_ENTERED);
+	}
+	destination_leave(&table, &standing[2].place);
+	wipe(&table);
+}
+
+/* A reload: the last limit heard of holds, for those in line too. */
+static void test_limit_changes(void **state)
+{
+	struct destination_table table;
+	struct destination_place places[2], late;
+	struct standing standing;
+
+	(void)state;
+	destination_table_init(&table);
+	must_enter(&table, DOMAIN, 1, &places[0]);
+	line_up(&standing, &table, 1, 1);
+	must_enter(&table, DOMAIN, 3, &places[1]);
+	must_have(&standing, DESTINATION_ENTERED);
+	must_be_busy(&table, DOMAIN, 1, 3, 0);
+	destination_leave(&table, &places[0]);
+	destination_leave(&table, &places[1]);
+	must_be_busy(&table, DOMAIN, 1, 1, 0);
+	destination_leave(&table, &standing.place);
+	must_enter(&table, DOMAIN, 1, &late);
+	destination_leave(&table, &late);
+	wipe(&table);
+}
+
+/* ---- when nobody waits, or nobody waits longer ---- */
+
+/* How long it takes to be told BUSY by somebody who would wait for so long. */
+static int64_t busy_after_ms(struct destination_table *table, size_t limit, int64_t wait_max_ms,
+			     struct deadline deadline)
+{
+	struct destination_place place;
+	int64_t before_ms = deadline_now_ms();
+
+	assert_int_equal(destination_enter(table, &(struct destination_request){
+		.domain = DOMAIN,
+		.limit = limit,
+		.wait_max_ms = wait_max_ms,
+		.deadline = deadline,
+	}, &place), DESTINATION_BUSY);
+	return deadline_now_ms() - before_ms;
+}
+
+/* Nobody has come out yet, and those inside have been there for longer than one would wait. */
+static void test_tarpit(void **state)
+{
+	struct destination_table table;
+	struct destination_place place;
+
+	(void)state;
+	destination_table_init(&table);
+	must_enter(&table, DOMAIN, 1, &place);
+	usleep(2100000);
+	assert_true(busy_after_ms(&table, 1, 2000, DEADLINE_NEVER) < 1500);
+	destination_leave(&table, &place);
+	wipe(&table);
+}
+
+/* Those inside have just come, but those before them took long: half of it with two places. */
+static void test_line_too_long(void **state)
+{
+	struct destination_table table;
+	struct destination_place places[2], next[2];
+	struct standing standing;
+
+	(void)state;
+	destination_table_init(&table);
+	must_enter(&table, DOMAIN, 2, &places[0]);
+	must_enter(&table, DOMAIN, 2, &places[1]);
+	usleep(3200000);
+	for (size_t i = 0; i < 2; i++) {
+		destination_leave(&table, &places[i]);
+		must_enter(&table, DOMAIN, 2, &next[i]);
+	}
+	assert_true(busy_after_ms(&table, 2, 1500, DEADLINE_NEVER) < 1000);
+	assert_true(busy_after_ms(&table, 2, 2500, DEADLINE_NEVER) >= 2500);
+	line_up(&standing, &table, 2, 1);
+	/* Two in line, so the wait is twice as long. */
+	assert_true(busy_after_ms(&table, 2, 2500, DEADLINE_NEVER) < 2000);
+	destination_leave(&table, &next[0]);
+	must_have(&standing, DESTINATION_ENTERED);
+	destination_leave(&table, &next[1]);
+	destination_leave(&table, &standing.place);
+	wipe(&table);
+}
+
+static void test_deadline(void **state)
+{
+	struct destination_table table;
+	struct destination_place place;
+	(void)state;
+	destination_table_init(&table);
+	must_enter(&table, DOMAIN, 1, &place);
+	assert_in_range(busy_after_ms(&table, 1, DESTINATION_WAIT_MAX_MS, deadline_in_ms(300)), 290,
+			PROMPT_MS);
+	destination_leave(&table, &place);
+	wipe(&table);
+}
+
+static void test_stop(void **state)
+{
+	struct destination_table table;
+	struct destination_place place, late;
+	struct standing standing[2];
+
+	(void)state;
+	destination_table_init(&table);
+	must_enter(&table, DOMAIN, 1, &place);
+	line_up(&standing[0], &table, 1, 1);
+	line_up(&standing[1], &table, 1, 2);
+	destination_table_stop(&table);
+	must_have(&standing[0], DESTINATION_CANCELLED);
+	must_have(&standing[1], DESTINATION_CANCELLED);
+	assert_int_equal(enter(&table, DOMAIN, 1, DEADLINE_NEVER, &late), DESTINATION_CANCELLED);
+	destination_leave(&table, &place);
+	wipe(&table);
+}
+
+/* ---- all at once ---- */
+
+#define CROWD 16
+#define ROUNDS 300
+#define CROWD_LIMIT 3
+
+struct crowd {
+	struct destination_table table;
+	_Atomic int inside, most, entered, busy;
+};
+
+static void note_most(struct crowd *crowd, int inside)
+{
+	int most = atomic_load(&crowd->most);
+
+	while (inside > most && !atomic_compare_exchange_weak(&crowd->most, &most, inside))
+		;
+}
+
+/* Every third time without patience, so that waits end both ways while places are given. */
+static void *jostle(void *argument)
+{
+	struct crowd *crowd = argument;
+	struct destination_place place;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct deadline deadline = i % 3 == 0 ? deadline_in_ms(1) : DEADLINE_NEVER;
+
+		if (enter(&crowd->table, DOMAIN, CROWD_LIMIT, deadline, &place) !=
+		    DESTINATION_ENTERED) {
+			atomic_fetch_add(&crowd->busy, 1);
+			continue;
+		}
+		atomic_fetch_add(&crowd->entered, 1);
+		note_most(crowd, atomic_fetch_add(&crowd->inside, 1) + 1);
+		usleep(200);
+		atomic_fetch_sub(&crowd->inside, 1);
+		destination_leave(&crowd->table, &place);
+	}
+	return NULL;
+}
+
+static void test_crowd(void **state)
+{
+	struct crowd crowd = { 0 };
+	pthread_t threads[CROWD];
+	int64_t before_ms = deadline_now_ms();
+
+	(void)state;
+	destination_table_init(&crowd.table);
+	for (size_t i = 0; i < CROWD; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, jostle, &crowd), 0);
+	for (size_t i = 0; i < CROWD; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(crowd.most, CROWD_LIMIT);
+	assert_int_equal(crowd.entered + crowd.busy, CROWD * ROUNDS);
+	/* only the impatient ones were sent away */
+	assert_true(crowd.busy <= CROWD * ROUNDS / 3);
+	assert_true(deadline_now_ms() - before_ms < DESTINATION_WAIT_MAX_MS);
+	wipe(&crowd.table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_limit_holds),
+		cmocka_unit_test(test_domains_are_independent),
+		cmocka_unit_test(test_case_of_letters),
+		cmocka_unit_test(test_leaving_lets_in),
+		cmocka_unit_test(test_first_come_first_served),
+		cmocka_unit_test(test_limit_changes),
+		cmocka_unit_test(test_tarpit),
+		cmocka_unit_test(test_line_too_long),
+		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_crowd),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
