@@ -275,8 +275,7 @@ class Lab:
         """Before each case: no queued, no stored mail; logs are looked at from here on."""
         self.home.empty_queue()
         for host in ["home", *self.mx]:
-            if host in stored_mail.TRACE or host == "mx-aiosmtpd":
-                stored_mail.clear(host)
+            stored_mail.clear(host)
         if self.edge.is_installed and not self.edge.is_running:
             self.edge.start()
         for host in self.hosts:
