@@ -280,6 +280,7 @@ class Lab:
             self.edge.start()
         for host in self.hosts:
             host.mark = host.log_mark()
+        self.started = time.time()
 
     # -- mail at the MX hosts
 
@@ -326,6 +327,20 @@ class Lab:
             with open(path, encoding="utf-8") as file:
                 return [event for event in map(json.loads, file) if event["time"] >= self.started]
         return []
+
+    # -- the mail hosts with certificates, tests/lab/tls_cases.py
+
+    def tls_events(self, domain):
+        """What the host of one TLS case saw (tests/lab/tls_mx.py) since the case began."""
+        with contextlib.suppress(FileNotFoundError):
+            with open(self.mx["mx-tls"].path("/var/log/tls-mx.jsonl"), encoding="utf-8") as file:
+                return [event for event in map(json.loads, file) if event["time"] >= self.started and event["case"] == domain]
+        return []
+
+    def tls_facts(self, domain):
+        """Its host, addresses, TLSA records, and the digests of its certificate."""
+        with open(self.vps.path("/srv/lab/tls/cases.json"), encoding="ascii") as file:
+            return json.load(file)[domain]
 
     started = 0.0
 
@@ -389,8 +404,6 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.addCleanup(self.sanitizers_are_silent)
         lab.reset()
-        lab.started = time.time()
-
 
     def sanitizers_are_silent(self):
         """Builds with a sanitizer: nothing was found, in the edge or in any transport."""
