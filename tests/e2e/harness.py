@@ -264,12 +264,13 @@ class Lab:
         self.home = Home("home")
         self.vps = Host("vps")
         self.dns = Host("dns")
+        self.sts = Host("sts")
         self.mx = {name: Host(name) for name in MX_HOSTS}
         self.edge = Edge(self.vps)
 
     @property
     def hosts(self):
-        return [self.home, self.vps, self.dns, *self.mx.values()]
+        return [self.home, self.vps, self.dns, self.sts, *self.mx.values()]
 
     def reset(self):
         """Before each case: no queued, no stored mail; logs are looked at from here on."""
@@ -341,6 +342,26 @@ class Lab:
         """Its host, addresses, TLSA records, and the digests of its certificate."""
         with open(self.vps.path("/srv/lab/tls/cases.json"), encoding="ascii") as file:
             return json.load(file)[domain]
+
+    # -- the host of MTA-STS policies, tests/lab/sts_host.py
+
+    def sts_events(self, name):
+        """What was asked of one policy host ("mta-sts.NAME.policy.example") since the case began."""
+        with contextlib.suppress(FileNotFoundError):
+            with open(self.sts.path("/var/log/sts.jsonl"), encoding="utf-8") as file:
+                return [event for event in map(json.loads, file) if event["time"] >= self.started and event["name"] == name]
+        return []
+
+    def sts_behave(self, name, **behaviour):
+        """What this policy host does from now on (tests/lab/sts_cases.py: BEHAVIOUR); without any, as at first."""
+        path = self.sts.path(f"/srv/lab/sts/{name}.json")
+        if behaviour:
+            with open(path + ".new", "w", encoding="utf-8") as file:
+                json.dump(behaviour, file)
+            os.rename(path + ".new", path)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
     started = 0.0
 

@@ -3,9 +3,9 @@
 
     tls_zoo.py DIRECTORY ZONES    write them, before the lab's hosts start
 
-DIRECTORY gets NAME.ZONE.pem (key and chain) for each case, NAME.ZONE.sni.pem for clients without the right SNI,
-ca.pem (the lab's web CA) with its key in ca.key, and cases.json: what tests want to know of each case. ZONES gets the
-zone files.
+DIRECTORY gets NAME.ZONE.pem (key and chain) for each mail host, NAME.ZONE.sni.pem for clients without the right SNI,
+sts-KIND.pem for the host of all policies, ca.pem (the lab's web CA), and cases.json: what tests want to know of each
+mail host. ZONES gets the zone files.
 """
 import datetime
 import hashlib
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+import sts_cases
 import tls_cases
 
 DER, PEM = serialization.Encoding.DER, serialization.Encoding.PEM
@@ -130,10 +131,31 @@ class Zones:
                 file.write(text)
 
 
+def write_sts_certificates(zoo, directory):
+    """One certificate of each kind, for the names of all policy hosts."""
+    names = sts_cases.names()
+    kinds = {"good": Identity("", names, zoo.web), "expired": Identity("", names, zoo.web, "expired"),
+             "wrong": Identity("", ["mta-sts.wrong.example"], zoo.web), "self": Identity("", names),
+             "unknown": Identity("", names, Identity("Unknown CA", is_ca=True))}
+    for kind, identity in kinds.items():
+        with open(os.path.join(directory, f"sts-{kind}.pem"), "wb") as file:
+            file.write(identity.key_pem() + identity.pem())
+
+
+def sts_records(case):
+    for number, domain in enumerate(case.mx, 1):
+        yield f"{case.domain}. MX {number} {tls_cases.find(domain).host}."
+    for text in case.txt:
+        yield f'_mta-sts.{case.domain}. TXT "{text}"'
+    addresses = [case.address] if case.address else sts_cases.ADDRESSES
+    for address in addresses if case.address != "none" else []:
+        yield f"{case.policy_host}. {'AAAA' if ':' in address else 'A'} {address}"
+
+
 def main():
     directory, zone_directory = sys.argv[1:]
     os.makedirs(directory, exist_ok=True)
-    zoo, zones, about = Zoo(), Zones(tls_cases.ZONES), {}
+    zoo, zones, about = Zoo(), Zones({**tls_cases.ZONES, sts_cases.ZONE: "signed"}), {}
     for case in tls_cases.CASES:
         base = os.path.join(directory, case.domain)
         known = zoo.write(base + ".pem", case.cert or tls_cases.Cert(), case.host, case.domain)
@@ -148,9 +170,12 @@ def main():
         about[case.domain] = {"tlsa": tlsa, "addresses": case.addresses, "host": case.host,
                               "sha256": leaf.certificate.fingerprint(hashes.SHA256()).hex(":"),
                               "spki_sha256": bytes.fromhex(leaf.association("1", "1")).hex(":")}
+    write_sts_certificates(zoo, directory)
+    for case in sts_cases.CASES:
+        for line in sts_records(case):
+            zones.add(line)
     zones.write(zone_directory)
-    for name, content in (("ca.pem", zoo.web.pem()), ("ca.key", zoo.web.key_pem()),
-                          ("cases.json", json.dumps(about, indent=1).encode())):
+    for name, content in (("ca.pem", zoo.web.pem()), ("cases.json", json.dumps(about, indent=1).encode())):
         with open(os.path.join(directory, name), "wb") as file:
             file.write(content)
 
