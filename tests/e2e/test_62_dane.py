@@ -113,7 +113,7 @@ class Dane(TlsCase):
                 outcome = self.deliver([domain])[domain]
                 self.assertIn("status=sent", outcome.line)
                 self.assertRegex(outcome.edge, SENT["may"])
-                self.never_in_plaintext(case)
+                self.never_in_plaintext(case, domain)
 
     # -- case 77
 
