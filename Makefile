@@ -53,7 +53,7 @@ ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz tls-compare demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -118,6 +118,9 @@ check-layers:
 	tests/check_layers.sh
 check-fuzz:
 	tests/run_fuzz.sh
+# DANE by postern-edge, smtp(8), posttls-finger and danetool: the table of doc/TLS.md.
+tls-compare: all
+	tests/lab/lab run tests/tls_compare.py
 
 # Small programs that tests talk to: tests/tools/NAME.c.
 TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))

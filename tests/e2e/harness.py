@@ -266,23 +266,24 @@ class Lab:
         self.home = Home("home")
         self.vps = Host("vps")
         self.dns = Host("dns")
+        self.sts = Host("sts")
         self.mx = {name: Host(name) for name in MX_HOSTS}
         self.edge = Edge(self.vps)
 
     @property
     def hosts(self):
-        return [self.home, self.vps, self.dns, *self.mx.values()]
+        return [self.home, self.vps, self.dns, self.sts, *self.mx.values()]
 
     def reset(self):
         """Before each case: no queued, no stored mail; logs are looked at from here on."""
         self.home.empty_queue()
         for host in ["home", *self.mx]:
-            if host in stored_mail.TRACE or host == "mx-aiosmtpd":
-                stored_mail.clear(host)
+            stored_mail.clear(host)
         if self.edge.is_installed and not self.edge.is_running:
             self.edge.start()
         for host in self.hosts:
             host.mark = host.log_mark()
+        self.started = time.time()
 
     # -- mail at the MX hosts
 
@@ -329,6 +330,40 @@ class Lab:
             with open(path, encoding="utf-8") as file:
                 return [event for event in map(json.loads, file) if event["time"] >= self.started]
         return []
+
+    # -- the mail hosts with certificates, tests/lab/tls_cases.py
+
+    def tls_events(self, domain):
+        """What the host of one TLS case saw (tests/lab/tls_mx.py) since the case began."""
+        with contextlib.suppress(FileNotFoundError):
+            with open(self.mx["mx-tls"].path("/var/log/tls-mx.jsonl"), encoding="utf-8") as file:
+                return [event for event in map(json.loads, file) if event["time"] >= self.started and event["case"] == domain]
+        return []
+
+    def tls_facts(self, domain):
+        """Its host, addresses, TLSA records, and the digests of its certificate."""
+        with open(self.vps.path("/srv/lab/tls/cases.json"), encoding="ascii") as file:
+            return json.load(file)[domain]
+
+    # -- the host of MTA-STS policies, tests/lab/sts_host.py
+
+    def sts_events(self, name):
+        """What was asked of one policy host ("mta-sts.NAME.policy.example") since the case began."""
+        with contextlib.suppress(FileNotFoundError):
+            with open(self.sts.path("/var/log/sts.jsonl"), encoding="utf-8") as file:
+                return [event for event in map(json.loads, file) if event["time"] >= self.started and event["name"] == name]
+        return []
+
+    def sts_behave(self, name, **behaviour):
+        """What this policy host does from now on (tests/lab/sts_cases.py: BEHAVIOUR); without any, as at first."""
+        path = self.sts.path(f"/srv/lab/sts/{name}.json")
+        if behaviour:
+            with open(path + ".new", "w", encoding="utf-8") as file:
+                json.dump(behaviour, file)
+            os.rename(path + ".new", path)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
     started = 0.0
 
@@ -392,8 +427,6 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.addCleanup(self.sanitizers_are_silent)
         lab.reset()
-        lab.started = time.time()
-
 
     def sanitizers_are_silent(self):
         """Builds with a sanitizer: nothing was found, in the edge or in any transport."""

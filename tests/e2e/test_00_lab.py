@@ -1,5 +1,6 @@
 """The lab itself: its network, its DNS, its MX hosts."""
 import hashlib
+import re
 import smtplib
 import subprocess
 import time
@@ -46,6 +47,29 @@ class Dns(Case):
             self.assertEqual(lab.dig("+short", "runtime.example", "MX"), f"10 {target}\n")
         lab.unzone("runtime.example")
         self.assertIn("NXDOMAIN", lab.dig("runtime.example", "MX"))
+
+    def test_spoiled_signatures(self):
+        """At run time: a zone signed as a whole but for single records; signatures of another time."""
+        records = "@ MX 10 mx\nmx A 203.0.113.11\nwww A 203.0.113.11\n_25._tcp.mx TLSA 3 1 1 " + 64 * "0" + "\ntxt TXT x\n"
+        zones = {"spoiled.example": "; lab: break _25._tcp.mx TLSA\n; lab: strip txt TXT\n; lab: break www NSEC\n" + records,
+                 "expired.example": "; lab: expired\n" + records, "future.example": "; lab: future\n" + records,
+                 "_25._tcp.secure.example": "; lab: lame\n"}
+        for name, text in zones.items():
+            lab.zone(name, text)
+        try:
+            for name, kind, status in (
+                    ("spoiled.example", "MX", "NOERROR"), ("mx.spoiled.example", "A", "NOERROR"),
+                    ("_25._tcp.mx.spoiled.example", "TLSA", "SERVFAIL"), ("txt.spoiled.example", "TXT", "SERVFAIL"),
+                    ("www.spoiled.example", "A", "NOERROR"), ("www.spoiled.example", "TXT", "SERVFAIL"),
+                    ("expired.example", "MX", "SERVFAIL"), ("future.example", "MX", "SERVFAIL"),
+                    ("_25._tcp.secure.example", "TLSA", "SERVFAIL")):
+                with self.subTest(name=name):
+                    answer = lab.dig(name, kind)
+                    self.assertIn(f"status: {status}", answer)
+                    self.assertEqual(status == "NOERROR", bool(re.search("flags:.* ad[ ;]", answer)))
+        finally:
+            for name in zones:
+                lab.unzone(name)
 
 
 class Network(Case):

@@ -21,6 +21,8 @@ hosts_start() {
 	cp "$LAB_SRC"/zones/*.zone "$LAB_ROOT/zones/"
 	stage_postern
 	dkim_key
+	mkdir -p "$LAB_ROOT/shared/sts"
+	/usr/bin/python3 -B "$LAB_SRC/tls_zoo.py" "$LAB_ROOT/shared/tls" "$LAB_ROOT/zones"
 	/usr/bin/python3 "$LAB_SRC/hostile_mx.py" --zone >>"$LAB_ROOT/zones/hostile.example.zone"
 	host_base
 	while read -r name flavour hostname addresses; do

@@ -32,7 +32,7 @@ net_internet() {
 	ip -6 route add $BLACKHOLE6/128 dev lo
 }
 
-# net_host NAME ADDRESSES4 ADDRESSES6 [NETWORK4 NETWORK6]: network namespace,
+# net_host NAME ADDRESSES4 ADDRESSES6 [NETWORKS4 NETWORK6]: network namespace,
 # cable, addresses (separated by commas), routes.
 net_host() {
 	local name=$1 gateway4 address
@@ -58,12 +58,15 @@ net_host() {
 	[ -z "${4:-}" ] || net_whole_networks "$name" "${3%%,*}" "$4" "$5"
 }
 
-# net_whole_networks NAME ADDRESS6 NETWORK4 NETWORK6: every address of the networks
+# net_whole_networks NAME ADDRESS6 NETWORKS4 NETWORK6: every address of the networks
 # is local to the host; a listener on the wildcard address takes them all.  The kernel
 # answers ARP for such an address, but no neighbour solicitation, hence the "via".
 net_whole_networks() {
-	ip route add "$3" dev "$1"
+	local network
+	for network in ${3//,/ }; do
+		ip route add "$network" dev "$1"
+		ip -n "$1" route add local "$network" dev lo
+	done
 	ip -6 route add "$4" via "$2" dev "$1"
-	ip -n "$1" route add local "$3" dev lo
 	ip -n "$1" -6 route add local "$4" dev lo
 }

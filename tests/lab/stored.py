@@ -75,7 +75,7 @@ def read_trace_file(mx, path):
 
 
 def read_json(path):
-    """aiosmtpd's: NAME.json with the envelope, NAME.eml with the bytes."""
+    """aiosmtpd's and mx-tls': NAME.json with the envelope, NAME.eml with the bytes."""
     with open(path, encoding="utf-8") as file:
         envelope = json.load(file)
     with open(path[:-len(".json")] + ".eml", "rb") as file:
@@ -87,7 +87,7 @@ def read_json(path):
 def files(mx):
     mail = os.path.join(root(mx), "var/mail")
     found = glob.glob(f"{mail}/inbox/new/*") + glob.glob(f"{mail}/sink/*")
-    found += glob.glob(f"{mail}/aiosmtpd/*.json")
+    found += glob.glob(f"{mail}/aiosmtpd/*.json") + glob.glob(f"{mail}/tls/*.json")
     return sorted((path for path in found if os.path.isfile(path)), key=os.path.getmtime)
 
 

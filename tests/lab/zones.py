@@ -10,8 +10,17 @@ or the root), and DNSSEC.  Comment lines direct it:
 
     ; lab: signed             signed, with DS in the parent
     ; lab: bogus              signed, but the DS in the parent does not match
+    ; lab: expired            signed, but all signatures ended years ago
+    ; lab: future             signed, but no signature holds yet
+    ; lab: break NAME TYPE    signed; the signature of these records is wrong, all else is right
+    ; lab: strip NAME TYPE    signed; the signature of these records is missing
     ; lab: lame               delegated to our server, which has no data: SERVFAIL
     ; lab: delegate ADDRESS   delegated to a server at ADDRESS
+
+A zone without any of them is not signed: below a signed one, such as example, that is
+an insecure delegation. Records of a signed zone that fail to come at all: a zone of
+their own name, lame or delegated to 203.0.113.66. NAME as in the zone; TYPE NSEC breaks
+the proof that something is not there.
 
 Keys are made once and kept in TARGET, so that the root's key stays the same.
 """
@@ -23,6 +32,9 @@ import sys
 SERVER = "ns.example."
 SERVER_ADDRESSES = [("A", "203.0.113.53"), ("AAAA", "2001:db8:25::53")]
 ALGORITHM = "ECDSAP256SHA256"
+SIGNED = ("signed", "bogus", "expired", "future", "break", "strip")
+# Inception and expiration, for ldns-signzone.
+DATES = {"expired": ("20200101", "20200201"), "future": ("20900101", "20910101")}
 
 
 class Zone:
@@ -30,12 +42,14 @@ class Zone:
         self.name = name
         self.text = text
         self.children = []
-        words = [line.split(":", 1)[1].split() for line in text.splitlines()
-                 if line.startswith("; lab:")]
-        self.directives = {word[0]: word[1:] for word in words if word}
+        self.directives = [line.split()[2:] for line in text.splitlines() if line.startswith("; lab: ")]
 
     def __contains__(self, directive):
-        return directive in self.directives
+        return any(words[0] == directive for words in self.directives)
+
+    def arguments(self, directive):
+        """One list for each time it is there."""
+        return [words[1:] for words in self.directives if words[0] == directive]
 
     @property
     def fqdn(self):
@@ -47,7 +61,10 @@ class Zone:
 
     @property
     def is_signed(self):
-        return not self.name or "signed" in self or "bogus" in self
+        return not self.name or any(word in self for word in SIGNED)
+
+    def absolute(self, name):
+        return self.fqdn if name == "@" else name if name.endswith(".") else f"{name}.{self.fqdn}"
 
 
 def read_zones(source):
@@ -92,7 +109,7 @@ def ds_record(zone, target):
 
 def delegation(child, target):
     if "delegate" in child:
-        address = child.directives["delegate"][0]
+        address = child.arguments("delegate")[0][0]
         kind = "AAAA" if ":" in address else "A"
         return [f"{child.fqdn} NS ns.{child.fqdn}", f"ns.{child.fqdn} {kind} {address}"]
     lines = [f"{child.fqdn} NS {SERVER}"]
@@ -113,6 +130,36 @@ def complete(zone, serial, target):
     return "\n".join(lines) + f"\n$ORIGIN {zone.fqdn}\n" + zone.text + "\n"
 
 
+def sign(zone, plain, output, target):
+    dates = next((dates for word, dates in DATES.items() if word in zone), ())
+    options = [word for pair in zip(("-i", "-e"), dates) for word in pair]
+    subprocess.run(["ldns-signzone", *options, "-o", zone.fqdn, "-f", output, plain, key_base(zone, target)],
+                   check=True)
+    spoil_signatures(zone, output)
+
+
+def spoil_signatures(zone, path):
+    """Do what "break" and "strip" say; a directive that fits no record is an error."""
+    wanted = {(zone.absolute(name), kind): word for word in ("break", "strip") for name, kind in zone.arguments(word)}
+    if not wanted:
+        return
+    lines = []
+    with open(path, encoding="ascii") as file:
+        for line in file:
+            words = line.split()
+            key = (words[0], words[4]) if words[3:4] == ["RRSIG"] else None
+            action = wanted.pop(key, None)
+            if action == "break":
+                words[12] = ("B" if words[12][0] == "A" else "A") + words[12][1:]
+                line = " ".join(words) + "\n"
+            if action != "strip":
+                lines.append(line)
+    if wanted:
+        sys.exit(f"zones.py: {zone.name}: nothing to spoil: {wanted}")
+    with open(path, "w", encoding="ascii") as file:
+        file.writelines(lines)
+
+
 def write_zone(zone, serial, target):
     """Write the zone if it changed; the serial number alone is no change, but in the
     root, where the TXT record lab-serial shows that the server has loaded it all."""
@@ -127,8 +174,7 @@ def write_zone(zone, serial, target):
     with open(base + ".plain", "w", encoding="ascii") as file:
         file.write(complete(zone, serial, target))
     if zone.is_signed:
-        subprocess.run(["ldns-signzone", "-o", zone.fqdn, "-f", base + ".new",
-                        base + ".plain", key_base(zone, target)], check=True)
+        sign(zone, base + ".plain", base + ".new", target)
     else:
         os.link(base + ".plain", base + ".new")
     os.replace(base + ".new", base + ".served")
