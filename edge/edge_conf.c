@@ -111,6 +111,8 @@ const struct conf_setting edge_conf_settings[] = {
 		.help = "networks exempt from the refusal of private, local and own addresses"),
 	SETTING(tls_security_level, CONF_CHOICE, "may", .choices = tls_choices,
 		.help = "TLS towards MX hosts"),
+	SETTING(tls_reports, CONF_BOOLEAN, "yes",
+		.help = "count TLS sessions for domains that ask for reports (RFC 8460)"),
 	SETTING(delivery_time_limit, CONF_DURATION, "900s", .minimum = 10000,
 		.maximum = TUNNEL_EDGE_BUDGET_MS,
 		.help = "time for one message, all hosts tried included"),

@@ -37,6 +37,7 @@ struct edge_conf {
 	int64_t parallel_destinations;
 	int64_t delivery_threads;
 	int64_t hop_count_limit;
+	bool tls_reports;
 	/* limits */
 	int64_t message_size_limit;	/* bytes */
 	int64_t content_memory;		/* bytes, all messages together */

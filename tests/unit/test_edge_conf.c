@@ -69,6 +69,7 @@ static void test_defaults(void **state)
 	assert_int_equal(conf.delivery_time_limit, TUNNEL_EDGE_BUDGET_MS);
 	assert_int_equal(conf.parallel_destinations, 50);
 	assert_int_equal(conf.hop_count_limit, 50);
+	assert_true(conf.tls_reports);
 	assert_int_equal(conf.message_size_limit, 50 << 20);
 	assert_int_equal(conf.content_memory, 256 << 20);
 	assert_int_equal(conf.recipient_limit, 1000);
