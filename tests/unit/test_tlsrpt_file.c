@@ -184,6 +184,7 @@ static void test_same_rows_are_added(void **state)
 static void test_rows_are_bounded(void **state)
 {
 	const struct tlsrpt_row *last;
+	struct tlsrpt_row *row;
 	struct tlsrpt_day day;
 	char reason[32];
 
@@ -203,6 +204,10 @@ static void test_rows_are_bounded(void **state)
 	assert_string_equal(last->text[TLSRPT_TEXT_REASON], TLSRPT_MERGED_REASON);
 	assert_int_equal(tlsrpt_day_count(&day, failure("a.example", "", "7")), TLSRPT_COUNTED);
 	assert_int_equal(day.rows[7]->sessions, 2);
+	row = failure("a.example", "", "another");
+	row->sessions = 9;
+	assert_int_equal(tlsrpt_day_count(&day, row), TLSRPT_MERGED);
+	assert_int_equal(last->sessions, 59);
 	/* Merged rows have a bound of their own. */
 	for (int i = 0; i < TLSRPT_MERGED_MAX + 10; i++) {
 		snprintf(reason, sizeof(reason), "d%d.example", i);
@@ -424,7 +429,7 @@ static void test_damaged_lines(void **state)
 /* NUL bytes, as a disk leaves them after a power cut; a line without end; binary nonsense. */
 static void test_damaged_bytes(void **state)
 {
-	static const char with_nul[] = HEADER "\0\0\0\0\n" SESSIONS "end\0\t4\n" SESSIONS;
+	static const char with_nul[] = HEADER "\0\0\0\0\n" SESSIONS "end\t4\0\n" SESSIONS;
 	char *big = malloc(200000);
 	struct tlsrpt_reading reading;
 	struct tlsrpt_day day;
@@ -434,8 +439,8 @@ static void test_damaged_bytes(void **state)
 	assert_int_equal(reading.bad_lines, 2);
 	assert_int_equal(day.rows[0]->sessions, 14);
 	assert_false(reading.is_whole);
-	assert_non_null(strstr(complaints, "F:2: "));
-	assert_non_null(strstr(complaints, "F:4: "));
+	assert_non_null(strstr(complaints, "F:2: damaged"));
+	assert_non_null(strstr(complaints, "F:4: damaged"));
 	assert_non_null(strstr(complaints, "cut off"));
 	tlsrpt_day_wipe(&day);
 	memset(big, 'x', 200000);

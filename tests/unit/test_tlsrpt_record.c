@@ -136,6 +136,7 @@ static void test_mailto(void **state)
 		{ "mailto:a%2Bb%40example.com", "a+b@example.com" },
 		{ "mailto:%61@example.com", "a@example.com" },
 		{ "mailto:a@example.com?subject=x", NULL },
+		{ "mailto:a?cc=b@example.com", NULL },
 		{ "mailto:a@example.com%0aBcc:b@example.com", NULL },
 		{ "mailto:a@example.com%0d%0a%0d%0atext", NULL },
 		{ "mailto:a@example.com%00", NULL },
