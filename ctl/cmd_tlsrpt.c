@@ -13,12 +13,11 @@
 #include "command.h"
 #include "lib/ascii.h"
 #include "lib/mail_address.h"
+#include "lib/tlsrpt_file.h"
 #include "lib/utf8.h"
 #include "tls_report.h"
 #include "tls_report_input.h"
 #include "tls_report_send.h"
-
-#define DEFAULT_DIRECTORY "/var/lib/postern/tlsrpt"
 
 struct options {
 	const char *date, *domain, *directory, *file, *mail, *pipe, *organization, *contact;
@@ -170,7 +169,7 @@ static int check(const struct command *command, struct options *options)
 	if (options->file != NULL && options->directory != NULL)
 		return wrong_usage(command, "--file or --directory, not both", "");
 	if (options->directory == NULL)
-		options->directory = DEFAULT_DIRECTORY;
+		options->directory = TLSRPT_DIRECTORY;
 	return check_sender(command, options);
 }
 
@@ -278,7 +277,7 @@ const struct command command_tlsrpt = {
 		"  --date DATE          2026-11-20, or yesterday (UTC), which is the default\n"
 		"  --domain DOMAIN      the report for this domain only\n"
 		"  --directory DIR      where the edge keeps its statistics, instead of\n"
-		"                       " DEFAULT_DIRECTORY "\n"
+		"                       " TLSRPT_DIRECTORY "\n"
 		"  --file FILE          the statistics of one day; - is standard input\n"
 		"  --raw                print the statistics as they are, for --file elsewhere\n"
 		"  --mail FROM          make mails from this address, and print them (mbox)\n"

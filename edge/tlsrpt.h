@@ -10,9 +10,7 @@
 #define TLSRPT_H
 
 #include "edge_setup.h"
-#include "lib/tlsrpt_row.h"
-
-#define TLSRPT_DIRECTORY "/var/lib/postern/tlsrpt"
+#include "lib/tlsrpt_file.h"
 
 /* Sessions that wait for the thread. Beyond, they are not counted, and the log says how many. */
 #define TLSRPT_QUEUE_MAX 1000
@@ -39,7 +37,7 @@ struct tlsrpt_session {
 struct tlsrpt;
 
 /*
- * directory: where the days' files are kept; made if it does not exist. If it cannot be used, the
+ * directory: where the days' files are kept (TLSRPT_DIRECTORY); made if it does not exist. If it cannot be used, the
  * log says so and the counts stay in memory, to be written when it can. NULL with error: no memory,
  * no thread.
  */
