@@ -45,11 +45,11 @@ lib_CFLAGS = $(CONFIG_CFLAGS)
 tunnel_CFLAGS = $(SODIUM_CFLAGS)
 transport_CFLAGS =
 edge_CFLAGS = $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(IDN2_CFLAGS)
-ctl_CFLAGS = $(SODIUM_CFLAGS)
+ctl_CFLAGS = $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(ZLIB_CFLAGS)
 
 transport_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
 edge_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(LDNS_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS) $(SODIUM_LIBS) $(CONFIG_LIBS)
-ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
+ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern
 
@@ -91,7 +91,7 @@ UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES)
 tests_CFLAGS = $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS) $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(CONFIG_CFLAGS)
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(CMOCKA_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
 unit-programs: $(UNIT_PROGRAMS)
 .SECONDARY:
 
@@ -126,7 +126,7 @@ tls-compare: all
 TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
 tool-programs: $(TOOL_PROGRAMS)
 
 # Fuzz targets: tests/fuzz/fuzz_NAME.c, with clang's libFuzzer, in a build of their own.
@@ -136,7 +136,7 @@ fuzz-programs:
 		$(addprefix build/fuzz/tests/fuzz/,$(FUZZ_NAMES))
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
 
 # ---- installation ----
 

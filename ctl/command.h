@@ -19,6 +19,7 @@ extern const struct command command_genpsk;
 extern const struct command command_authorize;
 extern const struct command command_revoke;
 extern const struct command command_peers;
+extern const struct command command_tlsrpt;
 
 /*
  * What the arguments of a command come to: those that are no options, in order, and --file if the

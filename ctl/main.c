@@ -1,6 +1,6 @@
 /*
- * postern: keys and the allow-list, from the command line. A table of subcommands; each lives in a
- * file of its own.
+ * postern: keys, the allow-list and TLS reports, from the command line. A table of subcommands;
+ * each lives in a file of its own.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-	&command_keygen,    &command_pubkey, &command_genpsk,
-	&command_authorize, &command_revoke, &command_peers,
+	&command_keygen, &command_pubkey, &command_genpsk, &command_authorize,
+	&command_revoke, &command_peers,  &command_tlsrpt,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -21,6 +21,7 @@
 #include "smtp_client.h"
 #include "tcp_connect.h"
 #include "tls_destination.h"
+#include "tls_report.h"
 
 #define SMTP_PORT 25
 
@@ -51,6 +52,7 @@ struct walk {
 	struct smtp_client client;
 	struct tls_destination tls;
 	struct tls_terms terms;		/* of the host being talked to */
+	char source[SOCKADDR_TEXT_MAX];	/* our end of that connection; "" = none yet */
 };
 
 static void finish(struct walk *walk, struct pending *pending, const struct delivery_status *status)
@@ -230,34 +232,76 @@ static void run_transactions(struct walk *walk, enum tls_level level)
 		lose_open(walk, level);
 }
 
-/* One connection. Returns what is to be done next with this address: CLEARTEXT or nothing more. */
-static enum delivery_next try_connection(struct walk *walk, const struct sockaddr_storage *address)
+static struct tls_report_host report_host(const struct walk *walk)
 {
-	enum tls_level level = walk->terms.level;
+	return (struct tls_report_host){ walk->host->exchange, walk->address, walk->source };
+}
+
+static void note_source(struct walk *walk, int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	walk->source[0] = '\0';
+	if (getsockname(fd, (struct sockaddr *)&address, &length) == 0)
+		endpoint_print_address((const struct sockaddr *)&address, walk->source,
+				       sizeof(walk->source));
+}
+
+/* A connection that is ready for mail, or false with why not. */
+static bool open_connection(struct walk *walk, const struct sockaddr_storage *address,
+			    struct smtp_event *event)
+{
 	const struct delivery *delivery = walk->params->delivery;
-	struct delivery_decision decision;
-	struct smtp_event event = { .stage = STAGE_CONNECT, .failure = SMTP_FAILURE_CONNECT };
+	struct tls_report_host host;
+	bool is_open;
 	int fd;
 
+	*event = (struct smtp_event){ .stage = STAGE_CONNECT, .failure = SMTP_FAILURE_CONNECT };
 	memset(&walk->client, 0, sizeof(walk->client));
 	fd = tcp_connect(
 		address,
 		deadline_earlier(delivery->deadline, deadline_in_ms(SMTP_CONNECT_TIMEOUT_MS)),
-		delivery->end->cancel_fd, event.detail, sizeof(event.detail));
-	if (fd < 0 && is_cancelled(walk))
-		event.failure = SMTP_FAILURE_CANCELLED;
-	if (fd >= 0 && smtp_client_open(&walk->client, fd, &(struct smtp_client_params){
+		delivery->end->cancel_fd, event->detail, sizeof(event->detail));
+	if (fd < 0) {
+		if (is_cancelled(walk))
+			event->failure = SMTP_FAILURE_CANCELLED;
+		return false;
+	}
+	note_source(walk, fd);
+	is_open = smtp_client_open(&walk->client, fd, &(struct smtp_client_params){
 			.ehlo_name = delivery->setup->conf.ehlo_name,
 			.terms = &walk->terms,
 			.tls = delivery->setup->tls,
 			.deadline = delivery->deadline,
 			.cancel_fd = delivery->end->cancel_fd,
-		}, &event) == 0) {
+		}, event) == 0;
+	host = report_host(walk);
+	if (is_open)
+		tls_report_opened(&walk->tls, &walk->terms, &host, &walk->client);
+	else
+		tls_report_failed(&walk->tls, &walk->terms, &host, &walk->client, event);
+	return is_open;
+}
+
+/* One connection. Returns what is to be done next with this address: CLEARTEXT or nothing more. */
+static enum delivery_next try_connection(struct walk *walk, const struct sockaddr_storage *address)
+{
+	enum tls_level level = walk->terms.level;
+	struct delivery_decision decision;
+	struct smtp_event event;
+
+	if (open_connection(walk, address, &event)) {
+		if (walk->client.tls.fault != TLS_FAULT_NONE)
+			log_warning("MTA-STS policy of %s, which is in testing: %s[%s]: %s",
+				    walk->tls.domain, walk->host->exchange, walk->address,
+				    walk->client.tls.error);
 		run_transactions(walk, level);
 		return DELIVERY_NEXT_HOST;
 	}
 	delivery_policy_decide(&event, level, 0, &decision);
-	if (decision.next == DELIVERY_NEXT_CLEARTEXT && deadline_has_passed(delivery->deadline))
+	if (decision.next == DELIVERY_NEXT_CLEARTEXT &&
+	    deadline_has_passed(walk->params->delivery->deadline))
 		decision.next = DELIVERY_NEXT_HOST;	/* a further try would hide why this failed */
 	if (decision.next == DELIVERY_NEXT_CLEARTEXT && level == TLS_MAY) {
 		log_info("TLS with %s[%s] failed (%s); trying again without, as no policy asks for "
@@ -291,6 +335,9 @@ static bool is_allowed(struct walk *walk, const struct mx_address *target)
 					  "address refused: %s", refusal);
 	else if (tls_destination_terms(&walk->tls, walk->host, SMTP_PORT, &walk->terms, &status))
 		return true;
+	else
+		tls_report_passed_over(&walk->tls, &(struct tls_report_host){
+			walk->host->exchange, walk->address, "" });
 	pass_over(walk, &status);
 	return false;
 }

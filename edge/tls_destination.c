@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "tls_report.h"
 
 static bool is_required_no(const struct delivery *delivery)
 {
@@ -50,6 +51,20 @@ static const struct dane_records *ask_dane(struct tls_destination *destination,
 	return &destination->dane;
 }
 
+static void look_up_sts(struct tls_destination *destination)
+{
+	const struct delivery *delivery = destination->delivery;
+
+	sts_store_find(delivery->sts, delivery->setup, destination->domain, delivery->deadline,
+		       &destination->sts);
+	destination->has_asked_sts = true;
+	if (destination->sts.finding == STS_FOUND || destination->sts.finding == STS_ABSENT)
+		return;
+	log_warning("MTA-STS policy of %s: %s; going on as if there were none (RFC 8461 3.3)",
+		    destination->domain, destination->sts.reason);
+	tls_report_no_sts(destination);
+}
+
 /* NULL if MTA-STS has no say here. */
 static const struct sts_answer *ask_sts(struct tls_destination *destination)
 {
@@ -58,14 +73,8 @@ static const struct sts_answer *ask_sts(struct tls_destination *destination)
 	if (delivery->sts == NULL || !delivery->setup->conf.mta_sts || destination->domain[0] == '[' ||
 	    !tls_choice_wants_sts(&destination->policy, is_required_no(delivery)))
 		return NULL;
-	if (!destination->has_asked_sts) {
-		sts_store_find(delivery->sts, delivery->setup, destination->domain,
-			       delivery->deadline, &destination->sts);
-		destination->has_asked_sts = true;
-		if (destination->sts.finding != STS_FOUND && destination->sts.finding != STS_ABSENT)
-			log_warning("MTA-STS policy of %s: %s; going on as if there were none (RFC 8461 3.3)",
-				    destination->domain, destination->sts.reason);
-	}
+	if (!destination->has_asked_sts)
+		look_up_sts(destination);
 	return &destination->sts;
 }
 

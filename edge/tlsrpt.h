@@ -10,48 +10,49 @@
 #define TLSRPT_H
 
 #include "edge_setup.h"
+#include "lib/tlsrpt_file.h"
 
-enum tlsrpt_policy { TLSRPT_NO_POLICY, TLSRPT_TLSA, TLSRPT_STS };
+/* Sessions that wait for the thread. Beyond, they are not counted, and the log says how many. */
+#define TLSRPT_QUEUE_MAX 1000
 
-/* RFC 8460 4.3 */
-enum tlsrpt_result {
-	TLSRPT_SUCCESS,
-	TLSRPT_STARTTLS_NOT_SUPPORTED,
-	TLSRPT_CERTIFICATE_HOST_MISMATCH,
-	TLSRPT_CERTIFICATE_EXPIRED,
-	TLSRPT_CERTIFICATE_NOT_TRUSTED,
-	TLSRPT_VALIDATION_FAILURE,
-	TLSRPT_TLSA_INVALID,
-	TLSRPT_DNSSEC_INVALID,
-	TLSRPT_DANE_REQUIRED,
-	TLSRPT_STS_POLICY_FETCH_ERROR,
-	TLSRPT_STS_POLICY_INVALID,
-	TLSRPT_STS_WEBPKI_INVALID,
-};
-
-/* One session with one mail exchanger, or one policy that could not be had (mx_host ""). */
+/*
+ * One session with one mail exchanger, or one policy that could not be had (mx_host ""). NULL is as
+ * good as "". What is too long is cut, what is no name or address is left out (lib/tlsrpt_row.h).
+ */
 struct tlsrpt_session {
-	const char *domain;		/* policy domain: the recipient domain in A-labels; TLSA: likewise */
+	const char *domain; /* the recipient domain in A-labels: it is asked, and reported to */
+	/* Whose policy it is (RFC 8460 1.1): TLSA: the base domain (RFC 7672 2.2.3); "" = domain. */
+	const char *policy_domain;
 	enum tlsrpt_policy policy;
-	/* Lines of the policy as RFC 8460 4.4 "policy-string" wants them, joined by LF; "" = none. */
+	/* Its lines as RFC 8460 4.4 "policy-string" wants them, joined by LF; "" = none. */
 	const char *policy_text;
-	const char *mx_pattern;		/* STS: the mx patterns, joined by LF; "" otherwise */
+	const char *mx_pattern; /* STS: the mx patterns, joined by LF; "" otherwise */
 	const char *mx_host;
-	const char *receiving_ip;
+	const char *receiving_ip; /* as inet_ntop(3) prints them */
 	const char *sending_ip;
 	enum tlsrpt_result result;
-	const char *reason;		/* "failure-reason-code": a short text, or "" */
+	const char *reason; /* "failure-reason-code": a short text, or "" */
 };
 
 struct tlsrpt;
 
-/* directory: where the days' files are kept; NULL with error. */
+/*
+ * directory: where the days' files are kept (TLSRPT_DIRECTORY); made if it does not exist. If it cannot be used, the
+ * log says so and the counts stay in memory, to be written when it can. NULL with error: no memory,
+ * no thread.
+ */
 struct tlsrpt *tlsrpt_create(const char *directory, char *error, size_t error_size);
-/* Writes what is counted, ends the thread. */
+/*
+ * Takes what is in the queue, writes what is counted, ends the thread: after TLSRPT_LOOKUP_MS and a
+ * write at most. Nobody may be counting any more. NULL is allowed.
+ */
+#define TLSRPT_LOOKUP_MS 5000
 void tlsrpt_destroy(struct tlsrpt *tlsrpt);
-/* Copies what it needs. The setup's resolver is used, later. */
+/*
+ * Copies what it needs. Keeps the setup until its resolver was asked. Does nothing if the setup
+ * says `tls_reports = no', if tlsrpt is NULL, or if the domain is an address literal.
+ */
 void tlsrpt_count(struct tlsrpt *tlsrpt, struct edge_setup *setup,
 		  const struct tlsrpt_session *session);
-const char *tlsrpt_result_name(enum tlsrpt_result result);	/* "certificate-expired" */
 
 #endif

@@ -44,6 +44,8 @@ only_in 'ldns/' '^edge/dns_'
 only_in 'libconfig' '^lib/conf'
 only_in 'libmilter/' '^milter/'
 only_in 'idn2' '^edge/mx_list'
+only_in 'jansson' '^ctl/tls_report'
+only_in 'zlib' '^ctl/tls_report'
 only_in 'curl/' '^edge/sts_fetch'
 
 if [ "$failures" -gt 0 ]; then

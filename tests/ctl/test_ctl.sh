@@ -3,6 +3,7 @@
 # writers at once and strange files; owner, group and mode stay; bad input is refused with file, line and a way out (cases 150, 154).
 # tests/ctl/test_ctl.sh BUILD
 set -u
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
 build=$(cd "${1:?usage: test_ctl.sh BUILD}" && pwd) || exit 1
 postern=$build/postern
 work=$(mktemp -d)
@@ -46,7 +47,7 @@ run 64 'usage: postern COMMAND'
 run 64 'no command "frobnicate"' frobnicate
 run 0 '^postern [0-9]' --version
 run 0 'authorize' --help
-for command in keygen pubkey genpsk authorize revoke peers; do
+for command in keygen pubkey genpsk authorize revoke peers tlsrpt; do
 	run 0 "^usage: postern $command" "$command" --help
 	run 64 "^usage: postern $command" "$command" --no-such-option
 	run 64 "^usage: postern $command" "$command" 1 --file
@@ -199,6 +200,10 @@ check "at most one file is left behind" [ "$(find . -maxdepth 1 -name 'big.*' ! 
 cp -p big.old big
 run 0 'authorized office' authorize "$third" office --file big
 check "and the next run removes it" [ ! -e big.new ]
+
+# ---- TLS reports ----
+# shellcheck source=tests/ctl/tlsrpt.sh
+. "$here/tlsrpt.sh"
 
 echo "ctl: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
