@@ -38,6 +38,7 @@ struct edge_conf {
 	char *tls_ca_file;		/* NULL = the system's */
 	char *tls_protocols, *tls_mandatory_protocols;
 	int tls_ciphers, tls_mandatory_ciphers;	/* enum tls_ciphers */
+	char *state_directory;
 	bool tls_reports;
 	int64_t delivery_time_limit;	/* ms */
 	int64_t parallel_destinations;
