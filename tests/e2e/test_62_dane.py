@@ -32,7 +32,7 @@ class Dane(TlsCase):
             self.assertTrue(lab.vps.grep_log(r"postern/edge.*(DNSSEC|resolvers_trusted)"))
         with self.subTest("trusted"):
             lab.reset()
-            self.edge_conf('resolvers_trusted = true;\n')
+            self.edge_conf('resolvers = [ "203.0.113.54" ];\nresolvers_trusted = true;\n')
             self.check_verdict(case, self.deliver([case.domain])[case.domain], "mismatch")
 
     def test_case_61_insecure_mx(self):

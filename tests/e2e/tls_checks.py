@@ -66,15 +66,18 @@ class TlsCase(Case):
     def first_line(self, queue_id, count=1):
         return lab.home.wait_log(rf"postfix/lmtp\[\d+\]: {queue_id}: to=<.*status=", self.TIMEOUT, count)[count - 1]
 
-    def edge_conf(self, text):
-        """Add lines to edge.conf until the case ends."""
-        saved = lab.vps.read(EDGE_CONF)
+    saved_conf = None
 
-        def restore():
-            lab.vps.write(EDGE_CONF, saved)
-            lab.edge.restart()
-        self.addCleanup(restore)
-        lab.vps.write(EDGE_CONF, saved + text)
+    def edge_conf(self, text):
+        """Add lines to the lab's edge.conf, in place of those added before, until the case ends."""
+        if self.saved_conf is None:
+            self.saved_conf = lab.vps.read(EDGE_CONF)
+            self.addCleanup(self.write_conf, self.saved_conf)
+        self.write_conf(self.saved_conf + text)
+
+    @staticmethod
+    def write_conf(text):
+        lab.vps.write(EDGE_CONF, text)
         lab.edge.restart()
 
     # -- what the mail host saw
