@@ -111,6 +111,9 @@ const struct conf_setting edge_conf_settings[] = {
 		.help = "networks exempt from the refusal of private, local and own addresses"),
 	SETTING(tls_security_level, CONF_CHOICE, "may", .choices = tls_choices,
 		.help = "TLS towards MX hosts"),
+	SETTING(tls_ca_file, CONF_STRING, NULL, .minimum = 1,
+		.help = "certificates of the authorities that are trusted for MTA-STS and verified "
+			"TLS (default: the system's)"),
 	SETTING(delivery_time_limit, CONF_DURATION, "900s", .minimum = 10000,
 		.maximum = TUNNEL_EDGE_BUDGET_MS,
 		.help = "time for one message, all hosts tried included"),

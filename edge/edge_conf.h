@@ -33,6 +33,7 @@ struct edge_conf {
 	struct conf_list allow_destinations;
 	/* delivery */
 	int tls_security_level;		/* enum tls_level */
+	char *tls_ca_file;		/* NULL: the system's */
 	int64_t delivery_time_limit;	/* ms */
 	int64_t parallel_destinations;
 	int64_t delivery_threads;
