@@ -47,11 +47,15 @@ transport_CFLAGS =
 edge_CFLAGS = $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(IDN2_CFLAGS)
 ctl_CFLAGS = $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(ZLIB_CFLAGS)
 
+# A program of its own in a subfolder: what the edge must not have in its process.
+sts_fetch_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard edge/sts_fetch/*.c)))
+$(sts_fetch_OBJECTS): edge_CFLAGS = $(CURL_CFLAGS) $(OPENSSL_CFLAGS)
+
 transport_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
 edge_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(LDNS_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS) $(SODIUM_LIBS) $(CONFIG_LIBS)
 ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
 
-PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern
+PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern
 
 .PHONY: all check check-unit check-docs check-layers check-fuzz tls-compare demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
 all: $(PROGRAMS)
@@ -81,6 +85,9 @@ $(BUILD)/postern-transport: $(BUILD)/transport/main.o $(transport_ARCHIVE) $(tun
 $(BUILD)/postern-edge: $(BUILD)/edge/main.o $(edge_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(edge_ARCHIVE) $(edge_LIBS)
+$(BUILD)/postern-sts-fetch: $(sts_fetch_OBJECTS) $(edge_ARCHIVE) $(lib_ARCHIVE)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CURL_LIBS) $(OPENSSL_LIBS)
 $(BUILD)/postern: $(BUILD)/ctl/main.o $(ctl_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(ctl_LIBS)
@@ -91,11 +98,12 @@ UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES)
 tests_CFLAGS = $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS) $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(CONFIG_CFLAGS)
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+$(BUILD)/tests/unit/test_sts_fetch: $(BUILD)/edge/sts_fetch/confinement.o
 unit-programs: $(UNIT_PROGRAMS)
 .SECONDARY:
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/edge/*/*.d $(BUILD)/tests/*/*.d)
 
 install-deps:
 	scripts/install-deps build
@@ -157,6 +165,7 @@ install-files:
 	$(INSTALL) -m 755 $(BUILD)/postern $(DESTDIR)$(PREFIX)/bin/postern
 	$(INSTALL) -m 755 $(BUILD)/postern-edge $(DESTDIR)$(PREFIX)/sbin/postern-edge
 	$(INSTALL) -m 755 $(BUILD)/postern-transport $(DESTDIR)$(LIBEXECDIR)/postern-transport
+	$(INSTALL) -m 755 $(BUILD)/postern-sts-fetch $(DESTDIR)$(LIBEXECDIR)/postern-sts-fetch
 	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1
 	$(INSTALL) -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5
 	$(INSTALL) -m 644 $(MAN7) $(DESTDIR)$(MANDIR)/man7
@@ -168,7 +177,8 @@ install-files:
 
 # Programs and manuals go; configuration, keys and lists stay.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/postern $(DESTDIR)$(PREFIX)/sbin/postern-edge $(DESTDIR)$(LIBEXECDIR)/postern-transport
+	rm -f $(DESTDIR)$(PREFIX)/bin/postern $(DESTDIR)$(PREFIX)/sbin/postern-edge $(DESTDIR)$(LIBEXECDIR)/postern-transport \
+		$(DESTDIR)$(LIBEXECDIR)/postern-sts-fetch
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(MAN1))) $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(MAN7))) $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(MAN8)))
 	rm -f $(DESTDIR)$(UNITDIR)/postern-edge.service

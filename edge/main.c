@@ -142,6 +142,8 @@ int main(int argc, char **argv)
 	char error[512];
 
 	signal(SIGPIPE, SIG_IGN);
+	/* Ignored, as it may have been inherited, it would take our children's ends from us. */
+	signal(SIGCHLD, SIG_DFL);
 	edge->setup = edge_setup_create(options.conf_path, error, sizeof(error));
 	if (edge->setup == NULL)
 		return fail(error);

@@ -52,6 +52,7 @@ options() {
 	done
 }
 options postern-edge man/postern-edge.8
+options postern-sts-fetch man/postern-sts-fetch.8
 options postern-transport man/postern-transport.8
 options postern man/postern.1
 

@@ -21,7 +21,7 @@ may() {
 		*)
 			[ -e "$folder/$target" ] || complain "$file includes $target, which is not in $folder/" ;;
 		esac
-	done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$folder" --include='*.[ch]')
+	done < <(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$folder"/*.[ch])
 }
 
 # only_in HEADER-REGEX FILE-REGEX: files under the program folders that include HEADER must match FILE-REGEX.
@@ -36,17 +36,18 @@ may lib ""
 may tunnel "lib"
 may transport "lib tunnel"
 may edge "lib tunnel"
+may edge/sts_fetch "lib edge"
 may ctl "lib tunnel"
 may milter "lib"
 only_in 'sodium' '^tunnel/'
-only_in 'openssl/' '^edge/tls_'
+only_in 'openssl/' '^edge/(tls_|sts_fetch/)'
 only_in 'ldns/' '^edge/dns_'
 only_in 'libconfig' '^lib/conf'
 only_in 'libmilter/' '^milter/'
 only_in 'idn2' '^edge/mx_list'
 only_in 'jansson' '^ctl/tls_report'
 only_in 'zlib' '^ctl/tls_report'
-only_in 'curl/' '^edge/sts_fetch'
+only_in 'curl/' '^edge/sts_fetch/'
 
 if [ "$failures" -gt 0 ]; then
 	echo "check_layers: $failures wrong includes"
