@@ -32,7 +32,7 @@ HARDENING :=
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
 ALL_CFLAGS = -std=c11 -fPIE -pthread $(WARNINGS) $(HARDENING) $(SANFLAGS) $(CFLAGS)
-ALL_CPPFLAGS = -I. -DHAVE_CONFIG_H -include config.h -DPOSTERN_SYSCONFDIR='"$(SYSCONFDIR)/postern"' $(CPPFLAGS)
+ALL_CPPFLAGS = -I. -DHAVE_CONFIG_H -include config.h -DPOSTERN_LIBEXECDIR='"$(LIBEXECDIR)"' -DPOSTERN_SYSCONFDIR='"$(SYSCONFDIR)/postern"' $(CPPFLAGS)
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
 
 # Each folder is an archive; a program is its main.o plus the archives it may use (doc/LAYERS in tests/check_layers.sh).

@@ -3,6 +3,7 @@
  * then service. Everything that can be wrong is found before the first connection is accepted.
  */
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@
 #include "lib/service.h"
 #include "listener.h"
 #include "own_ipv6.h"
+#include "sts_store.h"
+#include "tlsrpt.h"
 #include "tunnel/static_key.h"
 
 #define DEFAULT_CONF POSTERN_SYSCONFDIR "/edge.conf"
@@ -118,15 +121,36 @@ static void log_start(struct edge *edge, const char *conf_path)
 			    "resolvers = [\"127.0.0.1\"] in %s", conf_path);
 }
 
+/* 0, or -1 with error. What cannot be written is no reason not to start: the log says so. */
+static int open_state(struct edge *edge, char *error, size_t error_size)
+{
+	const char *directory = edge->setup->conf.state_directory;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/sts_policies", directory);
+	edge->sts = sts_store_create(path, POSTERN_LIBEXECDIR "/postern-sts-fetch", NULL, error,
+				     error_size);
+	if (edge->sts == NULL)
+		return -1;
+	snprintf(path, sizeof(path), "%s/tlsrpt", directory);
+	edge->tlsrpt = tlsrpt_create(path, error, error_size);
+	return edge->tlsrpt == NULL ? -1 : 0;
+}
+
 static int serve(struct edge *edge, struct listener *listener, const char *conf_path)
 {
 	int signal_fd = service_signals_open();
+	char error[512];
 
 	if (signal_fd < 0 || init_shared(edge) < 0)
 		return fail("no descriptors left at start");
+	if (open_state(edge, error, sizeof(error)) < 0)
+		return fail(error);
 	log_start(edge, conf_path);
 	own_ipv6_start(edge);
 	listener_run(listener, edge, signal_fd, conf_path);
+	sts_store_destroy(edge->sts);
+	tlsrpt_destroy(edge->tlsrpt);
 	log_info("stopped");
 	return EX_OK;
 }
