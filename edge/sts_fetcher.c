@@ -23,6 +23,7 @@
 #include "child_process.h"
 #include "lib/endpoint.h"
 #include "lib/log.h"
+#include "log_limit.h"
 #include "sts_policy.h"
 
 #define NAME "postern-sts-fetch"
@@ -30,10 +31,11 @@
 #define WORDS_MAX 65536
 
 struct sts_fetcher {
-	char *program;	      /* fixed */
-	int cancel_fd;	      /* fixed; readable once cancelled */
-	pthread_mutex_t lock; /* protects the rest */
-	pthread_cond_t freed; /* a place, or cancelled */
+	char *program;		    /* fixed */
+	struct log_limit log_limit; /* has its own lock */
+	int cancel_fd;		    /* fixed; readable once cancelled */
+	pthread_mutex_t lock;	    /* protects the rest */
+	pthread_cond_t freed;	    /* a place, or cancelled */
 	size_t running;
 	bool is_cancelled;
 };
@@ -56,6 +58,7 @@ struct sts_fetcher *sts_fetcher_create(const char *program)
 		return NULL;
 	fetcher->program = strdup(program);
 	fetcher->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	log_limit_init(&fetcher->log_limit);
 	pthread_mutex_init(&fetcher->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -318,6 +321,23 @@ static void finish(struct run *run, int cancel_fd, struct deadline deadline,
 		judge(run, wait_status, result);
 }
 
+/* What keeps every policy from being fetched must be known to the administrator. */
+static void tell_own_faults(struct sts_fetcher *fetcher, const struct sts_fetch_request *request,
+			    const struct sts_fetch_result *result)
+{
+	bool is_cancelled;
+
+	if (result->status != STS_FETCH_STATUS_LOCAL && result->status != STS_FETCH_STATUS_CONFIG &&
+	    result->status != STS_FETCH_STATUS_USAGE)
+		return;
+	pthread_mutex_lock(&fetcher->lock);
+	is_cancelled = fetcher->is_cancelled;
+	pthread_mutex_unlock(&fetcher->lock);
+	if (!is_cancelled && log_limit_allows(&fetcher->log_limit, deadline_now_ms()))
+		log_warning("the MTA-STS policy of %s cannot be fetched: %s", request->domain,
+			    result->reason);
+}
+
 static void run_one(struct sts_fetcher *fetcher, const struct sts_fetch_request *request,
 		    struct deadline deadline, struct sts_fetch_result *result)
 {
@@ -354,6 +374,7 @@ void sts_fetcher_run(struct sts_fetcher *fetcher, const struct sts_fetch_request
 		return;
 	}
 	run_one(fetcher, request, deadline, result);
+	tell_own_faults(fetcher, request, result);
 	give_place_back(fetcher);
 }
 

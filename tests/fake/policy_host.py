@@ -6,8 +6,8 @@ TLS 1.2 and 1.3; TLS 1.1 at most; one that never says a word.  mta-sts.NAME.exam
 certificate and the answer that NAME stands for (see CERTIFICATES and answer()); what is not there
 is in order.  Ends when stdin does.
 
-Files in the directory change answers while it runs: policy (the text that is served), and NAME.status
-(the HTTP status for NAME).  Every request adds its host to the file requests.
+Files in the directory change answers while it runs: NAME.policy (the text that is served) and
+NAME.status (the HTTP status).  Every request adds its host to the file requests.
 """
 import datetime
 import os
@@ -118,9 +118,9 @@ def wrong_request(line, fields, host):
     return None
 
 
-def policy():
+def policy_of(label):
     try:
-        with open(os.path.join(directory, "policy"), "rb") as file:
+        with open(os.path.join(directory, label + ".policy"), "rb") as file:
             return file.read()
     except FileNotFoundError:
         return POLICY
@@ -149,8 +149,10 @@ def endless(connection, start, again):
 
 
 def answer(connection, label):
-    body = policy()
+    body = policy_of(label)
     status = status_of(label)
+    if label.startswith("slow"):
+        time.sleep(1)
     if status != "200":
         connection.sendall(plain(body, "Location: https://mta-sts.good.example/", status=status))
     elif label == "parameters":
