@@ -42,7 +42,7 @@ class Dns(Case):
             self.assertEqual(lab.dig("+short", "-x", address), "edge.vps.example.\n")
 
     def test_zone_at_run_time(self):
-        for target in ("mx.exim.example.", "mx.sink.example."):
+        for target in ("mx.exim.example.", "mx.sink.example.", "mx.exim.example.", "mx.postfix.example."):
             lab.zone("runtime.example", f"@ MX 10 {target}\n")
             self.assertEqual(lab.dig("+short", "runtime.example", "MX"), f"10 {target}\n")
         lab.unzone("runtime.example")

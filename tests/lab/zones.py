@@ -26,6 +26,7 @@ Keys are made once and kept in TARGET, so that the root's key stays the same.
 """
 import glob
 import os
+import shutil
 import subprocess
 import sys
 
@@ -176,7 +177,7 @@ def write_zone(zone, serial, target):
     if zone.is_signed:
         sign(zone, base + ".plain", base + ".new", target)
     else:
-        os.link(base + ".plain", base + ".new")
+        shutil.copyfile(base + ".plain", base + ".new")
     os.replace(base + ".new", base + ".served")
     with open(base + ".seen", "w", encoding="ascii") as file:
         file.write(text)
