@@ -176,6 +176,21 @@ static bool open_connection(struct walk *walk, const struct sockaddr_storage *ad
 	return is_open;
 }
 
+/* What mode enforce would not have let pass. */
+static void tell_testing(const struct walk *walk)
+{
+	const struct tls_outcome *tls = &walk->client.tls;
+	const char *reason = tls->error;
+
+	if (walk->terms.is_unlisted)
+		reason = "the policy does not list this host";
+	else if (tls->description[0] == '\0')
+		reason = "no TLS";
+	if (walk->terms.is_test && reason[0] != '\0')
+		log_warning("MTA-STS policy of %s, which is in testing: %s[%s]: %s", walk->tls.domain,
+			    walk->host->exchange, walk->address, reason);
+}
+
 /* One connection. Returns what is to be done next with this address: CLEARTEXT or nothing more. */
 static enum delivery_next try_connection(struct walk *walk, const struct sockaddr_storage *address)
 {
@@ -184,10 +199,7 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 	struct smtp_event event;
 
 	if (open_connection(walk, address, &event)) {
-		if (walk->client.tls.fault != TLS_FAULT_NONE)
-			log_warning("MTA-STS policy of %s, which is in testing: %s[%s]: %s",
-				    walk->tls.domain, walk->host->exchange, walk->address,
-				    walk->client.tls.error);
+		tell_testing(walk);
 		run_transactions(walk);
 		return DELIVERY_NEXT_HOST;
 	}

@@ -24,7 +24,8 @@
 
 const struct sts_times sts_times_default = {
 	.fetch = MINUTE,
-	.look = 5 * MINUTE,
+	/* The resolver keeps the record for its TTL, so that this costs next to nothing. */
+	.look = 30 * SECOND,
 	.refetch = DAY,
 	.unasked = DAY,
 	.unused = 30 * DAY,

@@ -168,6 +168,7 @@ static bool apply_sts(const struct tls_facts *facts, struct tls_terms *terms,
 		if (terms->level == TLS_MAY) {
 			set_sts(terms, facts);
 			terms->is_test = true;
+			terms->is_unlisted = !sts_policy_allows(&facts->sts->policy, facts->exchange);
 		}
 		return true;
 	}
@@ -199,7 +200,7 @@ static bool apply_requiretls(const struct tls_facts *facts, struct tls_terms *te
 			    "REQUIRETLS was asked for, but the MX record is neither secure (DNSSEC) nor "
 			    "confirmed by an MTA-STS policy",
 			    "");
-	terms->is_test = false;
+	terms->is_test = terms->is_unlisted = false;
 	if (terms->check != TLS_CHECK_NOTHING) {
 		if (terms->level == TLS_MAY)
 			terms->level = TLS_VERIFY;

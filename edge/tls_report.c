@@ -115,6 +115,8 @@ void tls_report_opened(const struct tls_destination *destination, const struct t
 		return;
 	if (client->tls.description[0] == '\0')
 		count(destination, host, false, TLSRPT_STARTTLS_NOT_SUPPORTED, "");
+	else if (terms->is_unlisted)
+		count(destination, host, false, TLSRPT_VALIDATION_FAILURE, "mx-mismatch");
 	else if (is_tlsa(terms) && terms->check == TLS_CHECK_NOTHING)
 		count(destination, host, true, TLSRPT_TLSA_INVALID, destination->dane.reason);
 	else

@@ -292,8 +292,9 @@ static void describe(const struct tls_stream *tls, const struct tls_terms *terms
 	if (note[0] == '\0' && terms->check == TLS_CHECK_NOTHING)
 		note = "unauthenticated";
 	else if (note[0] == '\0' && terms->is_test)
-		note = outcome->fault == TLS_FAULT_NONE ? "MTA-STS testing: holds"
-							: "MTA-STS testing: would fail";
+		note = outcome->fault == TLS_FAULT_NONE && !terms->is_unlisted
+			       ? "MTA-STS testing: holds"
+			       : "MTA-STS testing: would fail";
 	snprintf(outcome->description, sizeof(outcome->description), "%s %s %s%s%s%s", terms->label,
 		 SSL_get_version(tls->ssl), SSL_get_cipher_name(tls->ssl),
 		 note[0] != '\0' ? " (" : "", note, note[0] != '\0' ? ")" : "");

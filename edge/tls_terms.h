@@ -22,6 +22,7 @@ struct tls_terms {
 	enum tls_level level;		/* NONE: no TLS. MAY: cleartext if there is no TLS. Others: no cleartext */
 	enum tls_check check;
 	bool is_test;			/* what check finds is told, but ends nothing (MTA-STS testing) */
+	bool is_unlisted;		/* with is_test: the policy does not name this host */
 	bool needs_requiretls;		/* the server must offer REQUIRETLS (RFC 8689) */
 	const char *label;		/* what decided, for the log: "may", "dane", "sts", ... */
 	const char *note;		/* for the log, or "" */

@@ -60,7 +60,7 @@ static const struct row rows[] = {
 	{ "enforce and unusable TLSA", D_DANE, TLSA_BAD, STS_MUST, DNS_INSECURE, 0, 0, "verify names sts mx.example.net" },
 	{ "case 85", D_DANE, TLSA_NO, STS_MUST_OTHER, DNS_SECURE, 0, 0, "4.7.0" },
 	{ "case 86: testing", D_DANE, TLSA_NO, STS_TEST, DNS_INSECURE, 0, 0, "may names may mx.example.net test" },
-	{ "testing, not listed", D_DANE, TLSA_NO, STS_TEST_OTHER, DNS_INSECURE, 0, 0, "may names may mx.example.net test" },
+	{ "testing, not listed", D_DANE, TLSA_NO, STS_TEST_OTHER, DNS_INSECURE, 0, 0, "may names may mx.example.net test unlisted" },
 	{ "testing and unusable TLSA", D_DANE, TLSA_BAD, STS_TEST, DNS_SECURE, 0, 0, "encrypt nothing dane unauthenticated" },
 	{ "case 86: none", D_DANE, TLSA_NO, STS_NO, DNS_INSECURE, 0, 0, "may nothing may" },
 	{ "case 88: DANE decides", D_DANE, TLSA_OK, STS_MUST_OTHER, DNS_SECURE, 0, 0, "dane dane dane example.com" },
@@ -136,7 +136,7 @@ static void print(const struct tls_terms *terms, char *out, size_t size)
 		snprintf(out + strlen(out), size - strlen(out), " %.*s",
 			 (int)strcspn(terms->note, ",: "), terms->note);
 	if (terms->is_test)
-		strcat(out, " test");
+		strcat(out, terms->is_unlisted ? " test unlisted" : " test");
 	if (terms->needs_requiretls)
 		strcat(out, " requiretls");
 }
