@@ -17,7 +17,7 @@
 #include "lib/log.h"
 #include "tunnel/content_digest.h"
 
-#define HEADER "# MTA-STS policies kept by postern-edge; see postern-edge(8).\n"
+#define HEADER "# MTA-STS policies (RFC 8461), kept by postern-edge; each line has a checksum.\n"
 /* Far above what STS_ENTRIES_MAX and STS_TABLE_MX_MAX leave room for. */
 #define FILE_BYTES_MAX (64 * 1024 * 1024)
 #define CHECKSUM_TEXT 32

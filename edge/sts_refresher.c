@@ -145,6 +145,7 @@ static void finish_job(struct sts_store *store, struct job *job, enum outcome ou
 
 	entry->is_busy = false;
 	pthread_cond_broadcast(&store->finished);
+	pthread_cond_broadcast(&store->work);
 	switch (outcome) {
 	case OUTCOME_SAME:
 		entry->failures = 0;

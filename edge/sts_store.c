@@ -220,7 +220,7 @@ static void use(struct sts_store *store, struct sts_entry *entry)
 	if (entry->is_wanted || entry->is_busy || !deadline_has_passed(entry->look))
 		return;
 	entry->is_wanted = true;
-	pthread_cond_signal(&store->work);
+	pthread_cond_broadcast(&store->work);
 }
 
 /* Caller holds the lock. false: the time is up, or the store is being stopped. */
@@ -312,6 +312,7 @@ void sts_store_set_policy(struct sts_store *store, struct sts_entry *entry,
 	sts_table_set_policy(&store->table, entry, policy, id, now);
 	entry->refetch = refetch_after(store, &entry->policy, 0);
 	entry->look = deadline_in_ms(store->times.look);
+	pthread_cond_broadcast(&store->work);
 	mark_dirty(store);
 	lost = sts_table_trim(&store->table, now);
 	if (lost > 0 && log_limit_allows(&store->log_limit, deadline_now_ms()))

@@ -25,7 +25,7 @@ struct sts_store {
 
 	pthread_mutex_t lock;	/* protects the rest; an entry that is busy is still read under it */
 	pthread_cond_t finished; /* an entry is not busy any more */
-	pthread_cond_t work;	/* for the refreshers */
+	pthread_cond_t work;	/* for the refreshers: what is due next may be another entry */
 	pthread_cond_t changed;	/* for the writer */
 	struct sts_table table;
 	struct edge_setup *setup; /* the one seen last, or NULL; a reference */

@@ -7,7 +7,7 @@ certificate and the answer that NAME stands for (see CERTIFICATES and answer());
 is in order.  Ends when stdin does.
 
 Files in the directory change answers while it runs: NAME.policy (the text that is served) and
-NAME.status (the HTTP status).  Every request adds its host to the file requests.
+NAME.status (the HTTP status, or "hang").  Every request adds its host to the file requests.
 """
 import datetime
 import os
@@ -153,7 +153,9 @@ def answer(connection, label):
     status = status_of(label)
     if label.startswith("slow"):
         time.sleep(1)
-    if status != "200":
+    if status == "hang":
+        time.sleep(600)
+    elif status != "200":
         connection.sendall(plain(body, "Location: https://mta-sts.good.example/", status=status))
     elif label == "parameters":
         connection.sendall(head(200, "content-type: Text/PLAIN;charset=utf-8") + body)

@@ -13,14 +13,14 @@
 
 #include "edge/sts_file.h"
 #include "edge/sts_table.h"
+#include "tests/unit/captured_log.h"
 
 #define NOW INT64_C(1800000000)
 #define DAY_S 86400
 
 struct fixture {
 	char directory[64], path[96];
-	FILE *log;
-	int saved_stderr;
+	struct captured_log log;
 	struct sts_table table;
 };
 
@@ -32,9 +32,7 @@ static int set_up(void **state)
 	if (mkdtemp(fixture->directory) == NULL)
 		return -1;
 	snprintf(fixture->path, sizeof(fixture->path), "%s/sts", fixture->directory);
-	fixture->log = tmpfile();
-	fixture->saved_stderr = dup(STDERR_FILENO);
-	dup2(fileno(fixture->log), STDERR_FILENO);
+	captured_log_start(&fixture->log);
 	*state = fixture;
 	return 0;
 }
@@ -44,28 +42,13 @@ static int tear_down(void **state)
 	struct fixture *fixture = *state;
 	char command[128];
 
-	dup2(fixture->saved_stderr, STDERR_FILENO);
-	close(fixture->saved_stderr);
-	fclose(fixture->log);
+	captured_log_stop(&fixture->log);
 	sts_table_wipe(&fixture->table);
 	snprintf(command, sizeof(command), "rm -rf %s", fixture->directory);
 	if (system(command) != 0)
 		return -1;
 	free(fixture);
 	return 0;
-}
-
-/* How many log lines have this text in them? */
-static unsigned logged(struct fixture *fixture, const char *text)
-{
-	unsigned count = 0;
-	char line[4096];
-
-	rewind(fixture->log);
-	while (fgets(line, sizeof(line), fixture->log) != NULL)
-		count += strstr(line, text) != NULL;
-	fseek(fixture->log, 0, SEEK_END);
-	return count;
 }
 
 static struct sts_entry *add(struct sts_table *table, const char *domain, enum sts_mode mode,
@@ -286,7 +269,7 @@ static void test_file(void **state)
 	load(fixture, NOW - 10 * DAY_S);
 	entry = sts_table_find(&fixture->table, "a.example");
 	assert_int_equal(entry->fetched_at, NOW - 10 * DAY_S);
-	assert_int_equal(logged(fixture, ""), 0);
+	assert_int_equal(captured_log_count(&fixture->log, ""), 0);
 }
 
 static void test_no_file(void **state)
@@ -334,7 +317,7 @@ static void test_damage(void **state)
 		assert_non_null(sts_table_find(&fixture->table, "a.example"));
 		assert_null(sts_table_find(&fixture->table, "b.example"));
 		assert_non_null(sts_table_find(&fixture->table, "c.example"));
-		assert_int_equal(logged(fixture, line), i - from + 1);
+		assert_int_equal(captured_log_count(&fixture->log, line), i - from + 1);
 	}
 	free(text);
 }
@@ -379,9 +362,9 @@ static void test_foreign_lines(void **state)
 	spit(fixture, text, strlen(text));
 	load(fixture, NOW);
 	assert_int_equal(fixture->table.count, 1);
-	assert_int_equal(logged(fixture, ":3: no policy, or a second one"), 1);
-	assert_int_equal(logged(fixture, ": damaged"), 9);
-	assert_int_equal(logged(fixture, ": 21 more lines like that"), 1);
+	assert_int_equal(captured_log_count(&fixture->log, ":3: no policy, or a second one"), 1);
+	assert_int_equal(captured_log_count(&fixture->log, ": damaged"), 9);
+	assert_int_equal(captured_log_count(&fixture->log, ": 21 more lines like that"), 1);
 	free(text);
 }
 
