@@ -6,9 +6,11 @@ import socket
 import time
 
 from harness import in_netns, lab, wait_for
-from tls_checks import TlsCase, sts_cases, tls_cases
+import sts_cases
+import tls_cases
+from tls_checks import TlsCase
 
-USER_AGENTS_SECRETS = ("cookie", "authorization", "accept-encoding", "referer")
+NOT_SENT = ("cookie", "authorization", "accept-encoding", "referer")
 HTTPS_LIMIT = 60
 FAILING = {"status": "500 Internal Server Error", "body": "no"}
 
@@ -65,7 +67,7 @@ class Sts(TlsCase):
                     self.assertEqual(event["line"], "GET /.well-known/mta-sts.txt HTTP/1.1")
                     self.assertIn(f"host: {case.policy_host}", [line.lower() for line in event["headers"]])
                     for line in event["headers"]:
-                        self.assertNotIn(line.split(":")[0].lower(), USER_AGENTS_SECRETS)
+                        self.assertNotIn(line.split(":")[0].lower(), NOT_SENT)
         for event in lab.sts_events(""):
             self.assertLess(event.get("sent", 0), 8 << 20)      # what the sockets hold, and no more
 
