@@ -16,7 +16,8 @@ SENT = {
     "may": rf"tls=may {SESSION} \(unauthenticated\), ",
     "none": r"tls=none, ",
     "sts": rf"tls=sts {SESSION}, ",
-    "testing": rf"tls=may {SESSION}( \([^)]*\))?, ",
+    "testing": rf"tls=may {SESSION} \([^)]*MTA-STS testing: would fail[^)]*\), ",
+    "testing-met": rf"tls=may {SESSION} \([^)]*MTA-STS testing: holds[^)]*\), ",
 }
 DEFERRED = {
     "mismatch": r"dsn=4\.7\.5, status=deferred \(.*(TLSA|certificate)",
