@@ -14,7 +14,6 @@ import re
 import sys
 import time
 
-sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [os.path.join(HERE, "e2e"), os.path.join(HERE, "lab")]
 import tls_cases  # noqa: E402

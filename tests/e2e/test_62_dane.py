@@ -3,7 +3,8 @@ of each. `make tls-compare` asks other programs the same."""
 import re
 
 from harness import lab
-from tls_checks import MESSAGE, SENT, TlsCase, tls_cases
+import tls_cases
+from tls_checks import MESSAGE, SENT, TlsCase
 
 RUNTIME = "runtime-tls.example"
 

@@ -3,7 +3,9 @@ import os
 import re
 
 from harness import lab
-from tls_checks import MESSAGE, SENT, SESSION, TLS_POLICY, TlsCase, sts_cases, tls_cases
+import sts_cases
+import tls_cases
+from tls_checks import MESSAGE, SENT, SESSION, TLS_POLICY, TlsCase
 
 TRANSPORT = "/usr/libexec/postern/postern-transport"
 NO = b"TLS-Required: No\r\n"
