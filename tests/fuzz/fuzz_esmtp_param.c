@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct esmtp_offer everything = { true, true, true, true };
+static const struct esmtp_offer everything = { true, true, true, true, true };
 
 static void expect(int condition)
 {
