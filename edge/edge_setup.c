@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/log.h"
+
 static void destroy(struct edge_setup *setup)
 {
 	tls_policy_table_destroy(setup->tls_policies);
@@ -68,4 +70,12 @@ void edge_setup_release(struct edge_setup *setup)
 {
 	if (setup != NULL && atomic_fetch_sub(&setup->references, 1) == 1)
 		destroy(setup);
+}
+
+void edge_setup_warn(const struct edge_setup *setup, const char *conf_path)
+{
+	if (!dns_resolver_is_trusted(setup->resolver))
+		log_warning("DANE is off: a DNS resolver is not on this host, so what it says of DNSSEC is not "
+			    "believed; install unbound and set resolvers = [ \"127.0.0.1\" ]; in %s",
+			    conf_path);
 }

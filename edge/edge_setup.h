@@ -32,5 +32,7 @@ struct edge_setup {
 struct edge_setup *edge_setup_create(const char *conf_path, char *error, size_t error_size);
 struct edge_setup *edge_setup_acquire(struct edge_setup *setup);
 void edge_setup_release(struct edge_setup *setup);
+/* Tells the log what this setup cannot do, though it may be wanted. */
+void edge_setup_warn(const struct edge_setup *setup, const char *conf_path);
 
 #endif

@@ -116,9 +116,7 @@ static void log_start(struct edge *edge, const char *conf_path)
 	const struct edge_conf *conf = &edge->setup->conf;
 
 	log_info("started: %s, ehlo_name=%s, %zu clients", conf_path, conf->ehlo_name, client_list_count(edge->clients));
-	if (!dns_resolver_is_trusted(edge->setup->resolver))
-		log_warning("the DNS resolver is not on this host, so its DNSSEC answers are not believed; install unbound and set "
-			    "resolvers = [\"127.0.0.1\"] in %s", conf_path);
+	edge_setup_warn(edge->setup, conf_path);
 }
 
 /* 0, or -1 with error. What cannot be written is no reason not to start: the log says so. */

@@ -54,6 +54,7 @@ void reload_configuration(struct edge *edge, const char *conf_path)
 			atomic_store(&fresh->family, atomic_load(&edge->setup->family));
 		edge_replace_setup(edge, fresh);
 		log_info("%s was read again", conf_path);
+		edge_setup_warn(fresh, conf_path);
 	}
 	service_notify("READY=1");
 }

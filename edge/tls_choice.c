@@ -288,7 +288,7 @@ static bool apply_policy(const struct tls_facts *facts, struct tls_terms *terms,
 bool tls_choice(const struct tls_facts *facts, struct tls_terms *terms,
 		struct delivery_status *status)
 {
-	bool no = facts->tls_required_no && !facts->requiretls;
+	bool no = facts->tls_required_no;
 
 	memset(terms, 0, sizeof(*terms));
 	terms->note = "";

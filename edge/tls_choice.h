@@ -28,7 +28,7 @@ struct tls_facts {
 	const struct dane_records *dane;	/* NULL = not looked at */
 	const struct sts_answer *sts;	/* NULL = not looked at */
 	bool requiretls;		/* RFC 8689 3 */
-	bool tls_required_no;		/* RFC 8689 5 */
+	bool tls_required_no;		/* RFC 8689 5; never with requiretls, which outdoes it */
 };
 
 /* Do TLSA records or an MTA-STS policy matter under this policy? */

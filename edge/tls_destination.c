@@ -6,11 +6,6 @@
 #include "lib/log.h"
 #include "tls_report.h"
 
-static bool is_required_no(const struct delivery *delivery)
-{
-	return delivery->tls_required_no && !delivery->envelope->requiretls;
-}
-
 void tls_destination_init(struct tls_destination *destination, const struct delivery *delivery,
 			  const char *domain, enum dns_trust mx_trust)
 {
@@ -20,6 +15,7 @@ void tls_destination_init(struct tls_destination *destination, const struct deli
 	destination->delivery = delivery;
 	destination->domain = domain;
 	destination->mx_trust = mx_trust;
+	destination->is_required_no = delivery->tls_required_no && !delivery->envelope->requiretls;
 	if (tls_policy_table_find(setup->tls_policies, domain, &destination->policy))
 		return;
 	destination->policy.level = (enum tls_level)setup->conf.tls_security_level;
@@ -37,7 +33,7 @@ static const struct dane_records *ask_dane(struct tls_destination *destination,
 {
 	const struct delivery *delivery = destination->delivery;
 
-	if (!tls_choice_wants_dane(&destination->policy, is_required_no(delivery)))
+	if (!tls_choice_wants_dane(&destination->policy, destination->is_required_no))
 		return NULL;
 	if (destination->dane_host != host) {
 		dane_records_wipe(&destination->dane);
@@ -71,7 +67,7 @@ static const struct sts_answer *ask_sts(struct tls_destination *destination)
 	const struct delivery *delivery = destination->delivery;
 
 	if (delivery->sts == NULL || !delivery->setup->conf.mta_sts || destination->domain[0] == '[' ||
-	    !tls_choice_wants_sts(&destination->policy, is_required_no(delivery)))
+	    !tls_choice_wants_sts(&destination->policy, destination->is_required_no))
 		return NULL;
 	if (!destination->has_asked_sts)
 		look_up_sts(destination);
@@ -95,6 +91,6 @@ bool tls_destination_terms(struct tls_destination *destination, const struct mx_
 			.dane = dane,
 			.sts = is_decided ? NULL : ask_sts(destination),
 			.requiretls = delivery->envelope->requiretls,
-			.tls_required_no = delivery->tls_required_no,
+			.tls_required_no = destination->is_required_no,
 		}, terms, status);
 }

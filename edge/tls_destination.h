@@ -12,6 +12,7 @@ struct tls_destination {
 	const struct delivery *delivery;
 	const char *domain;		/* A-labels or literal; the caller's */
 	enum dns_trust mx_trust;
+	bool is_required_no;		/* "TLS-Required: No", and no REQUIRETLS (RFC 8689 5) */
 	struct tls_policy policy;
 	bool has_asked_sts;
 	struct sts_answer sts;

@@ -9,11 +9,14 @@
 
 #define POLICY_TEXT_MAX 2000
 
-/* Does a policy of the recipient's domain have a say, or would it if there were one? */
+/*
+ * Does a policy of the recipient's domain have a say, or would it if there were one? Not for mail
+ * that says "TLS-Required: No", such as the reports themselves (RFC 8460 5.3).
+ */
 static bool is_theirs(const struct tls_destination *destination)
 {
-	return tls_choice_wants_sts(&destination->policy, false) ||
-	       tls_choice_wants_dane(&destination->policy, false);
+	return tls_choice_wants_sts(&destination->policy, destination->is_required_no) ||
+	       tls_choice_wants_dane(&destination->policy, destination->is_required_no);
 }
 
 static bool has_sts(const struct tls_destination *destination)

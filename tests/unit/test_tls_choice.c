@@ -74,7 +74,6 @@ static const struct row rows[] = {
 	{ "no, at none", D_NONE, TLSA_UNASKED, STS_UNASKED, DNS_SECURE, 0, 1, "none nothing none" },
 	{ "no, but a line", T_SECURE, TLSA_UNASKED, STS_UNASKED, DNS_SECURE, 0, 1, "secure names secure example.com,.example.com" },
 	{ "no, but dane in the table", T_DANE, TLSA_OK, STS_UNASKED, DNS_SECURE, 0, 1, "dane dane dane example.com" },
-	{ "no, but REQUIRETLS", D_DANE, TLSA_OK, STS_UNASKED, DNS_SECURE, 1, 1, "dane dane dane example.com requiretls" },
 	/* REQUIRETLS */
 	{ "REQUIRETLS by DANE", D_DANE, TLSA_OK, STS_UNASKED, DNS_SECURE, 1, 0, "dane dane dane example.com requiretls" },
 	{ "REQUIRETLS, DANE, MX insecure", D_DANE, TLSA_OK, STS_UNASKED, DNS_INSECURE, 1, 0, "5.7.10" },
