@@ -220,7 +220,7 @@ static void loop_until_stopped(struct loop *loop)
 	}
 }
 
-void listener_run(struct listener *listener, struct edge *edge, int signal_fd,
+bool listener_run(struct listener *listener, struct edge *edge, int signal_fd,
 		  const char *conf_path)
 {
 	const struct edge_conf *conf = &edge->setup->conf;
@@ -241,5 +241,5 @@ void listener_run(struct listener *listener, struct edge *edge, int signal_fd,
 	stranger_table_wipe(&loop.strangers);
 	listener_close(listener);
 	close(loop.epoll_fd);
-	reload_stop(edge);
+	return reload_stop(edge);
 }

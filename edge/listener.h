@@ -22,9 +22,9 @@ void listener_close(struct listener *listener);
 
 /*
  * Serves until SIGTERM or SIGINT, then drains and returns. signal_fd from service_signals_open().
- * SIGHUP re-reads conf_path.
+ * SIGHUP re-reads conf_path. false: deliveries are still running that would not end.
  */
-void listener_run(struct listener *listener, struct edge *edge, int signal_fd,
+bool listener_run(struct listener *listener, struct edge *edge, int signal_fd,
 		  const char *conf_path);
 
 #endif

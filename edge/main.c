@@ -146,9 +146,10 @@ static int serve(struct edge *edge, struct listener *listener, const char *conf_
 		return fail(error);
 	log_start(edge, conf_path);
 	own_ipv6_start(edge);
-	listener_run(listener, edge, signal_fd, conf_path);
-	sts_store_destroy(edge->sts);
-	tlsrpt_destroy(edge->tlsrpt);
+	if (listener_run(listener, edge, signal_fd, conf_path)) {
+		sts_store_destroy(edge->sts);
+		tlsrpt_destroy(edge->tlsrpt);
+	}
 	log_info("stopped");
 	return EX_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "lib/log.h"
 #include "lib/service.h"
+#include "sts_store.h"
 
 /*
  * After the drain: for replies to a final dot, and longer than one DNS look-up may take. With drain_time's default it fits into the unit's
@@ -72,7 +73,7 @@ void reload_end_revoked(struct edge *edge)
 		log_info("%zu tunnels of revoked clients end", ended);
 }
 
-void reload_stop(struct edge *edge)
+bool reload_stop(struct edge *edge)
 {
 	int64_t drain_ms = edge->setup->conf.drain_time;
 	size_t left;
@@ -88,9 +89,11 @@ void reload_stop(struct edge *edge)
 			log_error("cannot wake deliveries: they end by themselves");
 		destination_table_stop(&edge->destinations);
 		session_table_cut(&edge->sessions);
+		sts_store_stop(edge->sts);
 		left = session_table_wait_empty(&edge->sessions, deadline_in_ms(LAST_REPLIES_MS));
 	}
 	if (left > 0)
 		log_warning("stopping with %zu deliveries whose outcome is unknown: the next attempt may deliver duplicates",
 			    left);
+	return left == 0;
 }

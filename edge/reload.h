@@ -2,6 +2,8 @@
 #ifndef RELOAD_H
 #define RELOAD_H
 
+#include <stdbool.h>
+
 #include "edge.h"
 
 /* SIGHUP: all of the new configuration or, with an error in the log, all of the old. */
@@ -10,8 +12,8 @@ void reload_configuration(struct edge *edge, const char *conf_path);
 void reload_end_revoked(struct edge *edge);
 /*
  * No new transactions; waits drain_time for running ones; then deliveries that are not past the final dot give up (4.3.2) and those past
- * it get a little longer to hear the answer.
+ * it get a little longer to hear the answer. false: some are still running, and with them what they use.
  */
-void reload_stop(struct edge *edge);
+bool reload_stop(struct edge *edge);
 
 #endif

@@ -132,8 +132,10 @@ struct sts_store *sts_store_create(const char *file, const char *helper,
 	return NULL;
 }
 
-static void stop_threads(struct sts_store *store)
+void sts_store_stop(struct sts_store *store)
 {
+	if (store == NULL)
+		return;
 	pthread_mutex_lock(&store->lock);
 	store->is_stopping = true;
 	pthread_cond_broadcast(&store->finished);
@@ -144,15 +146,17 @@ static void stop_threads(struct sts_store *store)
 		sts_fetcher_cancel(store->fetcher);
 	for (size_t i = 0; i < store->refresher_count; i++)
 		pthread_join(store->refreshers[i], NULL);
+	store->refresher_count = 0;
 	if (store->has_writer)
 		pthread_join(store->writer, NULL);
+	store->has_writer = false;
 }
 
 void sts_store_destroy(struct sts_store *store)
 {
 	if (store == NULL)
 		return;
-	stop_threads(store);
+	sts_store_stop(store);
 	sts_fetcher_destroy(store->fetcher);
 	sts_table_wipe(&store->table);
 	edge_setup_release(store->setup);

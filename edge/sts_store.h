@@ -49,9 +49,12 @@ struct sts_store;
 struct sts_store *sts_store_create(const char *file, const char *helper,
 				   const struct sts_times *times, char *error, size_t error_size);
 /*
- * Nobody may be in sts_store_find() any more. Waits for nothing but what already runs: helpers are
- * killed, DNS questions have a few seconds. Writes the file if something has changed.
+ * Ends the threads and writes the file if something has changed. Waits for nothing but what already
+ * runs: helpers are killed, DNS questions have a few seconds. Whoever is in sts_store_find() is
+ * answered soon. NULL is allowed; a second time does nothing. One thread calls it.
  */
+void sts_store_stop(struct sts_store *store);
+/* Stops it first. Nobody may be in sts_store_find() any more. NULL is allowed. */
 void sts_store_destroy(struct sts_store *store);
 
 /*
