@@ -99,19 +99,32 @@ static bool is_cancelled(const struct smtp_client *client)
 	return poll(&fd, 1, 0) > 0;
 }
 
-/* What is wrong, who demands it, and how to see it for oneself. */
-static void explain(const struct smtp_client *client, struct smtp_event *event)
+#define DEMAND_MAX (sizeof(((struct tls_terms *)0)->rule) + sizeof(((struct tls_terms *)0)->reproduce) + 16)
+
+/* Who demands TLS here, and a command that shows what is wrong: "DANE; see: posttls-finger ..." */
+static void print_demand(const struct smtp_client *client, char *out, size_t size)
 {
 	const struct tls_terms *terms = client->params.terms;
-	bool is_demanded = terms->level != TLS_MAY;
 
-	if (client->tls.fault == TLS_FAULT_HANDSHAKE)
-		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_HANDSHAKE, "%s%s%s%s",
-				 client->tls.error, is_demanded ? " (TLS is demanded by " : "",
-				 is_demanded ? terms->rule : "", is_demanded ? ")" : "");
+	snprintf(out, size, "%s%s%s", terms->rule, terms->reproduce[0] != '\0' ? "; see: " : "",
+		 terms->reproduce);
+}
+
+static void fail_handshake(const struct smtp_client *client, struct smtp_event *event)
+{
+	const struct tls_terms *terms = client->params.terms;
+	char demand[DEMAND_MAX];
+
+	print_demand(client, demand, sizeof(demand));
+	if (client->tls.fault != TLS_FAULT_HANDSHAKE)
+		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_CERTIFICATE, "%s (demanded by %s)",
+				 client->tls.error, demand);
+	else if (terms->level != TLS_MAY)
+		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_HANDSHAKE,
+				 "%s (TLS is demanded by %s)", client->tls.error, demand);
 	else
-		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_CERTIFICATE, "%s: %s; see: %s",
-				 terms->rule, client->tls.error, terms->reproduce);
+		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_HANDSHAKE, "%s",
+				 client->tls.error);
 }
 
 static int shake_hands(struct smtp_client *client, struct smtp_event *event)
@@ -123,7 +136,7 @@ static int shake_hands(struct smtp_client *client, struct smtp_event *event)
 	if (is_cancelled(client))
 		smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_CANCELLED, "%s", client->tls.error);
 	else
-		explain(client, event);
+		fail_handshake(client, event);
 	return -1;
 }
 
@@ -159,6 +172,8 @@ static int start_tls(struct smtp_client *client, struct smtp_event *event)
 
 static int converse(struct smtp_client *client, struct smtp_event *event)
 {
+	char demand[DEMAND_MAX];
+
 	if (read_greeting(client, event) != 0 || say_ehlo(client, event) != 0)
 		return -1;
 	if (client->params.terms->level == TLS_NONE)
@@ -167,8 +182,8 @@ static int converse(struct smtp_client *client, struct smtp_event *event)
 		return start_tls(client, event);
 	if (client->params.terms->level == TLS_MAY)
 		return 0;
-	smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_NOT_OFFERED, "%s",
-			 client->params.terms->rule);
+	print_demand(client, demand, sizeof(demand));
+	smtp_client_fail(event, STAGE_TLS, SMTP_FAILURE_TLS_NOT_OFFERED, "%s", demand);
 	return -1;
 }
 

@@ -87,10 +87,29 @@ static void set_dane(struct tls_terms *terms, const struct tls_facts *facts)
 		terms->note = "trusted, not verified: MX record insecure";
 }
 
-static bool skip(struct delivery_status *status, struct enhanced_status code, const char *reason,
-		 const char *detail)
+static bool skip(struct delivery_status *status, struct enhanced_status code, const char *reason)
 {
-	delivery_status_set_local(status, STAGE_TLS, code, "%s%s", reason, detail);
+	delivery_status_set_local(status, STAGE_TLS, code, "%s", reason);
+	return false;
+}
+
+static bool skip_failed(const struct tls_facts *facts, struct delivery_status *status)
+{
+	const struct dane_records *dane = facts->dane;
+
+	delivery_status_set_local(status, STAGE_TLS,
+				  dane->is_bogus ? ENHANCED_STATUS(4, 7, 0) : ENHANCED_STATUS(4, 4, 3),
+				  "TLSA lookup: %s; see: delv _25._tcp.%s TLSA", dane->reason,
+				  dane->base_domain[0] != '\0' ? dane->base_domain : facts->exchange);
+	return false;
+}
+
+static bool skip_unlisted(const struct tls_facts *facts, struct delivery_status *status)
+{
+	delivery_status_set_local(status, STAGE_TLS, ENHANCED_STATUS(4, 7, 0),
+				  "this host is not listed in the MTA-STS policy of %s; see: curl "
+				  "https://mta-sts.%s/.well-known/mta-sts.txt",
+				  facts->domain, facts->domain);
 	return false;
 }
 
@@ -120,9 +139,7 @@ static bool apply_dane(const struct tls_facts *facts, struct tls_terms *terms,
 		return true;
 	switch (facts->dane->state) {
 	case DANE_FAILED:
-		return skip(status,
-			    facts->dane->is_bogus ? ENHANCED_STATUS(4, 7, 0) : ENHANCED_STATUS(4, 4, 3),
-			    "TLSA lookup: ", facts->dane->reason);
+		return skip_failed(facts, status);
 	case DANE_USABLE:
 		if (is_only && facts->mx_trust != DNS_SECURE)
 			return skip_dane_only(facts, "the MX record is not secure (DNSSEC)", status);
@@ -173,8 +190,7 @@ static bool apply_sts(const struct tls_facts *facts, struct tls_terms *terms,
 		return true;
 	}
 	if (!sts_policy_allows(&facts->sts->policy, facts->exchange))
-		return skip(status, ENHANCED_STATUS(4, 7, 0),
-			    "this host is not listed in the MTA-STS policy of ", facts->domain);
+		return skip_unlisted(facts, status);
 	set_sts(terms, facts);
 	terms->level = TLS_VERIFY;
 	terms->label = "sts";
@@ -194,12 +210,11 @@ static bool apply_requiretls(const struct tls_facts *facts, struct tls_terms *te
 	terms->needs_requiretls = true;
 	if (terms->level == TLS_NONE)
 		return skip(status, ENHANCED_STATUS(5, 7, 10),
-			    "REQUIRETLS was asked for, but the TLS level is none", "");
+			    "REQUIRETLS was asked for, but the TLS level is none");
 	if (!is_name_safe && terms->level != TLS_SECURE && terms->level != TLS_FINGERPRINT)
 		return skip(status, ENHANCED_STATUS(5, 7, 10),
 			    "REQUIRETLS was asked for, but the MX record is neither secure (DNSSEC) nor "
-			    "confirmed by an MTA-STS policy",
-			    "");
+			    "confirmed by an MTA-STS policy");
 	terms->is_test = terms->is_unlisted = false;
 	if (terms->check != TLS_CHECK_NOTHING) {
 		if (terms->level == TLS_MAY)
