@@ -78,7 +78,10 @@ static void count(const struct tls_destination *destination, const struct tls_re
 	if (destination->delivery->tlsrpt == NULL || !is_theirs(destination))
 		return;
 	if (is_tlsa) {
-		session.policy_domain = destination->dane.base_domain;
+		/* Without records there is no base domain yet; the host's name is where they belong. */
+		session.policy_domain = destination->dane.base_domain[0] != '\0'
+						? destination->dane.base_domain
+						: host->exchange;
 		print_tlsa(&destination->dane, text, sizeof(text));
 	} else if (has_sts(destination)) {
 		print_sts(&destination->sts.policy, text, sizeof(text), mx, sizeof(mx));

@@ -3,7 +3,7 @@
     with DnsLiar("mx-hostile", "203.0.113.20", {"odd": [answer, ...]}) as liar:
 
 Serves UDP and TCP port 53 on an address of a lab host. A rule is what a name's first labels select:
-a function(query, is_tcp) -> list of packets to send. Query has id, name, type, question (raw).
+a function(query, is_tcp) -> list of packets to send. Query has id, name, type, question (raw), packet.
 """
 import socket
 import struct
@@ -11,12 +11,13 @@ import threading
 
 from harness import in_netns
 
-A, CNAME, MX, AAAA = 1, 5, 15, 28
+A, CNAME, MX, TXT, AAAA, TLSA = 1, 5, 15, 16, 28, 52
 NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
 
 
 class Query:
     def __init__(self, packet):
+        self.packet = packet
         self.id = struct.unpack(">H", packet[:2])[0]
         labels, at = [], 12
         while packet[at]:

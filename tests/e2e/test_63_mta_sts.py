@@ -8,11 +8,10 @@ import time
 from harness import in_netns, lab, wait_for
 import sts_cases
 import tls_cases
-from tls_checks import TlsCase
+from tls_checks import FAILING, RuntimePolicy, TlsCase
 
 NOT_SENT = ("cookie", "authorization", "accept-encoding", "referer")
 HTTPS_LIMIT = 60
-FAILING = {"status": "500 Internal Server Error", "body": "no"}
 
 
 class Sts(TlsCase):
@@ -119,26 +118,10 @@ class Sts(TlsCase):
         self.assertEqual(self.fetches(case), [])
 
 
-class Cache(TlsCase):
+class Cache(RuntimePolicy):
     """Cases 87 and 89: each on a domain of its own, whose host is self-signed unless told otherwise."""
 
     TIMEOUT = 2 * HTTPS_LIMIT
-    BAD, GOOD = tls_cases.find("self-signed.sts.example"), tls_cases.find("good.sts.example")
-
-    def serve(self, domain, identity="1", host=None):
-        """Zone of a domain; identity None: no TXT record. TTLs are short, so that changes are seen."""
-        text = f"@ MX 10 {(host or self.BAD).host}.\n"
-        text += "".join(f"mta-sts {'AAAA' if ':' in address else 'A'} {address}\n" for address in sts_cases.ADDRESSES)
-        if identity:
-            text += f'_mta-sts 1 TXT "v=STSv1; id={identity};"\n'
-        lab.zone(domain, text)
-        self.addCleanup(lab.unzone, domain)
-
-    def policy(self, domain, mode="enforce", max_age=86400, mx="*.self-signed.sts.example"):
-        body = f"version: STSv1\nmode: {mode}\nmx: {mx}\nmx: *.good.sts.example\nmax_age: {max_age}\n"
-        lab.sts_behave(f"mta-sts.{domain}", body=body)
-        self.addCleanup(lab.sts_behave, f"mta-sts.{domain}")
-
     def send(self, domain):
         return self.deliver([domain])[domain]
 
@@ -152,9 +135,6 @@ class Cache(TlsCase):
         lab.edge.restart()
         wait_for(f"{domain}: {wanted}", lambda: f"status={wanted}" in self.send(domain).line, seconds, 1)
         lab.home.empty_queue()
-
-    def requests(self, domain):
-        return [event for event in lab.sts_events(f"mta-sts.{domain}") if event["event"] == "request"]
 
     def test_case_87_policy_outlives_its_host(self):
         """Case 87: unexpired and the fetch fails: the policy holds, over a restart of the edge too."""

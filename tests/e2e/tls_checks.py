@@ -1,13 +1,15 @@
 """What the cases about DANE, MTA-STS and TLS policies share: messages to the hosts of tests/lab/tls_cases.py, and what must
 be seen of them in Postfix's log, in the edge's, and at the mail host itself."""
 from harness import Case, lab
-import tls_cases    # tests/lab, where harness looks too
+import sts_cases    # tests/lab, where harness looks too
+import tls_cases
 
 EDGE_CONF = "/etc/postern/edge.conf"
 TLS_POLICY = "/etc/postern/tls_policy"
 MESSAGE = (b"From: anna@home.example\r\nTo: you@tls.example\r\nSubject: for your eyes\r\n"
            b"Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <eyes@home.example>\r\n\r\nonly\r\n")
 SESSION = r"TLSv1\.[23] [A-Z0-9_-]+"
+FAILING = {"status": "500 Internal Server Error", "body": "no"}     # of a policy host: sts_cases.BEHAVIOUR
 # Verdict (tls_cases.VERDICTS, sts_cases.VERDICTS): the edge's log line about a delivery, or Postfix's about a message that stays.
 SENT = {
     "dane": rf"tls=dane {SESSION}, ",
@@ -121,3 +123,26 @@ class TlsCase(Case):
         heard = [event for event in self.events(case, "mail") if self.sender(domain) in event["text"]]
         self.assertEqual(heard, [], "the host heard who writes to whom")
         self.assertIn(outcome.queue_id, [entry["queue_id"] for entry in lab.home.queue()])
+
+
+class RuntimePolicy(TlsCase):
+    """Domains with MTA-STS that are made at run time; names: sts_cases.RUNTIME. Their mail host is self-signed unless told
+    otherwise."""
+    BAD, GOOD = tls_cases.find("self-signed.sts.example"), tls_cases.find("good.sts.example")
+
+    def serve(self, domain, identity="1", host=None, more=""):
+        """Zone of a domain; identity None: no TXT record. TTLs are short, so that changes are seen."""
+        text = f"@ MX 10 {(host or self.BAD).host}.\n"
+        text += "".join(f"mta-sts {'AAAA' if ':' in address else 'A'} {address}\n" for address in sts_cases.ADDRESSES)
+        if identity:
+            text += f'_mta-sts 1 TXT "v=STSv1; id={identity};"\n'
+        lab.zone(domain, text + more)
+        self.addCleanup(lab.unzone, domain)
+
+    def policy(self, domain, mode="enforce", max_age=86400, mx="*.self-signed.sts.example"):
+        body = f"version: STSv1\nmode: {mode}\nmx: {mx}\nmx: *.good.sts.example\nmax_age: {max_age}\n"
+        lab.sts_behave(f"mta-sts.{domain}", body=body)
+        self.addCleanup(lab.sts_behave, f"mta-sts.{domain}")
+
+    def requests(self, domain):
+        return [event for event in lab.sts_events(f"mta-sts.{domain}") if event["event"] == "request"]

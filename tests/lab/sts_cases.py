@@ -15,13 +15,14 @@ domains that only have a certificate; tests make their zones.
 import dataclasses
 
 ZONE = "policy.example"
-RUNTIME = [f"runtime{number}.example" for number in range(1, 13)]
+RUNTIME = [f"runtime{number}.example" for number in range(1, 21)]
 ADDRESSES = ("203.0.113.22", "2001:db8:25::22")
 
 # What a policy host can do; the first of each is the usual.
 BEHAVIOUR = {
     "certificate": "good",      # wrong, expired, self, unknown
-    "tls": "good",              # stall: silence in place of a ServerHello; alert; old: TLS 1.1 at most
+    "tls": "good",              # stall: silence in place of a ServerHello; alert; old: TLS 1.1 at most; garbage; http: in plaintext
+    "http": "good",             # garbage in place of an answer
     "status": "200 OK",
     "type": "text/plain",       # None: no Content-Type
     "headers": [],              # further lines

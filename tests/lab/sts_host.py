@@ -3,7 +3,7 @@
 
 What a policy host does is looked up at every connection: /srv/lab/sts/NAME.json if it is there, else the table. What
 was asked is in /var/log/sts.jsonl, one event a line: {"time": ..., "name": SNI, "event": ...}; events: connect, tls,
-tls-failed (reason), request (line, headers), answered (sent), gone (how).
+tls-failed (reason), request (line, headers), answered (sent), gone (how). The number of its process is in /run/sts.ready.
 """
 import gzip
 import ipaddress
@@ -25,6 +25,8 @@ READY = "/run/sts.ready"
 IDLE = 300
 PATH = "/.well-known/mta-sts.txt"
 ALERT = bytes([21, 3, 3, 0, 2, 2, 40])
+GARBAGE = bytes(range(255, -1, -1)) * 16
+IN_PLAINTEXT = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n"
 lock = threading.Lock()
 
 
@@ -103,6 +105,9 @@ def request(sock):
 def answer(sock, name, does):
     """Send the response; the number of bytes of its body."""
     body = does["body"].encode()
+    if does["http"] == "garbage":
+        sock.sendall(GARBAGE)
+        return len(GARBAGE)
     if does["padding"]:
         line = b"padding: " + b"x" * 70 + b"\n"
         body += line * (does["padding"] // len(line) + 1)
@@ -159,9 +164,10 @@ def serve(sock):
     note(name, "connect", peer=sock.getpeername()[0])
     if does["tls"] == "stall":
         wait_for_end(sock)
-    if does["tls"] == "alert":
+    instead = {"alert": ALERT, "garbage": GARBAGE, "http": IN_PLAINTEXT}.get(does["tls"])
+    if instead:
         sock.recv(len(hello))
-        sock.sendall(ALERT)
+        sock.sendall(instead)
         return
     try:
         sock = context(does["certificate"], does["tls"] == "old").wrap_socket(sock, server_side=True)
@@ -203,8 +209,9 @@ def main():
     threads = [threading.Thread(target=accept_loop, args=(address,)) for address in sts_cases.ADDRESSES]
     for thread in threads:
         thread.start()
-    with open(READY, "w", encoding="ascii"):
-        pass
+    with open(READY + ".new", "w", encoding="ascii") as file:
+        file.write(f"{os.getpid()}\n")
+    os.rename(READY + ".new", READY)
     for thread in threads:
         thread.join()
 
