@@ -88,6 +88,7 @@ static void established(const uint8_t *shared)
 	struct tunnel tunnel;
 
 	server.psk = shared;
+	server.measures_heap = true;
 	memcpy(params.psk, shared, NOISE_KEYLEN);
 	assert_int_equal(connect_both(&tunnel, &params, &server, &info), TUNNEL_OK);
 	assert_int_equal(server.failure, TUNNEL_OK);

@@ -6,9 +6,12 @@
 #define TUNNEL_FIXTURE_H
 
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tunnel/tunnel.h"
 
@@ -33,6 +36,7 @@ struct server {
 	bool authorizes;
 	int64_t patience_ms;
 	int authorize_calls;
+	bool measures_heap;
 	size_t heap_before, heap_at_authorize;
 	struct tunnel tunnel;
 	enum tunnel_failure failure;
@@ -51,6 +55,23 @@ static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
 	return server->authorizes && memcmp(public_key, client_key.public_key, NOISE_DHLEN) == 0;
 }
 
+/* The heap is that of both threads: wait until the client, the main thread, has said its part and only listens. */
+static void wait_for_client(int fd)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+	char path[64], state = 'R';
+	FILE *file;
+
+	assert_int_equal(poll(&readable, 1, PATIENCE_MS), 1);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)getpid());
+	while (state != 'S') {
+		file = fopen(path, "r");
+		assert_non_null(file);
+		assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+		fclose(file);
+	}
+}
+
 static void serve(struct server *server, int fd)
 {
 	struct tunnel_server_params params = {
@@ -60,6 +81,8 @@ static void serve(struct server *server, int fd)
 		.deadline = deadline_in_ms(server->patience_ms),
 	};
 
+	if (server->measures_heap)
+		wait_for_client(fd);
 	server->heap_before = mallinfo2().uordblks;
 	server->failure = tunnel_accept(&server->tunnel, fd, &params);
 }
