@@ -186,7 +186,8 @@ class Reports(RuntimePolicy):
         mail = email.message_from_bytes(stored.raw, policy=email.policy.SMTP)
         self.assertEqual((mail.get_content_type(), mail.get_param("report-type")), ("multipart/report", "tlsrpt"))
         self.assertEqual((mail["From"].addresses[0].addr_spec, mail["To"].addresses[0].addr_spec), (REPORTER, REPORTS_TO))
-        self.assertRegex(mail["Subject"], rf"^Report Domain: {re.escape(domain)} Submitter: home\.example Report-ID: <.*@home\.example>$")
+        self.assertRegex(mail["Subject"],
+                         rf"^Report Domain: {re.escape(domain)} Submitter: home\.example Report-ID: <.*@home\.example>$")
         self.assertEqual((mail["TLS-Report-Submitter"], mail["TLS-Required"]), ("home.example", "No"))
         text, attached = mail.iter_parts()
         self.assertEqual((text.get_content_type(), attached.get_content_type()), ("text/plain", "application/tlsrpt+gzip"))
