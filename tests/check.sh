@@ -62,7 +62,7 @@ san=thread stage tsan unit SAN=thread
 stage fuzz fuzz
 stage e2e e2e address,undefined
 # What a sanitizer would hide: the memory of the programs as they are installed.
-stage e2e-memory e2e '' memory Steady
+stage e2e-memory e2e '' test_memory Steady
 # The thread sanitizer sees the edge at its busiest.
 stage e2e-tsan e2e thread test_10_road test_30_fifty Steady test_edge_killed test_edge_stopped
 
