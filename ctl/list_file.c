@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "lib/deadline.h"
+#include "lib/durable_file.h"
 #include "lib/table.h"
 
 #define LOCK_TIMEOUT_MS 10000
@@ -184,21 +185,6 @@ static int copy_rights(const struct list_file *file, int fd)
 	return result;
 }
 
-static int write_all(int fd, const char *text, size_t length)
-{
-	while (length > 0) {
-		ssize_t written = write(fd, text, length);
-
-		if (written < 0 && errno != EINTR)
-			return -1;
-		if (written > 0) {
-			text += written;
-			length -= (size_t)written;
-		}
-	}
-	return fsync(fd);
-}
-
 int list_file_prepare(struct list_file *file, const char *text, size_t length, char *error,
 		      size_t error_size)
 {
@@ -214,7 +200,7 @@ int list_file_prepare(struct list_file *file, const char *text, size_t length, c
 		result = fail(EX_CANTCREAT, file->path,
 			      "cannot keep its owner, group, mode and attributes", error,
 			      error_size);
-	else if (write_all(fd, text, length) != 0)
+	else if (durable_file_write(fd, text, length) != 0)
 		result = fail(EX_IOERR, file->temporary, "", error, error_size);
 	close(fd);
 	return result;

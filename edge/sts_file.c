@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/ascii.h"
+#include "lib/durable_file.h"
 #include "lib/log.h"
 #include "tunnel/content_digest.h"
 
@@ -255,36 +256,6 @@ char *sts_file_print(const struct sts_table *table, int64_t now, size_t *length)
 	return NULL;
 }
 
-static int write_all(int fd, const char *text, size_t length)
-{
-	while (length > 0) {
-		ssize_t written = write(fd, text, length);
-
-		if (written < 0 && errno != EINTR)
-			return -1;
-		if (written > 0) {
-			text += written;
-			length -= (size_t)written;
-		}
-	}
-	return fsync(fd);
-}
-
-/* The rename itself lasts only when the directory is on disk. */
-static void sync_directory(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *directory = slash == NULL ? strdup(".") :
-					  strndup(path, slash > path ? (size_t)(slash - path) : 1);
-	int fd = directory != NULL ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
-	free(directory);
-}
-
 int sts_file_write(const char *path, const char *text, size_t length, char *error,
 		   size_t error_size)
 {
@@ -300,12 +271,12 @@ int sts_file_write(const char *path, const char *text, size_t length, char *erro
 	unlink(fresh);
 	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd >= 0) {
-		result = write_all(fd, text, length);
+		result = durable_file_write(fd, text, length);
 		if (close(fd) != 0)
 			result = -1;
 	}
 	if (result == 0 && rename(fresh, path) == 0) {
-		sync_directory(path);
+		durable_file_sync_directory(path);
 		free(fresh);
 		return 0;
 	}

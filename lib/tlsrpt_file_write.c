@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "durable_file.h"
+
 static void put_field(FILE *out, const char *text)
 {
 	putc('\t', out);
@@ -64,23 +66,6 @@ static int write_temporary(const struct tlsrpt_day *day, const char *temporary)
 	return failed == 0 ? 0 : -1;
 }
 
-/* The rename is durable only then. Without it nothing is lost but that. */
-static void sync_directory(const char *path)
-{
-	char directory[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	int fd;
-
-	snprintf(directory, sizeof(directory), "%.*s",
-		 slash == NULL || slash == path ? 1 : (int)(slash - path),
-		 slash == NULL ? "." : path);
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
-}
-
 int tlsrpt_file_write(const struct tlsrpt_day *day, const char *path, char *error,
 		      size_t error_size)
 {
@@ -92,7 +77,7 @@ int tlsrpt_file_write(const struct tlsrpt_day *day, const char *path, char *erro
 		return -1;
 	}
 	if (write_temporary(day, temporary) == 0 && rename(temporary, path) == 0) {
-		sync_directory(path);
+		durable_file_sync_directory(path);
 		return 0;
 	}
 	snprintf(error, error_size, "%s: %s", temporary, strerror(errno));
