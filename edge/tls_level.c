@@ -11,11 +11,6 @@ const char *const tls_level_names[] = {
 
 const char *const tls_cipher_names[] = { "medium", "high", NULL };
 
-bool tls_level_authenticates(enum tls_level level)
-{
-	return level >= TLS_DANE;
-}
-
 /* SSLv2 and SSLv3 are known, so that Postfix's settings can be copied, and never used. */
 static const struct {
 	const char *name;

@@ -19,9 +19,6 @@ enum tls_level {
 /* By level, NULL at the end. */
 extern const char *const tls_level_names[];
 
-/* A level that some certificate can fail. */
-bool tls_level_authenticates(enum tls_level level);
-
 /*
  * TLS versions as a set. Text as Postfix's smtp_tls_protocols: ">=TLSv1.2", "TLSv1.2:TLSv1.3",
  * "!TLSv1:!TLSv1.1", with ":" or "," or spaces between. 0, or -1 with error.
