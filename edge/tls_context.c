@@ -16,6 +16,7 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CIPHERS "HIGH:MEDIUM:!aNULL:!eNULL:!EXPORT:!LOW:@STRENGTH:@SECLEVEL=0"
 /*
@@ -64,7 +65,10 @@ static int load_authorities(SSL_CTX *ssl_ctx, const char *ca_file)
 
 static void print_error(const char *what, char *error, size_t error_size)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	/* The first of the queue is the cause; those behind it say who passed it on. */
+	unsigned long code = ERR_peek_error();
+	const char *reason = ERR_SYSTEM_ERROR(code) ? strerrordesc_np(ERR_GET_REASON(code))
+						    : ERR_reason_error_string(code);
 
 	snprintf(error, error_size, "%s: %s", what, reason != NULL ? reason : "out of memory");
 	ERR_clear_error();
