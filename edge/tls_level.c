@@ -1,6 +1,7 @@
 /* Names of TLS levels, versions and cipher grades. */
 #include "tls_level.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

@@ -2,7 +2,6 @@
 #ifndef TLS_LEVEL_H
 #define TLS_LEVEL_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum tls_level {

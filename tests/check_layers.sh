@@ -21,7 +21,7 @@ may() {
 		*)
 			[ -e "$folder/$target" ] || complain "$file includes $target, which is not in $folder/" ;;
 		esac
-	done < <(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$folder"/*.[ch])
+	done < <(grep -snE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$folder"/*.[ch])
 }
 
 # only_in HEADER-REGEX FILE-REGEX: files under the program folders that include HEADER must match FILE-REGEX.
