@@ -36,7 +36,7 @@ ALL_CPPFLAGS = -I. -DHAVE_CONFIG_H -include config.h -DPOSTERN_LIBEXECDIR='"$(LI
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
 
 # Each folder is an archive; a program is its main.o plus the archives it may use (doc/LAYERS in tests/check_layers.sh).
-FOLDERS := lib tunnel transport edge ctl
+FOLDERS := lib tunnel transport edge ctl milter
 folder_objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(1)/main.c,$(sort $(wildcard $(1)/*.c))))
 $(foreach f,$(FOLDERS),$(eval $(f)_ARCHIVE := $(BUILD)/$(f)/lib$(f).a))
 $(foreach f,$(FOLDERS),$(eval $(f)_OBJECTS := $(call folder_objects,$(f))))
@@ -46,6 +46,7 @@ tunnel_CFLAGS = $(SODIUM_CFLAGS)
 transport_CFLAGS =
 edge_CFLAGS = $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(IDN2_CFLAGS)
 ctl_CFLAGS = $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(ZLIB_CFLAGS)
+milter_CFLAGS = $(MILTER_CFLAGS) $(CDB_CFLAGS) $(IDN2_CFLAGS)
 
 # A program of its own in a subfolder: what the edge must not have in its process.
 sts_fetch_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard edge/sts_fetch/*.c)))
@@ -54,6 +55,11 @@ $(sts_fetch_OBJECTS): edge_CFLAGS = $(CURL_CFLAGS) $(OPENSSL_CFLAGS)
 transport_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
 edge_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(LDNS_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS) $(SODIUM_LIBS) $(CONFIG_LIBS)
 ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
+milter_LIBS = $(lib_ARCHIVE) $(MILTER_LIBS) $(CDB_LIBS) $(IDN2_LIBS) $(CONFIG_LIBS)
+
+# What a test may use.
+ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) \
+	$(MILTER_LIBS) $(CDB_LIBS)
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern
 
@@ -98,7 +104,7 @@ UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SOURCES)
 tests_CFLAGS = $(CMOCKA_CFLAGS) $(SODIUM_CFLAGS) $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(CONFIG_CFLAGS)
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ALL_ARCHIVES_AND_LIBS) $(CMOCKA_LIBS)
 $(BUILD)/tests/unit/test_sts_fetch: $(BUILD)/edge/sts_fetch/confinement.o
 unit-programs: $(UNIT_PROGRAMS)
 .SECONDARY:
@@ -134,7 +140,7 @@ tls-compare: all
 TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_ARCHIVES_AND_LIBS)
 tool-programs: $(TOOL_PROGRAMS)
 
 # Fuzz targets: tests/fuzz/fuzz_NAME.c, with clang's libFuzzer, in a build of their own.
@@ -144,7 +150,7 @@ fuzz-programs:
 		$(addprefix build/fuzz/tests/fuzz/,$(FUZZ_NAMES))
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(ctl_ARCHIVE) $(transport_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(ALL_ARCHIVES_AND_LIBS)
 
 # ---- installation ----
 
