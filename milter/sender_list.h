@@ -11,8 +11,9 @@
  *	      / "<>"			; the null reverse-path, whatever null_sender_classes says
  *	      / "*"
  *
- * default= is an item "from:" too. Without prefix an item holds for the envelope and for From. Once there is an item with a prefix,
- * nothing changes for the others: the prefix only narrows its own item.
+ * Without prefix an item holds for the envelope and for From. Once there is an item with a prefix,
+ * nothing changes for the others: the prefix only narrows its own item. default= is an item "from:"
+ * too.
  */
 #ifndef SENDER_LIST_H
 #define SENDER_LIST_H
