@@ -57,18 +57,19 @@ static void answer_show(struct control *control, struct answer *answer)
 
 static void answer_reset(struct control *control, struct answer *answer, const char *who)
 {
-	char reason[300];
+	char reason[300], printable[CONTROL_LINE_MAX];
 	long count = rate_limits_reset(control->limits, who, reason, sizeof(reason));
 
 	if (count < 0) {
-		fprintf(answer->out, "error %s\n", reason);
+		fprintf(answer->out, "error %s\n", log_printable(printable, sizeof(printable), reason, strlen(reason)));
 		return;
 	}
-	log_info("limits of %s were reset: %ld", who, count);
+	log_printable(printable, sizeof(printable), who, strlen(who));
+	log_info("limits of %s were reset: %ld", printable, count);
 	if (count == 0)
-		fprintf(answer->out, "%s: nothing was used up\nok 1\n", who);
+		fprintf(answer->out, "%s: nothing was used up\nok 1\n", printable);
 	else
-		fprintf(answer->out, "%s: %ld %s again\nok 1\n", who, count, count == 1 ? "limit is full" : "limits are full");
+		fprintf(answer->out, "%s: %ld limits start afresh\nok 1\n", printable, count);
 }
 
 static void answer_request(struct control *control, struct answer *answer, const char *line, size_t length)
@@ -118,8 +119,11 @@ static void *run(void *argument)
 	for (;;) {
 		int fd;
 
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			log_panic("poll: %m");
+		if (poll(fds, 2, -1) < 0) {
+			if (errno != EINTR)
+				log_panic("poll: %m");
+			continue;
+		}
 		if (fds[0].revents != 0)
 			return NULL;
 		fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC);

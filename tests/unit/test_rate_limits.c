@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "captured_log.h"
+#include "lib/log.h"
 #include "limits_fixture.h"
 #include "milter/rate_limits.h"
 #include "milter/rate_state.h"
@@ -698,5 +699,6 @@ int main(void)
 		TEST(test_threads),
 	};
 
+	log_open("test", LOG_TARGET_STDERR, LOG_LEVEL_WARNING);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
