@@ -306,6 +306,7 @@ static const struct {
 	{ "192.0.2.1/24 @example.com", NULL, ":2: \"192.0.2.1/24\" is an address inside a network; write 192.0.2.0/24" },
 	{ "2001:db8::1/32 @example.com", NULL, "write 2001:db8::/32 for the network" },
 	{ "0.0.0.1/0 @example.com", NULL, "write 0.0.0.0/0 for the network" },
+	{ "::ffff:0.0.0.0/95 @example.com", NULL, "write ::fffe:0:0/95 for the network" },
 	{ "192.0.2.0/33 @example.com", NULL, "write a number from 0 to 32" },
 	{ "2001:db8::/129 @example.com", NULL, "write a number from 0 to 128" },
 	{ "192.0.2.0/ @example.com", NULL, "write a number from 0 to 32" },
