@@ -322,8 +322,9 @@ static const struct {
 	{ "client:192.0.2.1 @example.com", NULL, "without \"client:\"" },
 	{ "* @example.com", NULL, "write login:* for every login" },
 	{ ".example.com @example.com", NULL, "write the logins of each domain as @sub.example.com" },
-	{ "@ @example.com", NULL, "has no domain after \"@\"" },
-	{ "@a@b.example @example.com", NULL, "has no domain after \"@\"" },
+	{ "@ @example.com", NULL, "is no domain with \"@\" (" },
+	{ "@a@b.example @example.com", NULL, "is no domain with \"@\" (" },
+	{ "@M\xc3\x9cnchen.example self", NULL, "write the logins of a domain as @example.com" },
 	{ "login: @example.com", NULL, "is no login" },
 	{ "a\xff @example.com", NULL, "\"a?\" is no login" },
 };
