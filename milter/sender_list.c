@@ -141,14 +141,17 @@ static int fold(struct parser *parser, struct sender_address *address, const cha
 /* Through an address with that domain, so that there is one idea of what a domain is. */
 static int parse_domain(struct parser *parser, enum item_kind kind, unsigned uses, const char *domain)
 {
+	static const char remedy[] = "write a domain as @example.com, its subdomains as .example.com";
 	struct sender_address address;
 	char text[WORD_MAX + 2];
 
 	snprintf(text, sizeof(text), "x@%s", domain);
 	if (strchr(domain, '@') != NULL)
 		return fail(parser, "is neither an address nor a domain", "write local@example.com or @example.com");
-	if (fold(parser, &address, text, "write a domain as @example.com, its subdomains as .example.com") != 0)
+	if (fold(parser, &address, text, remedy) != 0)
 		return -1;
+	if (kind == ITEM_SUBDOMAINS && address.domain[0] == '[')
+		return fail(parser, "has no subdomains", remedy);
 	return add_item(parser, kind, uses, address.domain);
 }
 
