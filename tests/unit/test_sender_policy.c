@@ -211,6 +211,8 @@ static void test_from_domain(void **state)
 		{ ALICE, "from_domain = \"reject\";", E, "From: x@alice.example, " E "\nSender: " E "\n", "from_domain reject", NULL },
 		{ ALICE, "from_domain = \"reject\"; null_sender = \"off\";", "", F, "", NULL },
 		{ ALICE, "from_domain = \"reject\";", NULL, F, "", NULL },
+		{ ALICE " default=\"ab\"@alice.example", "from_missing = \"repair\";", E, "To: x\n", "from_missing repair",
+		  "To: x\nFrom: <\"ab\"@alice.example>\n" },
 	};
 
 	(void)state;
@@ -228,6 +230,9 @@ static void test_display_name(void **state)
 		{ ALICE, "display_name = \"repair\";", E,
 		  "From: A: Alice <" E ">, \"ceo@bank.example\" <shop@example.com>;\nSender: " E "\n", "display_name repair",
 		  "From: " E ",\n shop@example.com\nSender: " E "\n" },
+		/* what needs brackets keeps them */
+		{ ALICE, "display_name = \"repair\";", E, "From: \"ceo@bank.example\" <\"ab\"@alice.example>\n",
+		  "display_name repair", "From: <\"ab\"@alice.example>\n" },
 		/* the default address takes the name with it */
 		{ WITH_DEFAULT, "display_name = \"repair\"; from_address = \"repair\";", E,
 		  "From: \"ceo@bank.example\" <bob@example.com>\n", "from_address repair", F },
