@@ -35,22 +35,33 @@ static int unfold(struct buffer *out, const char *value)
 	return 0;
 }
 
-size_t subject_length(const char *value)
+/* Of text that is not empty. */
+static size_t count_decoded(const struct buffer *text)
 {
-	struct buffer text, decoded;
+	const char *raw = (const char *)buffer_data(text);
 	bool is_broken = true;
+	struct buffer decoded;
 	size_t characters;
 
-	buffer_init(&text, strlen(value));
-	buffer_init(&decoded, 2 * strlen(value) + 16);
-	if (unfold(&text, value) < 0)
-		characters = strlen(value);
-	else if (encoded_word_decode(&decoded, (const char *)buffer_data(&text), buffer_length(&text), &is_broken) < 0 ||
-		 is_broken)
-		characters = count_characters((const char *)buffer_data(&text), buffer_length(&text));
+	buffer_init(&decoded, 2 * buffer_length(text) + 16);
+	if (encoded_word_decode(&decoded, raw, buffer_length(text), &is_broken) < 0 || is_broken)
+		characters = count_characters(raw, buffer_length(text));
 	else
 		characters = count_characters((const char *)buffer_data(&decoded), buffer_length(&decoded));
-	buffer_wipe(&text);
 	buffer_wipe(&decoded);
+	return characters;
+}
+
+size_t subject_length(const char *value)
+{
+	size_t characters = 0;
+	struct buffer text;
+
+	buffer_init(&text, strlen(value));
+	if (unfold(&text, value) < 0)
+		characters = strlen(value);
+	else if (buffer_length(&text) > 0)
+		characters = count_decoded(&text);
+	buffer_wipe(&text);
 	return characters;
 }
