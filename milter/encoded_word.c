@@ -241,9 +241,13 @@ static int put_words(struct buffer *out, const char **at, const char *end, bool 
 
 static bool has_word_inside(const struct buffer *out, size_t from)
 {
-	const char *text = (const char *)buffer_data(out) + from, *end = text + buffer_length(out) - from;
+	size_t length = buffer_length(out) - from;
+	const char *text;
 
-	return buffer_length(out) > from && find_start(text, end) != end;
+	if (length == 0)	/* there may be no memory yet that `text` could point into */
+		return false;
+	text = (const char *)buffer_data(out) + from;
+	return find_start(text, text + length) != text + length;
 }
 
 int encoded_word_decode(struct buffer *out, const char *text, size_t length, bool *is_broken)
