@@ -52,7 +52,8 @@ static bool check_from_address(const struct sender_case *sender, const struct se
 	if (forbidden != NULL)
 		sender_case_print_forbidden(sender, "From", forbidden->text, text, sizeof(text));
 	else
-		snprintf(text, sizeof(text), "%.80s may not send without an address in From that can be read", sender->who);
+		snprintf(text, sizeof(text), "%.80s may not send without an address in From that can be read",
+			 sender->who);
 	snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", but);
 	sender_case_tell(sender, RULE_FROM_ADDRESS, action, text);
 	return action == RULE_REPAIR;

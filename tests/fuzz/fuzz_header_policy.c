@@ -37,7 +37,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 			 rule_allows_action((enum rule)rule, RULE_REPAIR) ? "repair" : "reject");
 	fixture_conf(&conf, text);
 	for (int i = 0; i < 2; i++) {
-		entries[i].list = sender_list_parse(i == 0 ? LIST " default=alice@example.com" : LIST, NULL, reason, sizeof(reason));
+		entries[i].list = sender_list_parse(i == 0 ? LIST " default=alice@example.com" : LIST, NULL, reason,
+						    sizeof(reason));
 		require(entries[i].list != NULL);
 		strcpy(entries[i].who, "login:alice");
 	}
@@ -46,7 +47,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void check(struct findings *findings, const struct senders_entry *entry, const struct message *message)
 {
-	static const struct header_policy_facts facts = { .now = 1763715306, .unique = "1.2", .from_domain = "example.com" };
+	static const struct header_policy_facts facts = { .now = 1763715306,
+							  .unique = "1.2",
+							  .from_domain = "example.com" };
 
 	memset(findings, 0, sizeof(*findings));
 	sender_policy_envelope(findings, &conf, entry, NULL, message);
@@ -75,17 +78,19 @@ static void check_texts(const struct findings *findings)
 }
 
 /* Nobody else's address is in From when no rule said so. */
-static void check_accepted(const struct findings *findings, const struct senders_entry *entry, const struct message *message)
+static void check_accepted(const struct findings *findings, const struct senders_entry *entry,
+			   const struct message *message)
 {
 	const struct header_field *from = message_field(message, "From", 1);
 	struct address_list list;
 	char reason[300];
 
-	if (message->is_header_too_large || has_rule(findings, RULE_FROM_SYNTAX) || has_rule(findings, RULE_FROM_ADDRESS) ||
-	    has_rule(findings, RULE_FROM_MISSING))
+	if (message->is_header_too_large || has_rule(findings, RULE_FROM_SYNTAX) ||
+	    has_rule(findings, RULE_FROM_ADDRESS) || has_rule(findings, RULE_FROM_MISSING))
 		return;
 	require(from != NULL);
-	require(address_list_parse(&list, from->value, strlen(from->value), message->is_smtputf8, reason, sizeof(reason)) == 0);
+	require(address_list_parse(&list, from->value, strlen(from->value), message->is_smtputf8, reason,
+				   sizeof(reason)) == 0);
 	require(list.count > 0);
 	for (size_t i = 0; i < list.count; i++)
 		require(sender_list_allows(entry->list, SENDER_IN_FROM, &list.items[i].address, NULL));

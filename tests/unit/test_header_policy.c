@@ -17,7 +17,9 @@
 #define STRICT "profile = \"strict\"; authserv_id = \"mail.example.com\";\n"
 #define STANDARD "authserv_id = \"mail.example.com\";\n"
 
-static const struct header_policy_facts facts = { .now = 1763715306, .unique = "20251121.1", .from_domain = "from.example" };
+static const struct header_policy_facts facts = { .now = 1763715306,
+						  .unique = "20251121.1",
+						  .from_domain = "from.example" };
 
 static void check(struct findings *findings, const char *conf_text, const struct message *message)
 {
@@ -175,8 +177,10 @@ static void test_repair(void **state)
 		{ STANDARD "bcc = \"tempfail\";", GOOD "Bcc: x\n", GOOD "Bcc: x\n", "bcc tempfail" },
 		{ STANDARD, "Return-Path: <x@y>\n" GOOD "Return-Path: <z@y>\n", GOOD, "return_path repair" },
 		{ STANDARD,
-		  "Authentication-Results: mail.example.com; spf=pass\nAuthentication-Results: other.example; spf=pass\n"
-		  "Authentication-Results: (c) \"MAIL.example.com\" 1; dkim=pass\n" GOOD "Authentication-Results: mail.example.com\n",
+		  "Authentication-Results: mail.example.com; spf=pass\nAuthentication-Results: other.example; "
+		  "spf=pass\n"
+		  "Authentication-Results: (c) \"MAIL.example.com\" 1; dkim=pass\n" GOOD
+		  "Authentication-Results: mail.example.com\n",
 		  "Authentication-Results: other.example; spf=pass\n" GOOD, "authentication_results repair" },
 		{ STANDARD, GOOD "X-Originating-IP: [192.0.2.1]\nX-PHP-Script: a\nx-originating-ip: b\n", GOOD,
 		  "originating_ip repair" },
@@ -317,6 +321,7 @@ static void test_authentication_results(void **state)
 		{ "other.example; none", false },
 		{ "other.example 1; none", false },
 		{ "other.example (mail.example.com); none", false },
+		{ "(a (b) c) other.example; none", false },
 		{ "xmail.example.com; none", false },
 		{ "mail.example.com.other; none", false },
 		{ "\"other.example\"", false },

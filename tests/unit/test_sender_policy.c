@@ -154,9 +154,9 @@ static void test_from(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
 		check_fields(ALICE, "", "alice@example.com", rows[i].text, rows[i].rules,
-			     strncmp(rows[i].text, "X: y\nFrom :", 11) == 0 ? "X: y\nFrom: bob@example.com\n" :
-			     strncmp(rows[i].text, "From:\n", 6) == 0	    ? "From: \n Alice\n\t<alice@example.com>\n" :
-									      NULL);
+			     strncmp(rows[i].text, "X: y\nFrom :", 11) == 0 ? "X: y\nFrom: bob@example.com\n"
+			     : strncmp(rows[i].text, "From:\n", 6) == 0	    ? "From: \n Alice\n\t<alice@example.com>\n"
+									    : NULL);
 }
 
 struct row {
@@ -181,11 +181,13 @@ static void test_from_repair(void **state)
 		{ WITH_DEFAULT, "from_address = \"repair\";", E, "From: Bob <bob@example.com> (x)\nTo: x\n",
 		  "from_address repair", F "To: x\n" },
 		{ ALICE, "from_address = \"repair\";", E, "From: bob@example.com\n", "from_address reject", NULL },
-		{ ALICE, "from_address = \"repair\"; mode = \"log\";", E, "From: bob@example.com\n", "from_address log", NULL },
+		{ ALICE, "from_address = \"repair\"; mode = \"log\";", E, "From: bob@example.com\n", "from_address log",
+		  NULL },
 		{ WITH_DEFAULT, "from_address = \"repair\";", E, "From: a b c\n", "from_syntax reject", NULL },
 		/* a field that cannot be read is not passed over because its syntax is nobody's concern */
 		{ WITH_DEFAULT, "from_syntax = \"off\";", E, "From: a b c\n", "from_address reject", NULL },
-		{ WITH_DEFAULT, "from_syntax = \"log\";", E, "From: A:;\n", "from_syntax log; from_address reject", NULL },
+		{ WITH_DEFAULT, "from_syntax = \"log\";", E, "From: A:;\n", "from_syntax log; from_address reject",
+		  NULL },
 		{ WITH_DEFAULT, "from_syntax = \"log\"; from_address = \"repair\";", E, "From: a b c\n",
 		  "from_syntax log; from_address repair", F },
 		{ WITH_DEFAULT, "from_duplicate = \"log\"; from_address = \"repair\";", E,
@@ -208,11 +210,12 @@ static void test_from_domain(void **state)
 		{ ALICE, "from_domain = \"reject\";", E, F, "", NULL },
 		{ ALICE, "from_domain = \"reject\";", "alice@EXAMPLE.com", F, "", NULL },
 		{ ALICE, "from_domain = \"reject\";", E, "From: x@alice.example\n", "from_domain reject", NULL },
-		{ ALICE, "from_domain = \"reject\";", E, "From: x@alice.example, " E "\nSender: " E "\n", "from_domain reject", NULL },
+		{ ALICE, "from_domain = \"reject\";", E, "From: x@alice.example, " E "\nSender: " E "\n",
+		  "from_domain reject", NULL },
 		{ ALICE, "from_domain = \"reject\"; null_sender = \"off\";", "", F, "", NULL },
 		{ ALICE, "from_domain = \"reject\";", NULL, F, "", NULL },
-		{ ALICE " default=\"ab\"@alice.example", "from_missing = \"repair\";", E, "To: x\n", "from_missing repair",
-		  "To: x\nFrom: <\"ab\"@alice.example>\n" },
+		{ ALICE " default=\"ab\"@alice.example", "from_missing = \"repair\";", E, "To: x\n",
+		  "from_missing repair", "To: x\nFrom: <\"ab\"@alice.example>\n" },
 	};
 
 	(void)state;
@@ -223,16 +226,21 @@ static void test_display_name(void **state)
 {
 	static const struct row rows[] = {
 		{ ALICE, "", E, "From: \"ceo@bank.example\" <" E ">\n", "", NULL },
-		{ ALICE, "display_name = \"reject\";", E, "From: \"ceo@bank.example\" <" E ">\n", "display_name reject", NULL },
-		{ ALICE, "display_name = \"repair\";", E, "From: \"ceo@bank.example\" <" E ">\n", "display_name repair", F },
-		{ ALICE, "display_name = \"repair\";", E, "From: =?utf-8?q?ceo=40bank.example?= <" E ">\n", "display_name repair", F },
+		{ ALICE, "display_name = \"reject\";", E, "From: \"ceo@bank.example\" <" E ">\n", "display_name reject",
+		  NULL },
+		{ ALICE, "display_name = \"repair\";", E, "From: \"ceo@bank.example\" <" E ">\n", "display_name repair",
+		  F },
+		{ ALICE, "display_name = \"repair\";", E, "From: =?utf-8?q?ceo=40bank.example?= <" E ">\n",
+		  "display_name repair", F },
 		{ ALICE, "display_name = \"repair\";", E, "From: Alice <" E ">\n", "", NULL },
 		{ ALICE, "display_name = \"repair\";", E,
-		  "From: A: Alice <" E ">, \"ceo@bank.example\" <shop@example.com>;\nSender: " E "\n", "display_name repair",
-		  "From: " E ",\n shop@example.com\nSender: " E "\n" },
+		  "From: A: Alice <" E ">, \"ceo@bank.example\" <shop@example.com>;\nSender: " E "\n",
+		  "display_name repair", "From: " E ",\n shop@example.com\nSender: " E "\n" },
 		/* what needs brackets keeps them */
 		{ ALICE, "display_name = \"repair\";", E, "From: \"ceo@bank.example\" <\"ab\"@alice.example>\n",
 		  "display_name repair", "From: <\"ab\"@alice.example>\n" },
+		{ "*", "display_name = \"repair\";", E, "From: \"ceo@bank.example\" <bob@[192.0.2.1]>\n",
+		  "display_name repair", "From: <bob@[192.0.2.1]>\n" },
 		/* the default address takes the name with it */
 		{ WITH_DEFAULT, "display_name = \"repair\"; from_address = \"repair\";", E,
 		  "From: \"ceo@bank.example\" <bob@example.com>\n", "from_address repair", F },
@@ -253,13 +261,16 @@ static void test_other_fields(void **state)
 		{ ALICE, "", E, F "Sender: A: " E ";\n", "sender_address reject", NULL },
 		/* case 132: the second one counts too */
 		{ ALICE, "", E, F "Sender: " E "\nsender: bob@example.com\n", "sender_address reject", NULL },
-		{ ALICE, "sender_address = \"repair\";", E, "Sender: " E "\n" F "sender: bob@example.com\n", "sender_address repair", F },
+		{ ALICE, "sender_address = \"repair\";", E, "Sender: " E "\n" F "sender: bob@example.com\n",
+		  "sender_address repair", F },
 		{ ALICE, "sender_address = \"off\";", E, F "Sender: a b\n", "", NULL },
 		{ ALICE, "sender_address = \"repair\";", E, "From: " E ", shop@example.com\nSender: bob@example.com\n",
 		  "sender_address reject", NULL },
 		{ WITH_DEFAULT, "sender_address = \"repair\"; from_address = \"repair\";", E,
-		  "From: " E ", x@y.example\nSender: bob@example.com\n", "from_address repair; sender_address repair", F },
-		{ ALICE, "", E, F "Resent-From: " E "\nResent-Sender: " E "\nResent-From: shop@example.com\n", "", NULL },
+		  "From: " E ", x@y.example\nSender: bob@example.com\n", "from_address repair; sender_address repair",
+		  F },
+		{ ALICE, "", E, F "Resent-From: " E "\nResent-Sender: " E "\nResent-From: shop@example.com\n", "",
+		  NULL },
 		{ ALICE, "", E, F "Resent-From: " E "\nResent-From: bob@example.com\n", "resent_address reject", NULL },
 		{ ALICE, "", E, F "Resent-From: " E ", bob@example.com\n", "resent_address reject", NULL },
 		{ ALICE, "", E, F "Resent-From: " E ", shop@example.com\nResent-Sender: bob@example.com\n",
@@ -268,14 +279,17 @@ static void test_other_fields(void **state)
 		{ ALICE, "", E, F "Resent-From: a b\n", "resent_address reject", NULL },
 		{ ALICE, "", E, F "Reply-To: a b\nReply-To: bob@example.com\n", "", NULL },
 		{ ALICE, "reply_to_syntax = \"reject\";", E, F "Reply-To: a b\n", "reply_to_syntax reject", NULL },
-		{ ALICE, "reply_to_syntax = \"reject\";", E, F "Reply-To: bob@example.com, carol@example.com\n", "", NULL },
+		{ ALICE, "reply_to_syntax = \"reject\";", E, F "Reply-To: bob@example.com, carol@example.com\n", "",
+		  NULL },
 		{ ALICE, "reply_to_syntax = \"reject\";", E, F "Reply-To: nobody:;\n", "reply_to_syntax reject", NULL },
 		{ ALICE, "reply_to_syntax = \"repair\";", E, "Reply-To: a b\n" F "Reply-To: " E "\nReply-To: c d\n",
 		  "reply_to_syntax repair; reply_to_syntax repair", F "Reply-To: " E "\n" },
-		{ ALICE, "reply_to_address = \"repair\";", E, "Reply-To: bob@example.com\n" F "Reply-To: " E "\nReply-To: a b\n",
+		{ ALICE, "reply_to_address = \"repair\";", E,
+		  "Reply-To: bob@example.com\n" F "Reply-To: " E "\nReply-To: a b\n",
 		  "reply_to_address repair; reply_to_address repair", F "Reply-To: " E "\n" },
 		{ ALICE, "reply_to_syntax = \"repair\"; reply_to_address = \"repair\";", E,
-		  "Reply-To: bob@example.com\n" F "Reply-To: a b\n", "reply_to_syntax repair; reply_to_address repair", F },
+		  "Reply-To: bob@example.com\n" F "Reply-To: a b\n", "reply_to_syntax repair; reply_to_address repair",
+		  F },
 	};
 
 	(void)state;
@@ -298,7 +312,8 @@ static void test_null_sender(void **state)
 		{ ALICE, "", "", F "Auto-Submitted: auto-replied\n", "", NULL },
 		{ ALICE, "null_sender_classes = [\"auto-reply\"];", "", F BOUNCE, "null_sender reject", NULL },
 		{ ALICE, "null_sender_classes = [\"bounce\"];", "", F READ, "null_sender reject", NULL },
-		{ ALICE, "null_sender_classes = [\"bounce\"];", "", F "Auto-Submitted: auto-replied\n", "null_sender reject", NULL },
+		{ ALICE, "null_sender_classes = [\"bounce\"];", "", F "Auto-Submitted: auto-replied\n",
+		  "null_sender reject", NULL },
 		/* a bounce shows a sender like everything else */
 		{ ALICE, "", "", "From: bob@example.com\n" BOUNCE, "from_address reject", NULL },
 		/* twice says nothing for sure */
@@ -383,7 +398,8 @@ static void test_texts(void **state)
 	static const struct {
 		const char *list, *conf, *envelope, *text, *expected;
 	} rows[] = {
-		{ ALICE, "", E, "From: CEO@bank.example\n", "alice may not send as <ceo@bank.example> in From (rule from_address)" },
+		{ ALICE, "", E, "From: CEO@bank.example\n",
+		  "alice may not send as <ceo@bank.example> in From (rule from_address)" },
 		{ ALICE, "from_address = \"repair\";", E, "From: ceo@bank.example\n",
 		  "alice may not send as <ceo@bank.example> in From, and there is no default address to put there "
 		  "(rule from_address)" },
@@ -392,14 +408,16 @@ static void test_texts(void **state)
 		{ ALICE, "", E, "To: x\n", "there is no From field (rule from_missing)" },
 		{ ALICE, "", E, F F, "there is more than one From field (rule from_duplicate)" },
 		{ ALICE, "", E, "From: A:;\n", "there is no address in From (rule from_syntax)" },
-		{ ALICE, "", E, "From: " E "," E "\n", "From has several addresses, which need a Sender field (rule from_syntax)" },
+		{ ALICE, "", E, "From: " E "," E "\n",
+		  "From has several addresses, which need a Sender field (rule from_syntax)" },
 		{ ALICE, "", E, F "Sender: bob@example.com\n",
 		  "alice may not send as <bob@example.com> in Sender (rule sender_address)" },
 		{ ALICE, "", E, F "Sender: " E "," E "\n", "Sender must be one address (rule sender_address)" },
 		{ ALICE, "from_domain = \"reject\";", E, "From: x@alice.example\n",
 		  "From is not in the domain of the envelope sender <alice@example.com> (rule from_domain)" },
 		{ ALICE, "", "", F,
-		  "alice may not send from <> what is none of bounce, auto-reply, disposition-notification (rule null_sender)" },
+		  "alice may not send from <> what is none of bounce, auto-reply, disposition-notification (rule "
+		  "null_sender)" },
 	};
 
 	(void)state;
