@@ -31,7 +31,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	strcpy(text, "authserv_id = \"mail.example.com\"; subject_length_limit = 20;\n");
+	/* Reply-To and X-Mailer are fields that two rules want away. */
+	strcpy(text, "authserv_id = \"mail.example.com\"; subject_length_limit = 20;\n"
+		     "originating_ip_fields = [\"X-PHP-Script\", \"Reply-To\", \"X-Mailer\"];\n");
 	for (int rule = 0; rule < RULE_MESSAGE_SIZE; rule++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s = \"%s\";\n", rule_name((enum rule)rule),
 			 rule_allows_action((enum rule)rule, RULE_REPAIR) ? "repair" : "reject");
