@@ -131,8 +131,8 @@ static bool text_misleads(const struct address_list_item *item, const char *text
 	bool misleads = true;
 
 	buffer_init(&unquoted, strlen(text));
-	buffer_init(&decoded, 2 * strlen(text) + 16);
-	buffer_init(&folded, 2 * strlen(text) + 16);
+	buffer_init(&decoded, ENCODED_WORD_GROWTH * strlen(text));
+	buffer_init(&folded, ENCODED_WORD_GROWTH * strlen(text));
 	if (put_unquoted(&unquoted, text) != 0 ||
 	    encoded_word_decode(&decoded, (const char *)buffer_data(&unquoted), buffer_length(&unquoted), &fault) != 0)
 		blame(reason, size, "name that cannot be looked at: out of memory");

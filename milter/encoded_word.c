@@ -115,26 +115,27 @@ static int base64_value(char c)
 	return found != NULL ? (int)(found - digits) : -1;
 }
 
-/* What is no digit is skipped, as readers do, but marked. */
+/* What is no digit is skipped, and padding ends a group anywhere, as readers have it, but both are noted. */
 static int put_base64(struct buffer *octets, struct span text, enum encoded_word_fault *fault)
 {
 	uint32_t bits = 0;
-	size_t digits = 0, padding = 0;
+	size_t digits = 0;
+	bool is_padded = false;
 
 	for (size_t i = 0; i < text.length; i++) {
 		int value = base64_value(text.start[i]);
 
+		if (value < 0 ? text.start[i] != '=' : is_padded)
+			note(fault, ENCODED_WORD_UNDECODABLE);
 		if (value < 0) {
-			padding++;
-			if (text.start[i] != '=')
-				note(fault, ENCODED_WORD_UNDECODABLE);
+			is_padded |= text.start[i] == '=';
+			digits = is_padded ? 0 : digits;
 			continue;
 		}
-		if (padding > 0)
-			note(fault, ENCODED_WORD_UNDECODABLE);
 		bits = bits << 6 | (uint32_t)value;
-		if (digits++ % 4 != 0 && buffer_put_u8(octets, (uint8_t)(bits >> (6 - 2 * ((digits - 1) % 4)))) != 0)
+		if (digits % 4 != 0 && buffer_put_u8(octets, (uint8_t)(bits >> (6 - 2 * (digits % 4)))) != 0)
 			return -1;
+		digits++;
 	}
 	if (digits % 4 == 1)
 		note(fault, ENCODED_WORD_UNDECODABLE);

@@ -22,9 +22,11 @@ enum encoded_word_fault {
 
 /*
  * Appends `text` to `out` as UTF-8, every encoded word decoded; white space between two of them is
- * dropped (RFC 2047 6.2). Octets that are undecodable are appended as if they were ISO-8859-1, so
- * `out` grows to at most 2 * length. 0, or -1: no memory.
+ * dropped (RFC 2047 6.2). Octets that are undecodable are appended as if they were ISO-8859-1.
+ * `out` grows by at most ENCODED_WORD_GROWTH * length (Thai: one octet, three in UTF-8). 0, or -1: no
+ * memory.
  */
+#define ENCODED_WORD_GROWTH 4
 int encoded_word_decode(struct buffer *out, const char *text, size_t length, enum encoded_word_fault *fault);
 
 #endif

@@ -43,7 +43,7 @@ int visible_text_look_decoded(struct visible_text *seen, const char *text, size_
 	struct buffer decoded;
 	int result;
 
-	buffer_init(&decoded, 2 * length + 16);
+	buffer_init(&decoded, ENCODED_WORD_GROWTH * length);
 	result = encoded_word_decode(&decoded, text, length, &fault);
 	if (result == 0)
 		visible_text_look(seen, buffer_length(&decoded) > 0 ? (const char *)buffer_data(&decoded) : "",
