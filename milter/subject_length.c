@@ -39,12 +39,12 @@ static int unfold(struct buffer *out, const char *value)
 static size_t count_decoded(const struct buffer *text)
 {
 	const char *raw = (const char *)buffer_data(text);
-	bool is_broken = true;
+	enum encoded_word_fault fault;
 	struct buffer decoded;
 	size_t characters;
 
-	buffer_init(&decoded, 2 * buffer_length(text) + 16);
-	if (encoded_word_decode(&decoded, raw, buffer_length(text), &is_broken) < 0 || is_broken)
+	buffer_init(&decoded, ENCODED_WORD_GROWTH * buffer_length(text));
+	if (encoded_word_decode(&decoded, raw, buffer_length(text), &fault) < 0 || fault != ENCODED_WORD_FINE)
 		characters = count_characters(raw, buffer_length(text));
 	else
 		characters = count_characters((const char *)buffer_data(&decoded), buffer_length(&decoded));

@@ -55,12 +55,13 @@ options() {
 options postern-edge man/postern-edge.8
 options postern-sts-fetch man/postern-sts-fetch.8
 options postern-transport man/postern-transport.8
+options postern-milter man/postern-milter.8
 options postern man/postern.1
 
 # Every line of an example that is commented out must be good when it is not.
 example=$(mktemp)
 trap 'rm -f "$example"' EXIT
-for pair in edge:postern-edge postern:postern-transport; do
+for pair in edge:postern-edge postern:postern-transport milter:postern-milter; do
 	file=conf.examples/${pair%%:*}.conf
 	sed -E 's/^#([a-z0-9_]+ *=)/\1/' "$file" >"$example"
 	output=$("$build/${pair##*:}" -c "$example" --check 2>&1)

@@ -144,6 +144,8 @@ static void test_from(void **state)
 		{ "From: <bob@example.com> <alice@example.com>\n", "from_syntax reject" },
 		{ "X: y\nFrom : bob@example.com\n", "from_address reject" },
 		{ "From: m\xc3\xbcller@alice.example\n", "from_syntax reject" },
+		/* case 131 */
+		{ "From: =?utf-8?q?a=0D=0ABcc:_b?= <alice@example.com>\n", "from_syntax reject" },
 		/* case 134: an encoded word is a name, never an address */
 		{ "From: =?utf-8?q?ceo=40bank.example?= <alice@example.com>\n", "" },
 		{ "From: =?utf-8?q?alice=40example.com?=\n", "from_syntax reject" },
