@@ -262,14 +262,15 @@ static int put_words(struct buffer *out, const char **at, const char *end, enum 
 
 static bool has_word_inside(const struct buffer *out, size_t from)
 {
-	const char *text = (const char *)buffer_data(out) + from, *end = text + buffer_length(out) - from;
+	const char *text = (const char *)buffer_data(out);
+	size_t length = buffer_length(out);
 
-	return buffer_length(out) > from && find_start(text, end) != end;
+	return length > from && find_start(text + from, text + length) != text + length;
 }
 
 int encoded_word_decode(struct buffer *out, const char *text, size_t length, enum encoded_word_fault *fault)
 {
-	const char *at = text, *end = text + length;
+	const char *at = text, *end = length > 0 ? text + length : text;
 	size_t before = buffer_length(out);
 
 	*fault = ENCODED_WORD_FINE;
