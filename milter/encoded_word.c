@@ -60,13 +60,16 @@ static bool is_same_span(struct span a, struct span b)
 	return a.length == b.length && memcmp(a.start, b.start, a.length) == 0;
 }
 
-/* The encoded word at `at`, which begins with "=?". */
+/*
+ * The encoded word at `at`, which begins with "=?". `end` is behind the last "?=" there is, so that a
+ * text full of beginnings is not searched to its end again and again.
+ */
 static bool read_word(struct word *word, const char *at, const char *end)
 {
 	const char *question, *star;
 
 	at += 2;
-	question = memchr(at, '?', (size_t)(end - at));
+	question = at < end ? memchr(at, '?', (size_t)(end - at)) : NULL;
 	if (question == NULL || end - question < 5 || question[2] != '?' ||
 	    strchr("qQbB", question[1]) == NULL || question[1] == '\0')
 		return false;
@@ -232,6 +235,14 @@ static const char *find_start(const char *at, const char *end)
 	return end;
 }
 
+static const char *behind_last_word(const char *start, const char *end)
+{
+	for (; end - start >= 2; end--)
+		if (end[-2] == '?' && end[-1] == '=')
+			return end;
+	return start;
+}
+
 /* Encoded words from *at on, as long as only white space is between them; *at moves behind them. */
 static int put_words(struct buffer *out, const char **at, const char *end, enum encoded_word_fault *fault)
 {
@@ -240,7 +251,7 @@ static int put_words(struct buffer *out, const char **at, const char *end, enum 
 	struct word word;
 	int result = 0;
 
-	buffer_init(&octets, (size_t)(end - *at));
+	buffer_init(&octets, end > *at ? (size_t)(end - *at) : 0);
 	for (const char *next = *at; result == 0 && end - next >= 2 && next[0] == '=' && next[1] == '?' &&
 				     read_word(&word, next, end);
 	     next = skip_space(*at, end)) {
@@ -262,18 +273,16 @@ static int put_words(struct buffer *out, const char **at, const char *end, enum 
 
 static bool has_word_inside(const struct buffer *out, size_t from)
 {
-	size_t length = buffer_length(out) - from;
-	const char *text;
+	const char *text = (const char *)buffer_data(out);
+	size_t length = buffer_length(out);
 
-	if (length == 0)	/* there may be no memory yet that `text` could point into */
-		return false;
-	text = (const char *)buffer_data(out) + from;
-	return find_start(text, text + length) != text + length;
+	return length > from && find_start(text + from, text + length) != text + length;
 }
 
 int encoded_word_decode(struct buffer *out, const char *text, size_t length, enum encoded_word_fault *fault)
 {
-	const char *at = text, *end = text + length;
+	const char *at = text, *end = length > 0 ? text + length : text;
+	const char *last = behind_last_word(text, end);
 	size_t before = buffer_length(out);
 
 	*fault = ENCODED_WORD_FINE;
@@ -282,7 +291,7 @@ int encoded_word_decode(struct buffer *out, const char *text, size_t length, enu
 
 		if (start > at && buffer_put(out, at, (size_t)(start - at)) != 0)
 			return -1;
-		if (start < end && put_words(out, &behind, end, fault) != 0)
+		if (start < end && put_words(out, &behind, last, fault) != 0)
 			return -1;
 		if (behind == start && start < end) {	/* no encoded word, though it begins like one */
 			if (buffer_put(out, start, 2) != 0)

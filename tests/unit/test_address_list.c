@@ -216,7 +216,7 @@ static void test_items(void **state)
 	address_list_wipe(&list);
 }
 
-/* Bounds: the number of addresses; depth and length cost no stack. */
+/* Bounds: the number of addresses; depth costs no stack, and a megabyte no more than a moment. */
 static void test_bounds(void **state)
 {
 	size_t size = 1 << 20;
@@ -238,6 +238,12 @@ static void test_bounds(void **state)
 	memset(value, '<', size);
 	check_refused(value, size, false, "\"<\" without \">\"");
 	memset(value, 'a', size);
+	check_refused(value, size, false, "name without an address, or address without a domain");
+	for (size_t i = 0; i + 8 <= size; i += 8)
+		memcpy(value + i, "=?a?q?x ", 8);
+	check_refused(value, size, false, "malformed encoded word");
+	for (size_t i = 0; i + 8 <= size; i += 8)
+		memcpy(value + i, "=?a?q?" "?=", 8);
 	check_refused(value, size, false, "name without an address, or address without a domain");
 	free(value);
 }
