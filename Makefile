@@ -162,7 +162,8 @@ MAN5 := $(wildcard man/*.5)
 MAN7 := $(wildcard man/*.7)
 MAN8 := $(wildcard man/*.8)
 UNITS := $(notdir $(wildcard conf.examples/systemd/*.service))
-EXAMPLES := $(wildcard conf.examples/*.* conf.examples/edges conf.examples/routes conf.examples/authorized_clients conf.examples/tls_policy conf.examples/limits)
+EXAMPLES := $(wildcard conf.examples/*.* conf.examples/edges conf.examples/routes conf.examples/authorized_clients conf.examples/tls_policy \
+	conf.examples/senders conf.examples/limits)
 
 install: all
 	@$(MAKE) --no-print-directory install-files

@@ -124,6 +124,30 @@ static void test_settings(void **state)
 	}
 }
 
+/* The table of defaults and replies in the manual page; tests run in the project's folder. */
+static void test_manual(void **state)
+{
+	FILE *page = fopen("man/postern-milter.conf.5", "r");
+	char line[500], expected[300];
+	int found = 0;
+
+	(void)state;
+	if (page == NULL)
+		skip();
+	while (fgets(line, sizeof(line), page) != NULL)
+		for (int rule = 0; rule < RULE_COUNT; rule++) {
+			struct rule_reply reply = rule_reply((enum rule)rule, RULE_REJECT);
+
+			snprintf(expected, sizeof(expected), ".It Li %s Ta %s Ta %s Ta %s Ta %s %s\n", rule_name((enum rule)rule),
+				 rule_action_name(rule_default((enum rule)rule, PROFILE_STANDARD)),
+				 rule_action_name(rule_default((enum rule)rule, PROFILE_STRICT)),
+				 rule_action_name(rule_default((enum rule)rule, PROFILE_OFF)), reply.code, reply.status);
+			found += has_setting((enum rule)rule) && strcmp(line, expected) == 0;
+		}
+	fclose(page);
+	assert_int_equal(found, RULE_MESSAGE_SIZE);
+}
+
 static void test_action(void **state)
 {
 	static const struct {
@@ -160,6 +184,7 @@ int main(void)
 		cmocka_unit_test(test_some_defaults),
 		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_action),
 	};
 

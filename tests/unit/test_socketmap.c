@@ -181,6 +181,7 @@ static void test_longest_value(void **state)
 	assert_int_equal(find(fixture, "alice"), SOCKETMAP_FOUND);
 	assert_int_equal(strlen(fixture->value), SOCKETMAP_VALUE_MAX);
 	free(fixture->value);
+	socketmap_server_say(&fixture->server, "", 0, SERVER_STAYS);
 	free(answer);
 }
 
