@@ -136,8 +136,8 @@ const struct command command_limits = {
 	.name = "limits",
 	.arguments = "[--config FILE] [--milter PATH] [show | reset WHO]",
 	.summary = "who has used up how much of the limits",
-	.help = "Asks the running postern-milter which of its limits (postern-limits(5)) are not full, or fills those of\n"
-		"WHO: login:NAME, client:ADDRESS, domain:NAME, local, or * for all.\n\n" COMMON_HELP,
+	.help = "Asks the running postern-milter which of its limits (postern-limits(5)) are not full, or fills\n"
+		"those of WHO: login:NAME, client:ADDRESS, domain:NAME, local, or * for all.\n\n" COMMON_HELP,
 	.run = run_limits,
 };
 
@@ -145,8 +145,9 @@ const struct command command_senders_check = {
 	.name = "senders-check",
 	.arguments = "[--config FILE] [--milter PATH] LOGIN ADDRESS",
 	.summary = "may this login send as this address?",
-	.help = "Says what postern-milter would do with ADDRESS as envelope sender and in From, and which line of senders\n"
-		"decides. LOGIN may be any key of postern-senders(5): a client's address, a fingerprint, local.\n\n" COMMON_HELP,
+	.help = "Says what postern-milter would do with ADDRESS as envelope sender and in From, and which line of\n"
+		"senders decides. LOGIN may be any key of postern-senders(5): a client's address, a\n"
+		"fingerprint, local.\n\n" COMMON_HELP,
 	.run = run_senders_check,
 };
 

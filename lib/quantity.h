@@ -22,7 +22,7 @@ enum quantity_result {
 
 /* *number_out is set only if the result is QUANTITY_OK. */
 enum quantity_result quantity_parse(enum quantity quantity, const char *text, int64_t *number_out);
-/* With the largest unit that divides it: "64k", "15m". 32 bytes are always enough. Returns out. */
+/* With the largest unit that divides it: "64K", "15m". 32 bytes are always enough. Returns out. */
 char *quantity_print(enum quantity quantity, char *out, size_t size, int64_t number);
 
 #endif

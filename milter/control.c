@@ -84,7 +84,8 @@ static void answer_request(struct control *control, struct answer *answer, const
 	else if (strncmp(line, reset, sizeof(reset) - 1) == 0)
 		answer_reset(control, answer, line + sizeof(reset) - 1);
 	else
-		fprintf(answer->out, "error unknown request \"%s\"\n", log_printable(printable, sizeof(printable), line, length));
+		fprintf(answer->out, "error unknown request \"%s\"\n",
+			log_printable(printable, sizeof(printable), line, length));
 }
 
 static void serve(struct control *control, int fd)
@@ -114,7 +115,8 @@ static void serve(struct control *control, int fd)
 static void *run(void *argument)
 {
 	struct control *control = argument;
-	struct pollfd fds[2] = { { .fd = control->stop_fd, .events = POLLIN }, { .fd = control->listen_fd, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = control->stop_fd, .events = POLLIN },
+				 { .fd = control->listen_fd, .events = POLLIN } };
 
 	for (;;) {
 		int fd;

@@ -37,7 +37,8 @@ static int judge_last(const char *last, int64_t lines, FILE *err)
 
 	if (strncmp(last, "error ", 6) == 0)
 		return fail(err, EX_DATAERR, "%s", last + 6);
-	if (strncmp(last, "ok ", 3) == 0 && quantity_parse(QUANTITY_PLAIN, last + 3, &expected) == QUANTITY_OK && expected == lines)
+	if (strncmp(last, "ok ", 3) == 0 && quantity_parse(QUANTITY_PLAIN, last + 3, &expected) == QUANTITY_OK &&
+	    expected == lines)
 		return EX_OK;
 	return fail(err, EX_TEMPFAIL, "the answer broke off; try again");
 }
@@ -54,7 +55,8 @@ static int copy_answer(struct stream *stream, struct deadline deadline, FILE *ou
 		strcpy(last, line);
 	}
 	if (result == STREAM_TIMEOUT)
-		return fail(err, EX_TEMPFAIL, "no answer within %d s; is the milter stuck? See its log", PATIENCE_MS / 1000);
+		return fail(err, EX_TEMPFAIL, "no answer within %d s; is the milter stuck? See its log",
+			    PATIENCE_MS / 1000);
 	return judge_last(last, lines, err);
 }
 
@@ -74,7 +76,8 @@ int control_client_ask(const char *endpoint_text, const char *request, FILE *out
 	fd = endpoint_connect(&endpoint, deadline, error, sizeof(error));
 	if (fd < 0)
 		return fail(err, EX_UNAVAILABLE,
-			    "%s; is postern-milter running (systemctl status postern-milter), and are you root?", error);
+			    "%s; is postern-milter running (systemctl status postern-milter), and are you root?",
+			    error);
 	stream_init(&stream, fd, fd);
 	/* A milter that ends at this moment is told by the answer that does not come. */
 	stream_write_full(&stream, line, (size_t)length, deadline);

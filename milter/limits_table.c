@@ -68,7 +68,8 @@ static int find_double(const struct limits_table *table, char *reason, size_t re
 	return 0;
 }
 
-static int take_lines(struct limits_table *table, const struct table *text, char *reason, size_t reason_size, size_t *number)
+static int take_lines(struct limits_table *table, const struct table *text, char *reason, size_t reason_size,
+		      size_t *number)
 {
 	for (size_t i = 0; i < text->count; i++) {
 		*number = text->lines[i].line;
@@ -169,7 +170,8 @@ static const struct entry *find_network(const struct limits_table *table, struct
 	return NULL;
 }
 
-static const struct entry *find_client(const struct limits_table *table, const struct client *client, struct rate_key *owner)
+static const struct entry *find_client(const struct limits_table *table, const struct client *client,
+				       struct rate_key *owner)
 {
 	struct rate_network network;
 	const struct entry *found;

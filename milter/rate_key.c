@@ -124,7 +124,8 @@ static int parse_network(struct rate_network *network, const char *text)
 	return 0;
 }
 
-static int parse_client(struct rate_key *key, struct rate_network *network, const char *text, char *reason, size_t reason_size)
+static int parse_client(struct rate_key *key, struct rate_network *network, const char *text, char *reason,
+			size_t reason_size)
 {
 	if (strcmp(text, "*") == 0) {
 		set_text(key, "client:", text);
@@ -132,7 +133,8 @@ static int parse_client(struct rate_key *key, struct rate_network *network, cons
 	}
 	if (parse_network(network, text) < 0) {
 		network->family = AF_UNSPEC;
-		snprintf(reason, reason_size, "\"client:%.100s\" is neither an address, a network as 192.0.2.0/24 nor \"*\"", text);
+		snprintf(reason, reason_size,
+			 "\"client:%.100s\" is neither an address, a network as 192.0.2.0/24 nor \"*\"", text);
 		return -1;
 	}
 	rate_key_of_network(key, network);
@@ -148,7 +150,8 @@ static int parse_domain(struct rate_key *key, const char *text, char *reason, si
 
 	for (size_t i = 0; i < length && strcmp(text, "*") != 0; i++) {
 		if ((unsigned char)text[i] > '~') {
-			snprintf(reason, reason_size, "\"domain:...\": a name beyond ASCII is written as A-labels, as xn--mnchen-3ya.example");
+			snprintf(reason, reason_size,
+				 "\"domain:...\": beyond ASCII write A-labels, as xn--mnchen-3ya.example");
 			return -1;
 		}
 		if (!ascii_is_alnum(text[i]) && strchr("-_.[]:", text[i]) == NULL)
@@ -165,7 +168,8 @@ static int parse_domain(struct rate_key *key, const char *text, char *reason, si
 static int parse_login(struct rate_key *key, const char *text, char *reason, size_t reason_size)
 {
 	if (text[0] == '\0' || strlen(text) > CLIENT_LOGIN_MAX) {
-		snprintf(reason, reason_size, "\"login:\" is followed by a name of 1 to %d bytes, or by \"*\"", CLIENT_LOGIN_MAX);
+		snprintf(reason, reason_size, "\"login:\" is followed by a name of 1 to %d bytes, or by \"*\"",
+			 CLIENT_LOGIN_MAX);
 		return -1;
 	}
 	rate_key_of_login(key, text);
@@ -180,7 +184,8 @@ static const char *after(const char *text, const char *prefix)
 	return strlen(text) >= length && ascii_is_word(text, length, prefix) ? text + length : NULL;
 }
 
-int rate_key_parse(struct rate_key *key, struct rate_network *network, const char *text, char *reason, size_t reason_size)
+int rate_key_parse(struct rate_key *key, struct rate_network *network, const char *text, char *reason,
+		   size_t reason_size)
 {
 	const char *name;
 

@@ -32,7 +32,8 @@ struct rate_network {
  * What stands in a table or in a command. 0, or -1 with a reason that quotes it. `network`: filled
  * in if it is a "client:" but not "*", otherwise its family is AF_UNSPEC.
  */
-int rate_key_parse(struct rate_key *key, struct rate_network *network, const char *text, char *reason, size_t reason_size);
+int rate_key_parse(struct rate_key *key, struct rate_network *network, const char *text, char *reason,
+		   size_t reason_size);
 
 void rate_key_of_login(struct rate_key *key, const char *login);
 void rate_key_of_domain(struct rate_key *key, const char *domain);

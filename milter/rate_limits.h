@@ -65,7 +65,8 @@ enum rate_verdict rate_limits_message(struct rate_limits *limits, const struct r
 enum rate_verdict rate_limits_recipient(struct rate_limits *limits, const struct rate_subject *subject, char *reason,
 					size_t reason_size);
 /* The smallest size= that applies, or 0. `where` (PATH:LINE) is filled in if it is not 0. */
-uint64_t rate_limits_size(struct rate_limits *limits, const struct rate_subject *subject, char *where, size_t where_size);
+uint64_t rate_limits_size(struct rate_limits *limits, const struct rate_subject *subject, char *where,
+			  size_t where_size);
 /* Does any line have size=? Only then is the content asked for. */
 int rate_limits_has_sizes(struct rate_limits *limits);
 

@@ -30,7 +30,8 @@ struct counted {
 };
 
 static const struct counted counted_messages = { LIMIT_MESSAGES, LIMIT_MESSAGES_MAX, "may send", "messages" };
-static const struct counted counted_recipients = { LIMIT_RECIPIENTS, LIMIT_RECIPIENTS_MAX, "may send to", "recipients" };
+static const struct counted counted_recipients = { LIMIT_RECIPIENTS, LIMIT_RECIPIENTS_MAX, "may send to",
+						   "recipients" };
 
 void rate_limits_print_wait(char *out, size_t size, int64_t wait_ms)
 {
@@ -54,16 +55,17 @@ static void explain(const struct asked *asked, const struct counted *counted, ch
 	quantity_print(QUANTITY_DURATION, duration, sizeof(duration), rate.duration_ms);
 	rate_limits_print_wait(wait, sizeof(wait), token_bucket_wait_ms(asked->bucket));
 	if (asked->is_hard)
-		snprintf(reason, reason_size, "%s tried more than %" PRId64 " %s in %s, refused ones counted; wait for %s", owner,
+		snprintf(reason, reason_size,
+			 "%s tried more than %" PRId64 " %s in %s, refused ones counted; wait for %s", owner,
 			 rate.tokens, counted->noun, duration, wait);
 	else
-		snprintf(reason, reason_size, "%s %s %" PRId64 " %s in %s; try again in %s", owner, counted->may, rate.tokens,
-			 counted->noun, duration, wait);
+		snprintf(reason, reason_size, "%s %s %" PRId64 " %s in %s; try again in %s", owner, counted->may,
+			 rate.tokens, counted->noun, duration, wait);
 }
 
 /* Adds the bucket if the line has such a limit. 0, or -1: no memory. Caller holds the lock. */
-static int ask_bucket(struct rate_limits *limits, const struct limits_match *match, enum limit_rate kind, struct asked *asked,
-		      size_t *count)
+static int ask_bucket(struct rate_limits *limits, const struct limits_match *match, enum limit_rate kind,
+		      struct asked *asked, size_t *count)
 {
 	struct asked *next = &asked[*count];
 
@@ -71,7 +73,8 @@ static int ask_bucket(struct rate_limits *limits, const struct limits_match *mat
 		return 0;
 	next->owner = &match->owner;
 	next->is_hard = kind == LIMIT_MESSAGES_MAX || kind == LIMIT_RECIPIENTS_MAX;
-	next->bucket = bucket_table_use(limits->buckets, &match->owner, kind, match->line.rates[kind], deadline_now_ms());
+	next->bucket =
+		bucket_table_use(limits->buckets, &match->owner, kind, match->line.rates[kind], deadline_now_ms());
 	if (next->bucket == NULL)
 		return -1;
 	next->has_refused = !token_bucket_has_token(next->bucket);
@@ -124,8 +127,8 @@ static bool may_tell(struct rate_limits *limits, size_t dropped)
 	return true;
 }
 
-static enum rate_verdict ask(struct rate_limits *limits, const struct rate_subject *subject, const struct counted *counted,
-			     char *reason, size_t reason_size)
+static enum rate_verdict ask(struct rate_limits *limits, const struct rate_subject *subject,
+			     const struct counted *counted, char *reason, size_t reason_size)
 {
 	struct limits_match matches[LIMITS_MATCHES_MAX];
 	struct asked asked[ASKED_MAX];
@@ -146,7 +149,8 @@ static enum rate_verdict ask(struct rate_limits *limits, const struct rate_subje
 	if (!has_memory)
 		snprintf(reason, reason_size, "no memory for counting %s", counted->noun);
 	if (has_overflown)
-		log_warning("more than %d limits are in use; those longest unused are forgotten", RATE_LIMITS_BUCKETS_MAX);
+		log_warning("more than %d limits are in use; those longest unused are forgotten",
+			    RATE_LIMITS_BUCKETS_MAX);
 	return verdict;
 }
 
@@ -162,7 +166,8 @@ enum rate_verdict rate_limits_recipient(struct rate_limits *limits, const struct
 	return ask(limits, subject, &counted_recipients, reason, reason_size);
 }
 
-uint64_t rate_limits_size(struct rate_limits *limits, const struct rate_subject *subject, char *where, size_t where_size)
+uint64_t rate_limits_size(struct rate_limits *limits, const struct rate_subject *subject, char *where,
+			  size_t where_size)
 {
 	struct limits_match matches[LIMITS_MATCHES_MAX];
 	const struct limits_match *smallest = NULL;

@@ -57,7 +57,10 @@ static long drop_owner(struct rate_limits *limits, const struct rate_key *owner)
 	return count;
 }
 
-/* Of an address of IPv6 the network that its bucket belongs to is not known: all that it is in. Caller holds the lock. */
+/*
+ * Of an address of IPv6 the network that its bucket belongs to is not known: all that it is in.
+ * Caller holds the lock.
+ */
 static long drop_who(struct rate_limits *limits, const struct rate_key *owner, const struct rate_network *network)
 {
 	struct rate_network wider = *network;

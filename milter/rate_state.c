@@ -150,7 +150,8 @@ static bool take_header(struct reader *reader, const char *line, int64_t wall_ms
 	const char *expected = MAGIC " " VERSION " ";
 	int64_t written_ms;
 
-	if (strncmp(line, expected, strlen(expected)) != 0 || read_number(line + strlen(expected), INT64_MAX, &written_ms) < 0)
+	if (strncmp(line, expected, strlen(expected)) != 0 ||
+	    read_number(line + strlen(expected), INT64_MAX, &written_ms) < 0)
 		return false;
 	reader->age_ms = wall_ms > written_ms ? wall_ms - written_ms : 0;
 	return true;
@@ -161,7 +162,8 @@ static void read_lines(struct reader *reader, FILE *in, int64_t wall_ms)
 	char line[LINE_MAX_BYTES];
 
 	if (!next_line(reader, in, line) || !take_header(reader, line, wall_ms)) {
-		log_warning("%s:1: not \"" MAGIC " " VERSION " TIME\"; all limits start with full buckets", reader->path);
+		log_warning("%s:1: not \"" MAGIC " " VERSION " TIME\"; all limits start with full buckets",
+			    reader->path);
 		return;
 	}
 	while (next_line(reader, in, line))
@@ -171,8 +173,8 @@ static void read_lines(struct reader *reader, FILE *in, int64_t wall_ms)
 	if (reader->complaints > COMPLAINTS_MAX)
 		log_warning("%s: %zu more lines are damaged", reader->path, reader->complaints - COMPLAINTS_MAX);
 	if (reader->left_out > 0)
-		log_warning("%s: %zu buckets are more than there is room for; their owners start with full ones", reader->path,
-			    reader->left_out);
+		log_warning("%s: %zu buckets are more than there is room for; their owners start with full ones",
+			    reader->path, reader->left_out);
 }
 
 /* NULL with errno; what is no regular file might never end. */

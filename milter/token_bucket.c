@@ -41,7 +41,8 @@ void token_bucket_restore(struct token_bucket *bucket, struct token_rate rate, i
 		age_ms = 0;
 	if (age_ms > rate.duration_ms)
 		age_ms = rate.duration_ms;
-	*bucket = (struct token_bucket){ .rate = rate, .level = from_milli(rate, level_milli), .at_ms = now_ms - age_ms };
+	*bucket =
+		(struct token_bucket){ .rate = rate, .level = from_milli(rate, level_milli), .at_ms = now_ms - age_ms };
 	token_bucket_refill(bucket, now_ms);
 }
 

@@ -1,4 +1,7 @@
-/* Any bytes as the table `limits`: no crash, no leak; what is accepted keeps the bounds, and a mistake is told by its line. */
+/*
+ * Any bytes as the table `limits`: no crash, no leak; what is accepted keeps the bounds, and a
+ * mistake is told by its line.
+ */
 #include "milter/limits_table.h"
 
 #include <netinet/in.h>
@@ -29,7 +32,8 @@ static void check_matches(const struct limits_table *table, const struct client 
 		char reason[300];
 
 		require(matches[i].number > 0);
-		require(matches[i].line.size <= INT64_MAX && (matches[i].line.size == 0 || limits_table_has_sizes(table)));
+		require(matches[i].line.size <= INT64_MAX &&
+			(matches[i].line.size == 0 || limits_table_has_sizes(table)));
 		for (int k = 0; k < LIMIT_RATES; k++)
 			require(matches[i].line.rates[k].tokens == 0 || token_rate_is_valid(matches[i].line.rates[k]));
 		/* The owner is in the one form. */

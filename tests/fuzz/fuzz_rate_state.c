@@ -57,7 +57,8 @@ static void check_row(const struct bucket_row *row)
 	require(token_rate_is_valid(bucket->rate));
 	require(bucket->level >= 0 && bucket->level < bucket->rate.tokens * bucket->rate.duration_ms);
 	require(token_bucket_full_in_ms(bucket) <= bucket->rate.duration_ms);
-	require(rate_key_parse(&key, &network, row->owner, reason, sizeof(reason)) == 0 && strcmp(key.text, row->owner) == 0);
+	require(rate_key_parse(&key, &network, row->owner, reason, sizeof(reason)) == 0 &&
+		strcmp(key.text, row->owner) == 0);
 }
 
 static void check_again(const struct bucket_list *list)
@@ -74,8 +75,10 @@ static void check_again(const struct bucket_list *list)
 	rmdir(directory);
 	require(again.count == list->count);
 	for (size_t i = 0; i < list->count; i++)
-		require(strcmp(again.rows[i].owner, list->rows[i].owner) == 0 && again.rows[i].kind == list->rows[i].kind &&
-			token_bucket_level_milli(&again.rows[i].bucket) <= token_bucket_level_milli(&list->rows[i].bucket));
+		require(strcmp(again.rows[i].owner, list->rows[i].owner) == 0 &&
+			again.rows[i].kind == list->rows[i].kind &&
+			token_bucket_level_milli(&again.rows[i].bucket) <=
+				token_bucket_level_milli(&list->rows[i].bucket));
 	bucket_list_wipe(&again);
 	bucket_table_destroy(table);
 }

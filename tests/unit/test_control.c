@@ -123,7 +123,8 @@ static void test_answers(void **state)
 	send_as("alice");
 	send_as("bob");
 	send_as("a b");
-	expect("limits show", EX_OK, "login:a b messages=4/1d: 3 left, full again in 6h\nlogin:alice messages=4/1d: 3 left", "");
+	expect("limits show", EX_OK,
+	       "login:a b messages=4/1d: 3 left, full again in 6h\nlogin:alice messages=4/1d: 3 left", "");
 	expect("limits reset login:a b", EX_OK, "login:a b: 1 limits start afresh\n", "");
 	expect("limits reset login:ALICE", EX_OK, "login:ALICE: 1 limits start afresh\n", "");
 	expect("limits reset login:alice", EX_OK, "login:alice: nothing was used up\n", "");

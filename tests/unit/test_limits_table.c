@@ -24,7 +24,8 @@ static struct limits_table *read_text(const char *text, char *error, size_t erro
 static void test_values(void **state)
 {
 	struct limit_line line;
-	char value[] = "messages=60/1m recipients=100/30s messages_max=7/1d recipients_max=1/31d size=512k", reason[300];
+	char value[] = "messages=60/1m recipients=100/30s messages_max=7/1d recipients_max=1/31d size=512k",
+	     reason[300];
 	char unlimited[] = "unlimited";
 
 	(void)state;
@@ -91,7 +92,8 @@ static void test_mistakes(void **state)
 		{ "domain:m\xc3\xbcnchen.example size=1", "A-labels" },
 		{ "login:a size=1\n\n# b\nlogin:b size=x", ":4: \"size=x\"" },
 		{ "login:a size=1\nlogin:b size=1\nLOGIN:A size=2", ":3: \"login:a\" stands in line 1 already" },
-		{ "client:::ffff:192.0.2.0/120 size=1\nclient:192.0.2.0/24 size=2", ":2: \"client:192.0.2.0/24\" stands in line 1" },
+		{ "client:::ffff:192.0.2.0/120 size=1\nclient:192.0.2.0/24 size=2",
+		  ":2: \"client:192.0.2.0/24\" stands in line 1" },
 		{ " login:a size=1", ":1: starts with white space" },
 	};
 	char error[400];
@@ -102,7 +104,8 @@ static void test_mistakes(void **state)
 
 		if (table != NULL)
 			fail_msg("\"%s\" was accepted", rows[i].text);
-		if (strstr(error, rows[i].expected) == NULL || strncmp(error, fixture.table, strlen(fixture.table)) != 0)
+		if (strstr(error, rows[i].expected) == NULL ||
+		    strncmp(error, fixture.table, strlen(fixture.table)) != 0)
 			fail_msg("\"%s\": %s", rows[i].text, error);
 	}
 }

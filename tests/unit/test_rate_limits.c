@@ -198,7 +198,8 @@ static void test_max_counts_attempts(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(expected); i++)
 		assert_int_equal(message(limits, "alice", ""), expected[i]);
-	assert_non_null(strstr(reason, "login:alice tried more than 5 messages in 1d, refused ones counted; wait for 5h"));
+	assert_non_null(
+		strstr(reason, "login:alice tried more than 5 messages in 1d, refused ones counted; wait for 5h"));
 	rate_limits_destroy(limits);
 }
 
@@ -252,7 +253,8 @@ static void test_sizes(void **state)
 {
 	struct client alice = limits_fixture_client("alice@192.0.2.1");
 	struct rate_subject subject = { .client = &alice, .sender_domain = "example.com" };
-	struct rate_limits *limits = start_with("login:alice size=1M\n\nclient:* messages=1/1d size=512k\ndomain:* size=2M\n");
+	struct rate_limits *limits =
+		start_with("login:alice size=1M\n\nclient:* messages=1/1d size=512k\ndomain:* size=2M\n");
 	char where[200];
 
 	(void)state;
@@ -285,7 +287,8 @@ static void test_table_is_read_again(void **state)
 	/* Three were sent; five more than that may be. */
 	write_table("login:alice messages=8/1d # and a mistake\n");
 	assert_int_equal(pass(limits, "alice", ""), 0);
-	assert_int_equal(captured_log_count(&log, ":1: \"#\": not OPTION=NUMBER; the limits read before stay in force"), 1);
+	assert_int_equal(captured_log_count(&log, ":1: \"#\": not OPTION=NUMBER; the limits read before stay in force"),
+			 1);
 	unlink(fixture.table);
 	assert_int_equal(pass(limits, "alice", ""), 0);
 	sleep(1);
@@ -364,7 +367,10 @@ static void test_killed(void **state)
 	rate_limits_destroy(limits);
 }
 
-/* Refilling goes on while the milter is down; a clock that jumps gives no more than a full bucket and takes no more than one refill. */
+/*
+ * Refilling goes on while the milter is down; a clock that jumps gives no more than a full bucket and
+ * takes no more than one refill.
+ */
 static void test_time_between(void **state)
 {
 	static const struct {
@@ -441,8 +447,9 @@ static void test_damaged_state(void **state)
 
 static void test_unknown_format(void **state)
 {
-	static const char *const headers[] = { "postern-limits 2 1\n", "postern-limits 1\n", "postern-limits 1 x\n", "\n", "",
-					       "postern-limits 1 5" };
+	static const char *const headers[] = {
+		"postern-limits 2 1\n", "postern-limits 1\n", "postern-limits 1 x\n", "\n", "", "postern-limits 1 5"
+	};
 	char text[200];
 
 	(void)state;
@@ -478,7 +485,8 @@ static void test_unwritable_state(void **state)
 	usleep((2 * RATE_LIMITS_WRITE_MS + 1000) * 1000);
 	assert_int_equal(message(limits, "alice", ""), RATE_OK);
 	rate_limits_destroy(limits);
-	assert_int_equal(captured_log_count(&log, "/missing/state: No such file or directory; a restart would forget them"), 1);
+	assert_int_equal(
+		captured_log_count(&log, "/missing/state: No such file or directory; a restart would forget them"), 1);
 	captured_log_stop(&log);
 }
 
@@ -598,8 +606,9 @@ static void test_show_and_reset(void **state)
 	assert_non_null(strstr(text, "client:192.0.2.1 messages=10/1d: 9 left, full again in "));
 	assert_non_null(strstr(text, "\nclient:2001:db8::/64 messages=10/1d: 9 left, full again in "));
 	assert_non_null(strstr(text, "\nlocal messages_max=3/1d: 2 left, full again in 8h\n"));
-	assert_non_null(strstr(text, "\nlogin:alice messages=4/1d: 3 left, full again in 6h\nlogin:alice recipients=2/1h: 1 left, "
-				     "full again in 30m\nlogin:bob messages"));
+	assert_non_null(strstr(
+		text, "\nlogin:alice messages=4/1d: 3 left, full again in 6h\nlogin:alice recipients=2/1h: 1 left, "
+		      "full again in 30m\nlogin:bob messages"));
 	free(text);
 	assert_int_equal(rate_limits_reset(limits, "alice", reason, sizeof(reason)), -1);
 	assert_non_null(strstr(reason, "\"alice\" is none of login:NAME"));

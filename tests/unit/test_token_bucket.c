@@ -31,7 +31,9 @@ static void test_holds_and_refills(void **state)
 	static const struct {
 		int64_t after_ms;
 		int tokens;
-	} rows[] = { { 0, 0 }, { 999, 0 }, { 1000, 1 }, { 1999, 1 }, { 59999, 59 }, { 60000, 60 }, { INT64_C(1) << 50, 60 } };
+	} rows[] = {
+		{ 0, 0 }, { 999, 0 }, { 1000, 1 }, { 1999, 1 }, { 59999, 59 }, { 60000, 60 }, { INT64_C(1) << 50, 60 }
+	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -69,8 +71,12 @@ static void test_asking_often_changes_nothing(void **state)
 
 static void test_waiting_is_enough_and_not_too_much(void **state)
 {
-	static const struct token_rate rates[] = { { 60, MINUTE }, { 7, 1013 }, { 1, 1 }, { 1000, 1 },
-						   { TOKEN_RATE_TOKENS_MAX, TOKEN_RATE_DURATION_MAX_MS }, { 3, 86400000 } };
+	static const struct token_rate rates[] = { { 60, MINUTE },
+						   { 7, 1013 },
+						   { 1, 1 },
+						   { 1000, 1 },
+						   { TOKEN_RATE_TOKENS_MAX, TOKEN_RATE_DURATION_MAX_MS },
+						   { 3, 86400000 } };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rates); i++) {
@@ -153,7 +159,8 @@ static void test_another_rate(void **state)
 		{ { 41, MINUTE }, 1000 },
 		{ { 30, MINUTE }, 0 },
 		{ { 1, 1 }, 0 },
-		{ { TOKEN_RATE_TOKENS_MAX, TOKEN_RATE_DURATION_MAX_MS }, INT64_C(1000) * TOKEN_RATE_TOKENS_MAX - 40000 },
+		{ { TOKEN_RATE_TOKENS_MAX, TOKEN_RATE_DURATION_MAX_MS },
+		  INT64_C(1000) * TOKEN_RATE_TOKENS_MAX - 40000 },
 	};
 
 	(void)state;
