@@ -54,7 +54,6 @@ transport() {
 
 submission() {
 	useradd --system --no-create-home --shell /usr/sbin/nologin _postern-milter
-	install -d -m 755 /var/spool/postfix/postern
 	certificate /etc/postfix/home.pem
 	touch /etc/postfix/relay_clientcerts
 	cat >>/etc/postfix/master.cf <<-EOF
@@ -66,8 +65,10 @@ submission() {
 	  -o syslog_name=postfix/certificates
 	  -o smtpd_tls_security_level=may -o smtpd_tls_ask_ccert=yes
 	  -o smtpd_relay_restrictions=permit_tls_clientcerts,reject
+	  -o smtpd_sender_restrictions=\$lab_certificate_restrictions
 	EOF
-	postconf -e "smtpd_tls_chain_files = /etc/postfix/home.pem" \
+	postconf -e "lab_certificate_restrictions =" \
+		"smtpd_tls_chain_files = /etc/postfix/home.pem" \
 		"relay_clientcerts = texthash:/etc/postfix/relay_clientcerts"
 	install -d -o postfix /var/spool/postfix/private
 	/opt/lab/sasl_auth.py /var/spool/postfix/private/lab-auth >/var/log/sasl_auth.log 2>&1 &
