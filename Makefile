@@ -61,7 +61,7 @@ milter_LIBS = $(lib_ARCHIVE) $(MILTER_LIBS) $(CDB_LIBS) $(IDN2_LIBS) $(CONFIG_LI
 ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(edge_ARCHIVE) $(edge_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) \
 	$(MILTER_LIBS) $(CDB_LIBS)
 
-PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern
+PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
 .PHONY: all check check-unit check-docs check-layers check-fuzz tls-compare demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
 all: $(PROGRAMS)
@@ -94,6 +94,9 @@ $(BUILD)/postern-edge: $(BUILD)/edge/main.o $(edge_ARCHIVE) $(tunnel_ARCHIVE) $(
 $(BUILD)/postern-sts-fetch: $(sts_fetch_OBJECTS) $(edge_ARCHIVE) $(lib_ARCHIVE)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CURL_LIBS) $(OPENSSL_LIBS)
+$(BUILD)/postern-milter: $(BUILD)/milter/main.o $(milter_ARCHIVE) $(lib_ARCHIVE)
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(milter_ARCHIVE) $(milter_LIBS)
 $(BUILD)/postern: $(BUILD)/ctl/main.o $(ctl_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(ctl_LIBS)
@@ -158,6 +161,7 @@ MAN1 := man/postern.1
 MAN5 := $(wildcard man/*.5)
 MAN7 := $(wildcard man/*.7)
 MAN8 := $(wildcard man/*.8)
+UNITS := $(notdir $(wildcard conf.examples/systemd/*.service))
 EXAMPLES := $(wildcard conf.examples/*.* conf.examples/edges conf.examples/routes conf.examples/authorized_clients conf.examples/tls_policy)
 
 install: all
@@ -170,6 +174,7 @@ install-files:
 	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(SYSCONFDIR)/postern
 	$(INSTALL) -m 755 $(BUILD)/postern $(DESTDIR)$(PREFIX)/bin/postern
 	$(INSTALL) -m 755 $(BUILD)/postern-edge $(DESTDIR)$(PREFIX)/sbin/postern-edge
+	$(INSTALL) -m 755 $(BUILD)/postern-milter $(DESTDIR)$(PREFIX)/sbin/postern-milter
 	$(INSTALL) -m 755 $(BUILD)/postern-transport $(DESTDIR)$(LIBEXECDIR)/postern-transport
 	$(INSTALL) -m 755 $(BUILD)/postern-sts-fetch $(DESTDIR)$(LIBEXECDIR)/postern-sts-fetch
 	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1
@@ -178,16 +183,17 @@ install-files:
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples
 	$(INSTALL) -m 644 README.md doc/*.md $(DESTDIR)$(DOCDIR)
-	sed 's|/usr/sbin/|$(PREFIX)/sbin/|' conf.examples/systemd/postern-edge.service >$(DESTDIR)$(UNITDIR)/postern-edge.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/postern-edge.service
+	for unit in $(UNITS); do \
+		sed 's|/usr/sbin/|$(PREFIX)/sbin/|' conf.examples/systemd/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
+	done
 
 # Programs and manuals go; configuration, keys and lists stay.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/postern $(DESTDIR)$(PREFIX)/sbin/postern-edge $(DESTDIR)$(LIBEXECDIR)/postern-transport \
+	rm -f $(DESTDIR)$(PREFIX)/bin/postern $(DESTDIR)$(PREFIX)/sbin/postern-edge $(DESTDIR)$(PREFIX)/sbin/postern-milter $(DESTDIR)$(LIBEXECDIR)/postern-transport \
 		$(DESTDIR)$(LIBEXECDIR)/postern-sts-fetch
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(MAN1))) $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5)))
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(MAN7))) $(addprefix $(DESTDIR)$(MANDIR)/man8/,$(notdir $(MAN8)))
-	rm -f $(DESTDIR)$(UNITDIR)/postern-edge.service
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
 	rm -rf $(DESTDIR)$(DOCDIR)
 	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 

@@ -1,8 +1,6 @@
 /*
- * One value of a configuration.
- *
- *	size     = 1*DIGIT [ "k" / "K" / "M" / "G" ]			; powers of 1024
- *	duration = 1*DIGIT ( "ms" / "s" / "m" / "h" / "d" / "w" )	; a bare integer is seconds
+ * One value of a configuration. Sizes and durations are those of quantity.h; a bare integer as a
+ * duration is seconds.
  *
  * A reason always says what was found and what is expected, the latter with an example. Nothing is
  * guessed: "30" is not a duration, 1 is not true, " 25M" is not a size.
@@ -16,49 +14,24 @@
 #include <string.h>
 
 #include "log.h"
-
-struct unit {
-	const char *suffix;
-	int64_t factor;
-};
-
-/* Ascending: ranges are printed with the last one that divides. */
-static const struct unit size_units[] = {
-	{ "", 1 },
-	{ "k", 1 << 10 },
-	{ "K", 1 << 10 },
-	{ "M", 1 << 20 },
-	{ "G", 1 << 30 },
-	{ NULL, 0 },
-};
-static const struct unit duration_units[] = {
-	{ "ms", 1 },
-	{ "s", 1000 },
-	{ "m", 60000 },
-	{ "h", 3600000 },
-	{ "d", 86400000 },
-	{ "w", 604800000 },
-	{ NULL, 0 },
-};
-static const struct unit plain_units[] = { { "", 1 }, { NULL, 0 } };
+#include "quantity.h"
 
 struct type_row {
 	size_t size;
 	const char *expected;
-	const struct unit *units;	/* of numbers */
+	enum quantity quantity;		/* of numbers */
 	int64_t integer_factor;		/* of a bare integer in the file */
 };
 
 static const struct type_row types[] = {
-	[CONF_STRING] = { sizeof(char *), "a text in quotes, as \"example\"", NULL, 0 },
-	[CONF_INTEGER] = { sizeof(int64_t), "a whole number, as 25", plain_units, 1 },
-	[CONF_BOOLEAN] = { sizeof(bool), "true or false", NULL, 0 },
-	[CONF_CHOICE] = { sizeof(int), "one of ", NULL, 0 },
-	[CONF_STRING_LIST] = { sizeof(struct conf_list), "a list of texts, as [\"one\", \"two\"]",
-			       NULL, 0 },
-	[CONF_SIZE] = { sizeof(int64_t), "a size, as \"25M\" or 65536", size_units, 1 },
-	[CONF_DURATION] = { sizeof(int64_t), "a duration, as \"30s\", \"15m\" or 30 (seconds)",
-			    duration_units, 1000 },
+	[CONF_STRING] = { sizeof(char *), "a text in quotes, as \"example\"", 0, 0 },
+	[CONF_INTEGER] = { sizeof(int64_t), "a whole number, as 25", QUANTITY_PLAIN, 1 },
+	[CONF_BOOLEAN] = { sizeof(bool), "true or false", 0, 0 },
+	[CONF_CHOICE] = { sizeof(int), "one of ", 0, 0 },
+	[CONF_STRING_LIST] = { sizeof(struct conf_list), "a list of texts, as [\"one\", \"two\"]", 0, 0 },
+	[CONF_SIZE] = { sizeof(int64_t), "a size, as \"25M\" or 65536", QUANTITY_SIZE, 1 },
+	[CONF_DURATION] = { sizeof(int64_t), "a duration, as \"30s\", \"15m\" or 30 (seconds)", QUANTITY_DURATION,
+			    1000 },
 };
 
 size_t conf_value_size(enum conf_type type)
@@ -106,50 +79,17 @@ static int unexpected(const struct conf_setting *setting, const struct conf_lite
 	return -1;
 }
 
-static void print_number(char *out, size_t size, const struct unit *units, int64_t number)
-{
-	const struct unit *best = units;
-
-	for (const struct unit *unit = units; number != 0 && unit->suffix != NULL; unit++)
-		if (number % unit->factor == 0)
-			best = unit;
-	snprintf(out, size, "%" PRId64 "%s", number / best->factor, best->suffix);
-}
-
 static int out_of_range(const struct conf_setting *setting, const struct conf_literal *literal,
 			int64_t minimum, int64_t maximum, char *error, size_t error_size)
 {
-	const struct unit *units = types[setting->type].units;
+	enum quantity quantity = types[setting->type].quantity;
 	char found[80], low[32], high[32];
 
 	print_literal(found, sizeof(found), literal);
-	print_number(low, sizeof(low), units, minimum);
-	print_number(high, sizeof(high), units, maximum);
+	quantity_print(quantity, low, sizeof(low), minimum);
+	quantity_print(quantity, high, sizeof(high), maximum);
 	snprintf(error, error_size, "%s is out of range %s..%s", found, low, high);
 	return -1;
-}
-
-/* 0, or -2 when the product does not fit 64 bits. */
-static int multiply(int64_t count, int64_t factor, int64_t *product_out)
-{
-	return __builtin_mul_overflow(count, factor, product_out) ? -2 : 0;
-}
-
-/* "25M" with its unit. 0, -1 for other text, -2 when it does not fit 64 bits. */
-static int parse_number(const char *text, const struct unit *units, int64_t *number_out)
-{
-	size_t digits = strspn(text, "0123456789");
-	long long count;
-
-	if (digits == 0)
-		return -1;
-	while (units->suffix != NULL && strcmp(units->suffix, text + digits) != 0)
-		units++;
-	if (units->suffix == NULL)
-		return -1;
-	errno = 0;
-	count = strtoll(text, NULL, 10);
-	return errno == ERANGE ? -2 : multiply(count, units->factor, number_out);
 }
 
 static int convert_number(union conf_value *value, const struct conf_setting *setting,
@@ -158,15 +98,16 @@ static int convert_number(union conf_value *value, const struct conf_setting *se
 	const struct type_row *type = &types[setting->type];
 	bool bounded = setting->minimum != 0 || setting->maximum != 0;
 	int64_t minimum = setting->minimum, maximum = bounded ? setting->maximum : INT64_MAX;
-	int result = -1;
+	enum quantity_result result = QUANTITY_WRONG;
 
 	if (literal->kind == CONF_LITERAL_INTEGER)
-		result = multiply(literal->integer, type->integer_factor, &value->number);
+		result = __builtin_mul_overflow(literal->integer, type->integer_factor, &value->number) ? QUANTITY_TOO_BIG :
+													 QUANTITY_OK;
 	else if (literal->kind == CONF_LITERAL_STRING && setting->type != CONF_INTEGER)
-		result = parse_number(literal->string, type->units, &value->number);
-	if (result == -1)
+		result = quantity_parse(type->quantity, literal->string, &value->number);
+	if (result == QUANTITY_WRONG)
 		return unexpected(setting, literal, error, error_size);
-	if (result == -2 || value->number < minimum || value->number > maximum)
+	if (result == QUANTITY_TOO_BIG || value->number < minimum || value->number > maximum)
 		return out_of_range(setting, literal, minimum, maximum, error, error_size);
 	return 0;
 }

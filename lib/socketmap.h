@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#include "stream.h"
+
 struct socketmap;
 
 #define SOCKETMAP_VALUE_MAX 100000	/* the protocol's own bound */
@@ -27,5 +29,12 @@ void socketmap_destroy(struct socketmap *map);
  */
 enum socketmap_result socketmap_find(struct socketmap *map, const char *key, char **value_out, char *error,
 				     size_t error_size);
+
+/*
+ * The part of it that reads the server's answer. Anything but STREAM_OK: there was none that could
+ * be understood, *result_out is TROUBLE, and the connection is of no further use.
+ */
+enum stream_result socketmap_receive(struct stream *stream, struct deadline deadline, enum socketmap_result *result_out,
+				     char **value_out, char *error, size_t error_size);
 
 #endif

@@ -1,16 +1,16 @@
 /*
  * The value of From, Sender, Reply-To and their Resent- kin as RFC 5322 3.4 has it, and as every
  * reader would see it: what two readers could take for different addresses is refused with a
- * reason. Pure; nothing is decoded, and nothing here is ever printed into a message but by
- * address_list_print().
+ * reason. Pure; encoded words are decoded to be looked at, but nothing decoded is kept.
  *
  *	address-list = address *("," address)		; empty elements (obs-addr-list) are refused
  *	address      = mailbox / group
  *	group        = display-name ":" [mailbox-list] ";"
  *	mailbox      = [display-name] "<" addr-spec ">" / addr-spec
  *
- * Comments and folding white space are allowed where the grammar has CFWS, except between the
- * parts of an addr-spec, where readers disagree. Routes (obs-route) are refused.
+ * Comments and folding white space are allowed where the grammar has CFWS, except inside angle
+ * brackets and between the parts of an addr-spec, where readers disagree. Routes (obs-route) are
+ * refused; what else is, address_list.c says.
  */
 #ifndef ADDRESS_LIST_H
 #define ADDRESS_LIST_H
@@ -26,6 +26,7 @@ struct address_list_item {
 	struct mailbox mailbox;
 	struct sender_address address;
 	char *display_name;		/* as written, unfolded, quotes and encoded words kept; "" if none */
+	char *remarks;			/* comments and the name of its group, which readers may show instead; "" if none */
 	bool has_brackets;
 	bool is_in_group;
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/log.h"
 
@@ -51,12 +52,54 @@ void findings_add(struct findings *findings, enum rule rule, enum rule_action ac
 		findings->has_failed = 1;
 }
 
+/* The edit that this field has already, or NULL; an ADD has no field. */
+static struct field_edit *find_edit(const struct findings *findings, const char *name, size_t index)
+{
+	for (size_t i = findings->edit_count; i > 0; i--) {
+		struct field_edit *edit = &findings->edits[i - 1];
+
+		if (edit->index < index || edit->kind == FIELD_EDIT_ADD)
+			return NULL;
+		if (edit->index == index && strcasecmp(edit->name, name) == 0)
+			return edit;
+	}
+	return NULL;
+}
+
+static void merge_edit(struct field_edit *edit, enum field_edit_kind kind)
+{
+	if (kind != FIELD_EDIT_DELETE)
+		return;
+	edit->kind = FIELD_EDIT_DELETE;
+	free(edit->value);
+	edit->value = NULL;
+}
+
+/* Behind the last one with an index that is not larger; there is room. */
+static void insert_edit(struct findings *findings, const struct field_edit *edit)
+{
+	size_t place = findings->edit_count;
+
+	while (place > 0 && findings->edits[place - 1].index > edit->index)
+		place--;
+	memmove(&findings->edits[place + 1], &findings->edits[place],
+		(findings->edit_count - place) * sizeof(*findings->edits));
+	findings->edits[place] = *edit;
+	findings->edit_count++;
+}
+
 void findings_edit(struct findings *findings, enum field_edit_kind kind, const char *name, size_t index, const char *value)
 {
-	struct field_edit edit = { .kind = kind, .index = index, .name = strdup(name),
-				   .value = value != NULL ? strdup(value) : NULL };
-	struct field_edit *edits = realloc(findings->edits, (findings->edit_count + 1) * sizeof(*edits));
+	struct field_edit *known = kind == FIELD_EDIT_ADD ? NULL : find_edit(findings, name, index), *edits;
+	struct field_edit edit = { .kind = kind, .index = index };
 
+	if (known != NULL) {
+		merge_edit(known, kind);
+		return;
+	}
+	edit.name = strdup(name);
+	edit.value = value != NULL ? strdup(value) : NULL;
+	edits = realloc(findings->edits, (findings->edit_count + 1) * sizeof(*edits));
 	if (edits != NULL)
 		findings->edits = edits;
 	if (edits == NULL || edit.name == NULL || (value != NULL && edit.value == NULL)) {
@@ -65,7 +108,7 @@ void findings_edit(struct findings *findings, enum field_edit_kind kind, const c
 		findings->has_failed = 1;
 		return;
 	}
-	edits[findings->edit_count++] = edit;
+	insert_edit(findings, &edit);
 }
 
 const struct finding *findings_worst(const struct findings *findings)

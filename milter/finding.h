@@ -16,7 +16,8 @@ struct finding {
 
 /*
  * A change of the header section. `index`: the how-manieth field of that name, from 1, as
- * smfi_chgheader(3) counts. Edits are applied last to first, so that an index stays true.
+ * smfi_chgheader(3) counts; 0 for ADD. Edits are sorted by index, whatever the name, and applied
+ * last to first, so that an index stays true.
  */
 enum field_edit_kind { FIELD_EDIT_ADD, FIELD_EDIT_REPLACE, FIELD_EDIT_DELETE };
 struct field_edit {
@@ -37,7 +38,9 @@ struct findings {
 #define FINDINGS_MAX 50
 void findings_add(struct findings *findings, enum rule rule, enum rule_action action, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* An edit for RULE_REPAIR. */
+/*
+ * An edit for RULE_REPAIR. There is one for each field: of two, a DELETE counts, otherwise the first.
+ */
 void findings_edit(struct findings *findings, enum field_edit_kind kind, const char *name, size_t index, const char *value);
 /* The one that decides: the most severe, of these the first in the order of enum rule; NULL if there is none. */
 const struct finding *findings_worst(const struct findings *findings);

@@ -93,7 +93,7 @@ const struct conf_setting milter_conf_settings[] = {
 	SETTING(user, CONF_STRING, "_postern-milter", .minimum = 1, .help = "what root becomes"),
 	SETTING(senders, CONF_STRING, POSTERN_SYSCONFDIR "/senders", .minimum = 1,
 		.help = "table of who may send as whom: a file, cdb:FILE or socketmap:ENDPOINT:NAME"),
-	SETTING(outbound_transports, CONF_STRING_LIST, "postern", .minimum = 1,
+	SETTING(outbound_transports, CONF_STRING_LIST, NULL,
 		.help = "Postfix transports by which mail leaves: who uses them must be in senders"),
 	SETTING(recipient_delimiter, CONF_STRING, NULL,
 		.help = "as in main.cf: an address with an extension counts as the one without"),
@@ -172,6 +172,7 @@ static int default_list(struct conf_list *list, const char *const *items, size_t
 static int default_lists(struct milter_conf *conf)
 {
 	static const char *const classes[] = { "bounce", "auto-reply", "disposition-notification" };
+	static const char *const transports[] = { "postern", "postern-pipe" };
 	static const char *const ip_fields[] = {
 		"X-Originating-IP", "X-Originating-Email", "X-Sender-IP", "X-Client-IP", "X-Forwarded-For", "X-Real-IP",
 		"X-PHP-Originating-Script", "X-PHP-Script", "X-Source", "X-Source-Args", "X-Source-Dir", "X-Get-Message-Sender-Via",
@@ -182,6 +183,7 @@ static int default_lists(struct milter_conf *conf)
 	};
 
 	return DEFAULT_LIST(&conf->null_sender_classes, classes) < 0 ||
+			       DEFAULT_LIST(&conf->outbound_transports, transports) < 0 ||
 			       DEFAULT_LIST(&conf->originating_ip_fields, ip_fields) < 0 ||
 			       DEFAULT_LIST(&conf->user_agent_fields, agent_fields) < 0 ?
 		       -1 :

@@ -4,15 +4,16 @@
  *	list  = item *(WSP item)		; commas count as white space
  *	item  = ["envelope:" / "from:"] what / "default=" address
  *	what  = address			; also with any extension, if recipient_delimiter is set
- *	      / local "+*@" domain	; with any extension, whatever the delimiter ("+" or as set)
- *	      / "@" domain / domain	; every address there
+ *	      / local "+*@" domain	; with any extension, not without ("+" stands for what is set)
+ *	      / "@" domain / domain	; every address there; without "@" it must have a dot
  *	      / "." domain		; every address in its subdomains
  *	      / "self"			; the login, if it is an address
  *	      / "<>"			; the null reverse-path, whatever null_sender_classes says
  *	      / "*"
  *
  * Without prefix an item holds for the envelope and for From. Once there is an item with a prefix,
- * nothing changes for the others: the prefix only narrows its own item.
+ * nothing changes for the others: the prefix only narrows its own item. default= is an item "from:"
+ * too.
  */
 #ifndef SENDER_LIST_H
 #define SENDER_LIST_H

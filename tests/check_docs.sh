@@ -13,7 +13,7 @@ complain() {
 
 # The names in a table of settings.
 settings_of() {
-	sed -nE 's/^[[:space:]]*(SETTING\(|\{ *\.name = ")([a-z0-9_]+)[,"].*/\2/p' "$1" | sort
+	sed -nE 's/^[[:space:]]*((RULE_)?SETTING\(|\{ *\.name = ")([a-z0-9_]+)[,"].*/\3/p' "$1" | sort
 }
 # The settings a manual page documents: .It Cm name
 documented_in() {
@@ -34,6 +34,7 @@ same() {
 
 same edge/edge_conf.c man/postern-edge.conf.5 conf.examples/edge.conf
 same transport/transport_conf.c man/postern.conf.5 conf.examples/postern.conf
+same milter/milter_conf.c man/postern-milter.conf.5 conf.examples/milter.conf
 
 for page in man/*.[1-9]; do
 	if command -v mandoc >/dev/null; then
@@ -54,12 +55,13 @@ options() {
 options postern-edge man/postern-edge.8
 options postern-sts-fetch man/postern-sts-fetch.8
 options postern-transport man/postern-transport.8
+options postern-milter man/postern-milter.8
 options postern man/postern.1
 
 # Every line of an example that is commented out must be good when it is not.
 example=$(mktemp)
 trap 'rm -f "$example"' EXIT
-for pair in edge:postern-edge postern:postern-transport; do
+for pair in edge:postern-edge postern:postern-transport milter:postern-milter; do
 	file=conf.examples/${pair%%:*}.conf
 	sed -E 's/^#([a-z0-9_]+ *=)/\1/' "$file" >"$example"
 	output=$("$build/${pair##*:}" -c "$example" --check 2>&1)

@@ -38,7 +38,8 @@ static inline unsigned captured_log_count(struct captured_log *log, const char *
 /* Does this line come from lib/log.h? */
 static inline int captured_log_is_ours(const char *line)
 {
-	return strncmp(line, "MTA-STS: ", 9) == 0 || strncmp(line, "warning: ", 9) == 0;
+	return strncmp(line, "MTA-STS: ", 9) == 0 || strncmp(line, "warning: ", 9) == 0 || strncmp(line, "error: /", 8) == 0 ||
+	       strncmp(line, "/tmp/", 5) == 0;
 }
 
 static inline void captured_log_stop(struct captured_log *log)

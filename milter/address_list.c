@@ -1,0 +1,544 @@
+/*
+ * RFC 5322 3.4, read as strictly as the most naive reader needs: a field is accepted only if those
+ * that split it in any of the usual ways find the same addresses in it.
+ *
+ *	address-list = address *("," address)
+ *	address      = mailbox / group
+ *	group        = phrase ":" [mailbox *("," mailbox)] ";"	; nothing but white space behind it
+ *	mailbox      = [phrase] [CFWS] "<" addr-spec ">" [CFWS] / [CFWS] addr-spec [CFWS]
+ *	phrase       = word *([CFWS] word)
+ *	word         = 1*(atext / "." / UTF8-non-ascii) / quoted-string	; the first without a leading "."
+ *	addr-spec    = Mailbox of RFC 5321		; by mailbox_parse()
+ *	CFWS         = *(FWS / comment)
+ *
+ * The parser proper sees the unfolded value. Refused though the grammar has it, for readers differ:
+ *   - a folded line of white space alone (obs-FWS), which ends the header section for some;
+ *   - CFWS inside angle brackets or an addr-spec, routes, empty list elements (obs- forms);
+ *   - a quoted local part or an address literal without angle brackets, and one whose quotes hold
+ *     more than needless quotes would;
+ *   - quotes, angle brackets and backslashes in comments, "@" in nested ones;
+ *   - "@" and angle brackets, or "@" and a backslash, inside the same quoted string;
+ *   - ";" and backslashes in the quoted strings and comments of a group;
+ *   - encoded words (RFC 2047) in an addr-spec, and those in which, once decoded, a reader that
+ *     decodes before it parses would find syntax.
+ * Accepted though it is obsolete, for it is harmless: dots in a phrase.
+ *
+ * No recursion; the time is linear in the length of the value.
+ */
+#include "address_list.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "encoded_word.h"
+#include "lib/ascii.h"
+#include "lib/buffer.h"
+#include "lib/log.h"
+#include "lib/utf8.h"
+#include "visible_character.h"
+
+struct parser {
+	const char *at, *end;		/* of the unfolded value */
+	bool allow_utf8;
+	bool is_in_group;
+	struct address_list *list;
+	struct buffer name, remarks;	/* of the address that is being read */
+	struct buffer group;		/* what remarks begin with inside a group */
+	char *reason;
+	size_t reason_size;
+};
+
+static bool refuse(struct parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static bool refuse(struct parser *parser, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(parser->reason, parser->reason_size, format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+static bool put(struct parser *parser, struct buffer *buffer, const char *text, size_t length)
+{
+	return length == 0 || buffer_put(buffer, text, length) == 0 || refuse(parser, "out of memory");
+}
+
+static bool is_end(const struct parser *parser)
+{
+	return parser->at == parser->end;
+}
+
+static bool is_next(const struct parser *parser, char c)
+{
+	return !is_end(parser) && *parser->at == c;
+}
+
+static bool skip(struct parser *parser, char c)
+{
+	if (!is_next(parser, c))
+		return false;
+	parser->at++;
+	return true;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool skip_space(struct parser *parser)
+{
+	const char *start = parser->at;
+
+	while (!is_end(parser) && is_space(*parser->at))
+		parser->at++;
+	return parser->at > start;
+}
+
+/* What a phrase may have outside quotes: atext, ".", and UTF-8, which unfold() has looked at. */
+static bool is_word_char(char c)
+{
+	return ascii_is_alnum(c) || (unsigned char)c >= 0x80 || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~.", c) != NULL);
+}
+
+/* ---- unfolding ---- */
+
+/* Moves over a line break at *at, which must fold. */
+static bool skip_fold(struct parser *parser, const char **at, const char *end)
+{
+	const char *next = *at + (**at == '\r');
+
+	if (next == end || *next != '\n')
+		return refuse(parser, "carriage return outside a line break");
+	*at = ++next;
+	if (next == end || !is_space(*next))
+		return refuse(parser, "line break that does not fold the line");
+	while (next < end && is_space(*next))
+		next++;
+	if (next == end || *next == '\r' || *next == '\n')
+		return refuse(parser, "folded line of nothing but white space");
+	return true;
+}
+
+/* Moves over one character. */
+static bool skip_character(struct parser *parser, const char **at, const char *end)
+{
+	uint32_t c = (unsigned char)**at;
+	size_t octets = 1;
+
+	if (c >= 0x80 && !parser->allow_utf8)
+		return refuse(parser, "octets beyond ASCII; names need encoded words (RFC 2047)");
+	if (c >= 0x80)
+		octets = utf8_read(&c, *at, (size_t)(end - *at));
+	if (octets == 0)
+		return refuse(parser, "malformed UTF-8");
+	if ((visible_character_is_control(c) && c != '\t') || c == 0x2028 || c == 0x2029)
+		return refuse(parser, "control character U+%04X", (unsigned)c);
+	*at += octets;
+	return true;
+}
+
+/* Line breaks go, white space stays. */
+static bool unfold(struct parser *parser, struct buffer *out, const char *value, size_t length)
+{
+	for (const char *at = value, *end = value + length; at < end;) {
+		const char *start = at;
+
+		if (*at == '\r' || *at == '\n') {
+			if (!skip_fold(parser, &at, end))
+				return false;
+		} else if (!skip_character(parser, &at, end) || !put(parser, out, start, (size_t)(at - start))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- what a reader sees in a phrase or a comment ---- */
+
+struct looks {
+	bool has_at;		/* "@" */
+	bool has_address;	/* "@" with something on both sides */
+	bool has_angle;		/* "<" or ">" */
+	bool has_syntax;	/* what else divides a list, or hides a part of it */
+	bool has_control;
+};
+
+static void look_at(struct looks *looks, const char *text, size_t length)
+{
+	uint32_t previous = ' ', c, raw;
+	bool was_at = false;
+	size_t octets;
+
+	*looks = (struct looks){ .has_at = false };
+	for (; (octets = utf8_read(&raw, text, length)) > 0; text += octets, length -= octets) {
+		c = visible_character_fold(raw);
+		looks->has_control |= visible_character_is_control(raw) && raw != '\t';
+		looks->has_angle |= c == '<' || c == '>';
+		looks->has_syntax |= c != 0 && c < 0x80 && strchr(",;:()\"\\", (int)c) != NULL;
+		looks->has_address |= was_at && c != ' ';
+		was_at = c == '@' && previous != ' ';
+		looks->has_at |= c == '@';
+		previous = c;
+	}
+}
+
+/* A phrase or a comment as a reader has it that decodes it before it parses the field. */
+static bool check_decoded(struct parser *parser, const char *text, size_t length)
+{
+	struct buffer decoded;
+	struct looks looks;
+	bool is_broken, is_good;
+
+	if (length == 0 || memmem(text, length, "=?", 2) == NULL)
+		return true;
+	buffer_init(&decoded, 2 * length + 16);
+	is_good = encoded_word_decode(&decoded, text, length, &is_broken) == 0;
+	if (is_good)
+		look_at(&looks, (const char *)buffer_data(&decoded), buffer_length(&decoded));
+	buffer_wipe(&decoded);
+	if (!is_good)
+		return refuse(parser, "out of memory");
+	if (looks.has_control)
+		return refuse(parser, "encoded word with a control character in it");
+	if (looks.has_angle)
+		return refuse(parser, "encoded word with an angle bracket in it");
+	if (looks.has_address && looks.has_syntax)
+		return refuse(parser, "encoded word with an address and punctuation in it");
+	return true;
+}
+
+/* ---- words ---- */
+
+static bool check_comment(struct parser *parser, const char *text, size_t length, bool is_nested)
+{
+	struct looks looks;
+
+	look_at(&looks, text, length);
+	if (looks.has_angle || memchr(text, '"', length) != NULL || memchr(text, '\\', length) != NULL)
+		return refuse(parser, "comment with an angle bracket, a quote or a backslash in it");
+	if ((looks.has_at && is_nested) || (looks.has_address && looks.has_syntax))
+		return refuse(parser, "comment with an address and punctuation in it");
+	if (parser->is_in_group && memchr(text, ';', length) != NULL)
+		return refuse(parser, "comment with a semicolon in it inside a group");
+	return check_decoded(parser, text, length);
+}
+
+/* At "(". */
+static bool parse_comment(struct parser *parser)
+{
+	const char *start = ++parser->at;
+	size_t depth = 1;
+	bool is_nested = false;
+
+	for (; !is_end(parser); parser->at++) {
+		if (is_next(parser, '('))
+			depth++;
+		else if (is_next(parser, ')') && --depth == 0)
+			break;
+		is_nested |= depth > 1;
+	}
+	if (is_end(parser))
+		return refuse(parser, "comment without its closing parenthesis");
+	parser->at++;
+	return check_comment(parser, start, (size_t)(parser->at - 1 - start), is_nested) &&
+	       (buffer_length(&parser->remarks) == 0 || put(parser, &parser->remarks, " ", 1)) &&
+	       put(parser, &parser->remarks, start, (size_t)(parser->at - 1 - start));
+}
+
+static bool parse_cfws(struct parser *parser)
+{
+	for (;;) {
+		skip_space(parser);
+		if (!is_next(parser, '('))
+			return true;
+		if (!parse_comment(parser))
+			return false;
+	}
+}
+
+/* At the opening quote. */
+static bool parse_quoted_string(struct parser *parser)
+{
+	const char *start = ++parser->at;
+	bool has_backslash = false;
+	struct looks looks;
+	size_t length;
+
+	for (; !is_end(parser) && !is_next(parser, '"'); parser->at++)
+		if (skip(parser, '\\')) {
+			has_backslash = true;
+			if (is_end(parser))
+				break;
+		}
+	if (is_end(parser))
+		return refuse(parser, "quoted string without its closing quote");
+	length = (size_t)(parser->at++ - start);
+	look_at(&looks, start, length);
+	if (looks.has_at && looks.has_angle)
+		return refuse(parser, "address in angle brackets inside a quoted string");
+	if (has_backslash && (looks.has_at || looks.has_angle))
+		return refuse(parser, "backslash and address in the same quoted string");
+	if (parser->is_in_group && (has_backslash || memchr(start, ';', length) != NULL))
+		return refuse(parser, "quoted string with a semicolon or a backslash in it inside a group");
+	return true;
+}
+
+/* The words of a name, with one space where there was CFWS, to parser->name. */
+static bool parse_phrase(struct parser *parser)
+{
+	if (is_next(parser, '.'))
+		return refuse(parser, "name that begins with a dot");
+	while (!is_end(parser) && (is_next(parser, '"') || is_word_char(*parser->at))) {
+		const char *start = parser->at;
+
+		if (is_next(parser, '"')) {
+			if (!parse_quoted_string(parser))
+				return false;
+		} else {
+			while (!is_end(parser) && is_word_char(*parser->at))
+				parser->at++;
+		}
+		if (!put(parser, &parser->name, start, (size_t)(parser->at - start)))
+			return false;
+		start = parser->at;
+		if (!parse_cfws(parser) || (parser->at > start && !put(parser, &parser->name, " ", 1)))
+			return false;
+	}
+	return check_decoded(parser, (const char *)buffer_data(&parser->name), buffer_length(&parser->name));
+}
+
+/* ---- addresses ---- */
+
+static char *take_text(struct buffer *buffer)
+{
+	const char *text = buffer_length(buffer) > 0 ? (const char *)buffer_data(buffer) : "";
+	size_t length = buffer_length(buffer);
+
+	while (length > 0 && text[length - 1] == ' ')
+		length--;
+	return strndup(text, length);
+}
+
+static bool add_item(struct parser *parser, const struct address_list_item *parsed)
+{
+	struct address_list *list = parser->list;
+	struct address_list_item *item, *items;
+
+	if (list->count == ADDRESS_LIST_MAX)
+		return refuse(parser, "more than %d addresses", ADDRESS_LIST_MAX);
+	items = realloc(list->items, (list->count + 1) * sizeof(*items));
+	if (items == NULL)
+		return refuse(parser, "out of memory");
+	list->items = items;
+	item = &items[list->count];
+	*item = *parsed;
+	item->display_name = take_text(&parser->name);
+	item->remarks = take_text(&parser->remarks);
+	list->count++;
+	/* The items may have moved, and each address points into itself. */
+	for (size_t i = 0; i < list->count; i++)
+		items[i].address.domain = strrchr(items[i].address.text, '@') + 1;
+	return (item->display_name != NULL && item->remarks != NULL) || refuse(parser, "out of memory");
+}
+
+/* Does the local part hold nothing that a reader might not look for in quotes? */
+static bool check_quoted_local_part(struct parser *parser, const char *text, size_t length)
+{
+	const char *closing = memchr(text + 1, '"', length - 1);
+
+	for (const char *c = text + 1; closing != NULL && c < closing; c++)
+		if (is_space(*c) || strchr("@<>,;:\\()[]", *c) != NULL)
+			return refuse(parser, "quoted local part with white space or punctuation in it");
+	return true;
+}
+
+static bool parse_addr_spec(struct parser *parser, struct address_list_item *item, const char *text, size_t length)
+{
+	char why[200], printable[100];
+
+	log_printable(printable, sizeof(printable), text, length);
+	if (length == 0)
+		return refuse(parser, "empty angle brackets");
+	if (text[0] == '@')
+		return refuse(parser, "source route: <%s>", printable);
+	if (text[0] == '"' && !check_quoted_local_part(parser, text, length))
+		return false;
+	if (memchr(text, ' ', length) != NULL || memchr(text, '\t', length) != NULL || memchr(text, '(', length) != NULL)
+		return refuse(parser, "white space or a comment inside an address: \"%s\"", printable);
+	if (mailbox_parse(&item->mailbox, text, length, parser->allow_utf8, why, sizeof(why)) != 0)
+		return refuse(parser, "%s: \"%s\"", why, printable);
+	if (strstr(item->mailbox.local_part, "=?") != NULL)
+		return refuse(parser, "encoded word inside an address: \"%s\"", printable);
+	if (item->mailbox.is_literal && !item->has_brackets)
+		return refuse(parser, "address literal without angle brackets: \"%s\"", printable);
+	if (sender_address_from_mailbox(&item->address, &item->mailbox, why, sizeof(why)) != 0)
+		return refuse(parser, "%s", why);
+	return true;
+}
+
+/* At "<". */
+static bool parse_brackets(struct parser *parser, struct address_list_item *item)
+{
+	const char *start = ++parser->at;
+	const char *closing = memchr(start, '>', (size_t)(parser->end - start));
+
+	if (closing == NULL)
+		return refuse(parser, "\"<\" without \">\"");
+	parser->at = closing + 1;
+	item->has_brackets = true;
+	return parse_addr_spec(parser, item, start, (size_t)(closing - start));
+}
+
+/* Does an addr-spec without brackets begin here? Then *end_out is where it ends. */
+static bool is_addr_spec(const struct parser *parser, const char **end_out)
+{
+	const char *at = parser->at;
+
+	while (at < parser->end && is_word_char(*at))
+		at++;
+	if (at == parser->end || at == parser->at || *at != '@')
+		return false;
+	while (at < parser->end && !is_space(*at) && strchr(",;(", *at) == NULL)
+		at++;
+	*end_out = at;
+	return true;
+}
+
+static bool refuse_after_phrase(struct parser *parser)
+{
+	if (is_end(parser) || is_next(parser, ',') || is_next(parser, ';'))
+		return refuse(parser, buffer_length(&parser->name) > 0 ? "name without an address, or address without a domain"
+								       : "empty place in the list of addresses");
+	if (is_next(parser, '@'))
+		return refuse(parser, "\"@\" where a name or \"<\" should be; what is no address needs quotes");
+	return refuse(parser, "\"%c\" where a name or \"<\" should be; names with punctuation need quotes", *parser->at);
+}
+
+static bool parse_mailbox_after_phrase(struct parser *parser)
+{
+	struct address_list_item item = { .is_in_group = parser->is_in_group };
+
+	return (is_next(parser, '<') || refuse_after_phrase(parser)) && parse_brackets(parser, &item) &&
+	       parse_cfws(parser) && add_item(parser, &item);
+}
+
+static bool parse_plain_address(struct parser *parser, const char *end)
+{
+	struct address_list_item item = { .is_in_group = parser->is_in_group };
+	const char *start = parser->at;
+
+	parser->at = end;
+	return parse_addr_spec(parser, &item, start, (size_t)(end - start)) && parse_cfws(parser) &&
+	       (!is_next(parser, '<') || refuse(parser, "address where the name of another should be; it needs quotes")) &&
+	       add_item(parser, &item);
+}
+
+/* [CFWS] mailbox, or only the name of a group and its ":"; *is_group says which. */
+static bool parse_mailbox_or_name(struct parser *parser, bool *is_group)
+{
+	const char *end;
+
+	*is_group = false;
+	buffer_reset(&parser->name);
+	buffer_reset(&parser->remarks);
+	if (parser->is_in_group && !put(parser, &parser->remarks, (const char *)buffer_data(&parser->group),
+					buffer_length(&parser->group)))
+		return false;
+	if (!parse_cfws(parser))
+		return false;
+	if (is_addr_spec(parser, &end))
+		return parse_plain_address(parser, end);
+	if (!is_next(parser, '<') && !parse_phrase(parser))
+		return false;
+	*is_group = is_next(parser, ':') && buffer_length(&parser->name) > 0 && !parser->is_in_group;
+	return *is_group || parse_mailbox_after_phrase(parser);
+}
+
+/* At ":", with the name in parser->name. */
+static bool parse_group(struct parser *parser)
+{
+	bool ignored, is_good = true;
+
+	parser->at++;
+	buffer_reset(&parser->group);
+	if (!put(parser, &parser->group, (const char *)buffer_data(&parser->name), buffer_length(&parser->name)) ||
+	    !put(parser, &parser->group, " ", 1) ||
+	    !put(parser, &parser->group, (const char *)buffer_data(&parser->remarks), buffer_length(&parser->remarks)))
+		return false;
+	parser->is_in_group = true;
+	skip_space(parser);
+	if (!is_next(parser, ';')) {
+		do
+			is_good = parse_mailbox_or_name(parser, &ignored);
+		while (is_good && skip(parser, ','));
+	}
+	parser->is_in_group = false;
+	parser->list->groups++;
+	if (!is_good)
+		return false;
+	if (!skip(parser, ';'))
+		return refuse(parser, "group without its closing semicolon, or text after an address in it");
+	skip_space(parser);
+	return true;
+}
+
+static bool parse_list(struct parser *parser)
+{
+	bool is_group;
+
+	skip_space(parser);
+	if (is_end(parser))
+		return refuse(parser, "empty");
+	do {
+		if (!parse_mailbox_or_name(parser, &is_group) || (is_group && !parse_group(parser)))
+			return false;
+	} while (skip(parser, ','));
+	if (is_next(parser, ';'))
+		return refuse(parser, "semicolon outside a group");
+	return is_end(parser) || refuse(parser, "text after an address");
+}
+
+int address_list_parse(struct address_list *list, const char *value, size_t length, bool allow_utf8, char *reason,
+		       size_t reason_size)
+{
+	struct parser parser = {
+		.list = list, .allow_utf8 = allow_utf8, .reason = reason, .reason_size = reason_size,
+	};
+	struct buffer unfolded;
+	bool is_good;
+
+	*list = (struct address_list){ .count = 0 };
+	buffer_init(&unfolded, length + 1);
+	buffer_init(&parser.name, length + 1);
+	buffer_init(&parser.remarks, 3 * length + 3);
+	buffer_init(&parser.group, 2 * length + 2);
+	is_good = unfold(&parser, &unfolded, value, length);
+	if (is_good) {
+		parser.at = buffer_length(&unfolded) > 0 ? (const char *)buffer_data(&unfolded) : "";
+		parser.end = parser.at + buffer_length(&unfolded);
+		is_good = parse_list(&parser);
+	}
+	buffer_wipe(&unfolded);
+	buffer_wipe(&parser.name);
+	buffer_wipe(&parser.remarks);
+	buffer_wipe(&parser.group);
+	if (!is_good)
+		address_list_wipe(list);
+	return is_good ? 0 : -1;
+}
+
+void address_list_wipe(struct address_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->items[i].display_name);
+		free(list->items[i].remarks);
+	}
+	free(list->items);
+	*list = (struct address_list){ .count = 0 };
+}

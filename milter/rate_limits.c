@@ -1,0 +1,213 @@
+/*
+ * The limits of the running milter: the table, read again when it changes, and the thread that
+ * writes the state. Messages are counted in rate_limits_ask.c. Time runs by the monotonic clock, so
+ * setting the clock means nothing here; the time of day is only for the state file.
+ */
+#include "rate_limits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/log.h"
+#include "lib/table.h"
+#include "lib/thread.h"
+#include "rate_limits_state.h"
+#include "rate_state.h"
+
+/* A bad table is looked at again this often, and complained about this often. */
+#define RETRY_MS 1000
+#define REMINDER_MS 60000
+
+static int64_t wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- the state ---- */
+
+/* 0 (also if there is nothing new), or -1 with error. */
+static int write_state(struct rate_limits *limits, char *error, size_t error_size)
+{
+	struct bucket_list list = { 0 };
+	int64_t now_ms, written_ms;
+	bool is_changed;
+	int result = 0;
+
+	pthread_mutex_lock(&limits->lock);
+	is_changed = limits->is_changed;
+	now_ms = deadline_now_ms();
+	written_ms = wall_ms();
+	if (is_changed) {
+		bucket_table_drop_full(limits->buckets, now_ms);
+		result = bucket_table_copy(limits->buckets, now_ms, &list);
+		limits->is_changed = false;
+	}
+	pthread_mutex_unlock(&limits->lock);
+	if (!is_changed)
+		return 0;
+	if (result < 0)
+		snprintf(error, error_size, "%s: out of memory", limits->state_path);
+	else
+		result = rate_state_write(&list, limits->state_path, written_ms, error, error_size);
+	bucket_list_wipe(&list);
+	return result;
+}
+
+/* One warning when it begins to fail, not one for each time. */
+static void save(struct rate_limits *limits)
+{
+	char error[400];
+
+	if (write_state(limits, error, sizeof(error)) == 0) {
+		limits->has_write_failed = false;
+		return;
+	}
+	if (!limits->has_write_failed)
+		log_warning("the limits cannot be written: %s; a restart would forget them", error);
+	limits->has_write_failed = true;
+	pthread_mutex_lock(&limits->lock);
+	limits->is_changed = true;
+	pthread_mutex_unlock(&limits->lock);
+}
+
+static void *run_writer(void *argument)
+{
+	struct rate_limits *limits = argument;
+	struct deadline next = deadline_in_ms(RATE_LIMITS_WRITE_MS);
+	struct timespec until;
+
+	pthread_mutex_lock(&limits->lock);
+	while (!limits->is_stopping) {
+		until = (struct timespec){ .tv_sec = next.at_ms / 1000, .tv_nsec = next.at_ms % 1000 * 1000000 };
+		pthread_cond_timedwait(&limits->stopped, &limits->lock, &until);
+		if (limits->is_stopping || !deadline_has_passed(next))
+			continue;
+		pthread_mutex_unlock(&limits->lock);
+		save(limits);
+		next = deadline_in_ms(RATE_LIMITS_WRITE_MS);
+		pthread_mutex_lock(&limits->lock);
+	}
+	pthread_mutex_unlock(&limits->lock);
+	return NULL;
+}
+
+/* ---- begin and end ---- */
+
+static void free_all(struct rate_limits *limits)
+{
+	limits_table_destroy(limits->table);
+	bucket_table_destroy(limits->buckets);
+	pthread_cond_destroy(&limits->stopped);
+	pthread_mutex_destroy(&limits->refresh_lock);
+	pthread_mutex_destroy(&limits->lock);
+	free(limits->table_path);
+	free(limits->state_path);
+	free(limits);
+}
+
+static void init_locks(struct rate_limits *limits)
+{
+	pthread_condattr_t attributes;
+
+	pthread_mutex_init(&limits->lock, NULL);
+	pthread_mutex_init(&limits->refresh_lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&limits->stopped, &attributes);
+	pthread_condattr_destroy(&attributes);
+	limits->retry = limits->reminder = limits->overflow_reminder = deadline_in_ms(0);
+}
+
+struct rate_limits *rate_limits_create(const char *table_path, const char *state_path, char *error, size_t error_size)
+{
+	struct rate_limits *limits = calloc(1, sizeof(*limits));
+
+	snprintf(error, error_size, "out of memory");
+	if (limits == NULL)
+		return NULL;
+	init_locks(limits);
+	limits->table_path = strdup(table_path);
+	limits->state_path = strdup(state_path);
+	limits->buckets = bucket_table_create(RATE_LIMITS_BUCKETS_MAX);
+	if (limits->table_path == NULL || limits->state_path == NULL || limits->buckets == NULL)
+		goto fail;
+	limits->table = limits_table_read(table_path, &limits->status, error, error_size);
+	if (limits->table == NULL)
+		goto fail;
+	rate_state_read(limits->buckets, state_path, deadline_now_ms(), wall_ms());
+	if (thread_start(&limits->writer, run_writer, limits) == 0)
+		return limits;
+	snprintf(error, error_size, "no thread for writing %s", state_path);
+fail:
+	free_all(limits);
+	return NULL;
+}
+
+void rate_limits_destroy(struct rate_limits *limits)
+{
+	if (limits == NULL)
+		return;
+	pthread_mutex_lock(&limits->lock);
+	limits->is_stopping = true;
+	pthread_cond_signal(&limits->stopped);
+	pthread_mutex_unlock(&limits->lock);
+	pthread_join(limits->writer, NULL);
+	save(limits);
+	free_all(limits);
+}
+
+/* ---- the table ---- */
+
+static void replace_table(struct rate_limits *limits, struct limits_table *fresh)
+{
+	struct limits_table *old;
+
+	pthread_mutex_lock(&limits->lock);
+	old = limits->table;
+	limits->table = fresh;
+	pthread_mutex_unlock(&limits->lock);
+	limits_table_destroy(old);
+}
+
+/* Caller holds refresh_lock. */
+static void read_again(struct rate_limits *limits)
+{
+	struct limits_table *fresh;
+	struct stat status;
+	char error[400];
+
+	fresh = limits_table_read(limits->table_path, &status, error, sizeof(error));
+	if (fresh != NULL && status.st_ino == 0) {
+		/* Without a file everything would be allowed: perhaps it is just being replaced. */
+		snprintf(error, sizeof(error), "%s is gone", limits->table_path);
+		limits_table_destroy(fresh);
+		fresh = NULL;
+	}
+	if (fresh != NULL) {
+		log_info("%s was read again: %zu lines", limits->table_path, limits_table_count(fresh));
+		replace_table(limits, fresh);
+		limits->status = status;
+		limits->reminder = deadline_in_ms(0);
+		return;
+	}
+	limits->retry = deadline_in_ms(RETRY_MS);
+	if (deadline_has_passed(limits->reminder)) {
+		limits->reminder = deadline_in_ms(REMINDER_MS);
+		log_error("%s; the limits read before stay in force", error);
+	}
+}
+
+/* Whoever comes while another thread is reading goes on with the lines that are there. */
+void rate_limits_refresh(struct rate_limits *limits)
+{
+	if (pthread_mutex_trylock(&limits->refresh_lock) != 0)
+		return;
+	if (deadline_has_passed(limits->retry) && table_has_changed(limits->table_path, &limits->status))
+		read_again(limits);
+	pthread_mutex_unlock(&limits->refresh_lock);
+}

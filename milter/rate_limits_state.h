@@ -1,0 +1,32 @@
+/* The inside of struct rate_limits, for rate_limits*.c alone. */
+#ifndef RATE_LIMITS_STATE_H
+#define RATE_LIMITS_STATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "bucket_table.h"
+#include "lib/deadline.h"
+#include "limits_table.h"
+
+struct rate_limits {
+	char *table_path, *state_path;		/* fixed */
+	pthread_t writer;			/* fixed */
+
+	pthread_mutex_t lock;			/* protects these; never held while a file is read or written */
+	struct limits_table *table;
+	struct bucket_table *buckets;
+	bool is_changed;			/* since the state was written */
+	bool is_stopping;
+	struct deadline overflow_reminder;
+	pthread_cond_t stopped;
+
+	pthread_mutex_t refresh_lock;		/* protects these; taken before `lock` */
+	struct stat status;			/* of the file that the table came from */
+	struct deadline retry, reminder;
+
+	bool has_write_failed;			/* of the thread `writer`, and of destroy after it */
+};
+
+#endif
