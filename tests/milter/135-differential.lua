@@ -2,7 +2,7 @@
 dofile("session.lua")
 
 case("135: names of fields that are nearly From", function()
-	for _, name in ipairs{ "From ", "From\t", " From", "\rFrom", "From\r", "Fr om", "From:", "" } do
+	for _, name in ipairs{ "From ", "From\t", " From", "\rFrom", "From\r", "Fr om", "From:" } do
 		refused(message{ fields = { { "From", ALICE }, { name, BOB } } }, "eom", "550", "5.6.0", "\"" .. name:gsub("%c", "?") .. "\"")
 	end
 end)

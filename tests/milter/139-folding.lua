@@ -5,7 +5,7 @@ dofile("session.lua")
 
 case("139: blank folded lines, tabs", function()
 	unchanged(passes(message{ fields = { { "Subject", "a\n \n b" }, { "X-A", "\ta\n\t\n\tb" } } }))
-	passes(message{ fields = { { "From", "Alice\n \n <" .. ALICE .. ">" } } })
+	refused(message{ fields = { { "From", "Alice\n \n <" .. ALICE .. ">" } } }, "eom", "550", "5.7.1")
 	passes(message{ fields = { { "From", "\n\t" .. ALICE } } })
 end)
 

@@ -22,6 +22,8 @@ start() {
 		"smtpd_milters = inet:127.0.0.1:8891" \
 		"non_smtpd_milters = inet:127.0.0.1:8891" \
 		"smtpd_client_connection_count_limit = 0" \
+		"smtpd_error_sleep_time = 0" \
+		"smtpd_hard_error_limit = 10000" \
 		"smtpd_recipient_limit = 2000" \
 		"default_process_limit = 200"
 	opendkim_start
