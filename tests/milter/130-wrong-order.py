@@ -35,11 +35,12 @@ def content_without_recipient():
     """130: fields and end without MAIL or RCPT"""
     connection = connected()
     connection.field(b"From", BOB.encode())
+    connection.socket.settimeout(1)
     try:
         letter = connection.end()
         assert letter in "try", letter
-    except Closed:
-        pass
+    except (Closed, TimeoutError):
+        pass    # libmilter drops the packets, and does not answer
     sound()
 
 

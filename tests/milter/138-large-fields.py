@@ -1,8 +1,16 @@
 #!/usr/bin/python3
 # Case 138: a field of 1 MB, a name of 10 kB, 100,000 fields.
+import os
 import subprocess
 
 from raw_client import BOB, SOCKET, USUAL, Closed, case, connected, finish, last_decision
+
+
+def is_sanitized():
+    """Then its memory is not the product's."""
+    with open(os.path.join(os.path.dirname(SOCKET), "postern-milter"), "rb") as file:
+        program = file.read()
+    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 def resident():
@@ -59,7 +67,7 @@ def many_fields():
             connection.field(b"X-%d" % number, b"y" * 500)
     after = resident()
     # Ten times header_size_limit (512k) and its bookkeeping.
-    assert after - before < 20_000, (before, after)
+    assert is_sanitized() or after - before < 20_000, (before, after)
     for connection in connections:
         connection.field(b"From", BOB.encode())
         assert connection.end() == "y"
