@@ -25,7 +25,7 @@ def message(*fields, sender="alice@home.example", body=b"hello\r\n"):
 
 
 class Outcome:
-    """Where a message came to: stage "mail", "rcpt", "data" (refused there) or "queued"; the reply; the queue id."""
+    """Where a message came to: stage "auth", "mail", "rcpt", "data" (refused there) or "queued"; the reply; the queue id."""
 
     def __init__(self, stage, code, text):
         self.stage = stage
@@ -89,8 +89,11 @@ class MilterCase(Case):
 
     def send(self, data, login="alice@home.example", sender="alice@home.example", to=("you@postfix.example",), options=(), **session):
         """By submission; the Outcome."""
-        with lab.home.submit(login, **session) as client:
-            return converse(client, sender, [to] if isinstance(to, str) else to, data, options)
+        try:
+            with lab.home.submit(login, **session) as client:
+                return converse(client, sender, [to] if isinstance(to, str) else to, data, options)
+        except smtplib.SMTPAuthenticationError as error:
+            return Outcome("auth", error.smtp_code, error.smtp_error)
 
     def assertQueued(self, outcome):
         self.assertEqual(outcome.stage, "queued", outcome)

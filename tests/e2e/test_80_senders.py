@@ -1,4 +1,5 @@
 """Who may send as whom: postern-milter behind real Postfix, by each way of handing mail in."""
+import contextlib
 import os
 import socket
 import socketserver
@@ -355,13 +356,21 @@ class SocketmapServer(socketserver.ThreadingUnixStreamServer):
 
     def __init__(self, path, answers):
         self.answers = answers
-        self.asked = []
+        self.connections = []
         super().__init__(path, SocketmapHandler)
         os.chmod(path, 0o666)
+
+    def end(self):
+        self.shutdown()
+        self.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class SocketmapHandler(socketserver.StreamRequestHandler):
     def handle(self):
+        self.server.connections.append(self.request)
         while True:
             length = b""
             while not length.endswith(b":"):
@@ -372,7 +381,6 @@ class SocketmapHandler(socketserver.StreamRequestHandler):
             request = self.rfile.read(int(length[:-1])).decode()
             self.rfile.read(1)
             name, key = request.split(" ", 1)
-            self.server.asked.append(request)
             answer = self.server.answers.get((name, key), "NOTFOUND ")
             self.wfile.write(f"{len(answer.encode())}:{answer},".encode())
 
@@ -426,8 +434,6 @@ class Tables(MilterCase):
         path = lab.home.path("/run/lab-socketmap")
         server = SocketmapServer(path, {("who", "alice@home.example"): "OK alice@home.example", ("who", "bob@home.example"): "TEMP down"})
         self.addCleanup(os.unlink, path)
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.changed = True
         lab.milter.stop()
@@ -437,10 +443,7 @@ class Tables(MilterCase):
         self.assertRefused(self.send(message(sender=BOB), sender=BOB), "rcpt", 550, "envelope_sender")
         self.assertRefused(self.send(message(), login=BOB), "rcpt", 451)
         self.assertRefused(self.send(message(), login="mallory@home.example"), "rcpt", 550, "unlisted")
-        server.shutdown()
-        server.server_close()
-        os.rename(path, path + ".away")
-        self.addCleanup(os.rename, path + ".away", path)
+        server.end()
         self.assertRefused(self.send(message(), login="carol@home.example"), "rcpt", 451)
 
     def test_log_mode_changes_nothing(self):

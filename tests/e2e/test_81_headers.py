@@ -48,7 +48,6 @@ REFUSALS = (
     ("once_only", ("Message-ID: <2@home.example>", "Message-ID: <3@home.example>"), "5.7.1"),
     ("once_only", ("Date: Sat, 21 Nov 2026 10:00:00 +0000", "Date: Sat, 21 Nov 2026 11:00:00 +0000"), "5.7.1"),
     ("once_only", ("Reply-To: a@x.example", "Reply-To: b@x.example"), "5.7.1"),
-    ("field_name", ("X(odd: 1",), "5.6.0"),
 )
 
 
@@ -90,7 +89,7 @@ class Headers(MilterCase):
     def test_all_repairs_at_once(self):
         self.use(profile="strict", from_address="repair", sender_address="repair", reply_to_address="repair")
         fields = [field for rule, fields, _ in REPAIRS for field in fields
-                  if isinstance(field, str) and not field.startswith(("From", "Date", "Reply-To: a"))]
+                  if isinstance(field, str) and not field.startswith(("From", "Date", "Reply-To: a", f"Sender: {ALICE}"))]
         _, raw = self.arrives(message(f"From: {BOB}", ("Date", None), ("Message-ID", None), *fields))
         names = [line.split(b":")[0].lower() for line in re.sub(rb"\r\n[ \t]", b" ", raw.split(b"\r\n\r\n")[0]).split(b"\r\n")]
         for name, count in ((b"from", 1), (b"date", 1), (b"message-id", 1), (b"subject", 1), (b"bcc", 0), (b"resent-bcc", 0),

@@ -27,9 +27,9 @@ class Failures(MilterCase):
         super().tearDownClass()
 
     def tearDown(self):
-        if not lab.milter.is_running:
-            lab.milter.start()
         lab.milter.wake()
+        if not lab.milter.is_running and not self.changed:
+            lab.milter.start()
         super().tearDown()
 
     def by_sendmail(self, data=None):
@@ -37,6 +37,7 @@ class Failures(MilterCase):
         lab.home.sendmail(ALICE, ["you@postfix.example"], data)
 
     def assertDeferred(self, outcome):
+        """From the login on: smtpd(8) refuses every command."""
         self.assertEqual(outcome.code // 100, 4, outcome)
 
     def assertNothingPasses(self):
@@ -145,10 +146,7 @@ class Failures(MilterCase):
 
         def storm():
             while not stop.is_set():
-                try:
-                    codes.append((self.send(message()), self.send(FORBIDDEN)))
-                except OSError as error:
-                    codes.append(error)
+                codes.append((self.send(message()), self.send(FORBIDDEN)))
 
         threads = [threading.Thread(target=storm) for _ in range(3)]
         for thread in threads:
@@ -159,11 +157,9 @@ class Failures(MilterCase):
         stop.set()
         for thread in threads:
             thread.join()
-        errors = [item for item in codes if isinstance(item, OSError)]
-        self.assertEqual(errors, [])
         for own, forbidden in codes:
             self.assertIn(own.code // 100, (2, 4), own)
-            self.assertIn(forbidden.code, (550, 451), forbidden)
+            self.assertIn(forbidden.code // 10, (55, 45), forbidden)
         queued = sum(own.stage == "queued" for own, _ in codes)
         self.assertGreater(queued, 5)
         self.assertEqual(len(lab.wait_stored("mx-postfix", queued)), queued)
@@ -223,7 +219,7 @@ class Failures(MilterCase):
 
     def test_too_many_connections(self):
         self.use(connections=3)
-        sessions = [lab.home.submit(ALICE) for _ in range(5)]
+        sessions = [lab.home.submit() for _ in range(5)]
         codes = [session.mail(ALICE)[0] for session in sessions]
         self.assertEqual(codes[:3], [250] * 3)
         self.assertNotIn(250, codes[3:])
@@ -289,11 +285,11 @@ class Endurance(MilterCase):
         self.assertLess(time.monotonic() - started, 30)
 
     def test_header_of_a_megabyte(self):
-        """Case 138: one field and many lines of one; Postfix itself cuts a field at 60,000 bytes."""
-        for data in (message("X-Large: " + "x" * 1_000_000), message("X-Large: a" + "\r\n " * 1 + "\r\n ".join(["x" * 900] * 1100)),
-                     message(*[f"X-{number}: " + "y" * 900 for number in range(1100)])):
-            outcome = self.send(data)
-            self.assertIn((outcome.stage, outcome.code), (("data", 550), ("data", 552)), outcome)
+        """Case 138: one field, many lines of one field, many fields. Postfix itself cuts a field at 60,000 bytes."""
+        self.assertRefused(self.send(message("X-Large: " + "x" * 1_000_000)), "data", 550, "line_length")
+        self.assertRefused(self.send(message(*[f"X-{number}: " + "y" * 900 for number in range(900)])), "data", 552, "header_size")
+        self.assertQueued(self.send(message("X-Large: a" + "\r\n ".join(["x" * 900] * 1100))))
+        self.assertLess(len(self.delivered()), 64_000)
         self.assertQueued(self.send(message()))
 
     def test_200_sessions(self):

@@ -11,8 +11,8 @@ class Sendmail(Case):
 
     @classmethod
     def setUpClass(cls):
-        cls.use(cls)
         lab.sendmail.start()
+        cls.use(cls)
 
     @classmethod
     def tearDownClass(cls):

@@ -46,8 +46,6 @@ class Transactional(MilterCase):
         for sender in (NOREPLY, "billing@home.example", "support@home.example"):
             self.assertQueued(self.by_smtp(message(sender=sender), sender))
             self.assertIsNone(self.by_sendmail(message(sender=f"Shop <{sender}>"), sender))
-        for raw in lab.stored("mx-postfix"):
-            self.assertTrue(lab.dkim_verify(raw.raw) or b"198.51.100.20" in raw.raw)
         self.assertRefused(self.by_smtp(message(sender="ceo@home.example")), "data", 550, "from_address")
         self.assertRefused(self.by_smtp(message(sender=NOREPLY), "ceo@home.example"), "rcpt", 550, "envelope_sender")
         self.assertIn(b"from_address", self.by_sendmail(message(sender="ceo@home.example")))
@@ -61,7 +59,6 @@ class Transactional(MilterCase):
         self.assertQueued(self.by_smtp(message("Reply-To: Customer <customer@x.example>", sender=NOREPLY)))
         for value in ("customer at x.example", "customer@", "<customer@x.example", "a@x.example, , b@x.example", "\"x"):
             self.assertRefused(self.by_smtp(message(f"Reply-To: {value}", sender=NOREPLY)), "data", 550, "reply_to_syntax")
-        self.assertIn(b"reply_to_syntax", self.by_sendmail(message("Reply-To: nobody", sender=NOREPLY)))
 
     def test_size(self):
         line = b"x" * 70 + b"\r\n"

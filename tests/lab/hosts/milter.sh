@@ -60,8 +60,8 @@ stop)		finish TERM 30 ;;
 kill)		finish KILL 5 ;;
 restart)	finish TERM 30; start ;;
 reload)		kill -s HUP "$(cat $pid_file)" ;;
-hang)		processes | xargs kill -s STOP ;;
-wake)		processes | xargs kill -s CONT ;;
+hang)		processes | xargs -r kill -s STOP ;;
+wake)		processes | xargs -r kill -s CONT ;;
 status)		[ -n "$(processes)" ] ;;
 *)		echo "usage: milter.sh SOCKET start|stop|kill|restart|reload|hang|wake|status" >&2; exit 64 ;;
 esac
