@@ -32,7 +32,7 @@ HARDENING :=
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
 ALL_CFLAGS = -std=c11 -fPIE -pthread $(WARNINGS) $(HARDENING) $(SANFLAGS) $(CFLAGS)
-ALL_CPPFLAGS = -I. -DHAVE_CONFIG_H -include config.h -DPOSTERN_LIBEXECDIR='"$(LIBEXECDIR)"' -DPOSTERN_SYSCONFDIR='"$(SYSCONFDIR)/postern"' $(CPPFLAGS)
+ALL_CPPFLAGS = -I. -DHAVE_CONFIG_H -include config.h -DPOSTERN_LIBEXECDIR='"$(LIBEXECDIR)"' -DPOSTERN_SBINDIR='"$(PREFIX)/sbin"' -DPOSTERN_SYSCONFDIR='"$(SYSCONFDIR)/postern"' $(CPPFLAGS)
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
 
 # Each folder is an archive; a program is its main.o plus the archives it may use (doc/LAYERS in tests/check_layers.sh).
@@ -162,7 +162,7 @@ MAN5 := $(wildcard man/*.5)
 MAN7 := $(wildcard man/*.7)
 MAN8 := $(wildcard man/*.8)
 UNITS := $(notdir $(wildcard conf.examples/systemd/*.service))
-EXAMPLES := $(wildcard conf.examples/*.* conf.examples/edges conf.examples/routes conf.examples/authorized_clients conf.examples/tls_policy)
+EXAMPLES := $(foreach f,$(wildcard conf.examples/*),$(if $(wildcard $(f)/*),,$(f)))
 
 install: all
 	@$(MAKE) --no-print-directory install-files

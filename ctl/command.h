@@ -20,6 +20,9 @@ extern const struct command command_authorize;
 extern const struct command command_revoke;
 extern const struct command command_peers;
 extern const struct command command_tlsrpt;
+extern const struct command command_limits;
+extern const struct command command_senders_check;
+extern const struct command command_headers_check;
 
 /*
  * What the arguments of a command come to: those that are no options, in order, and --file if the

@@ -1,5 +1,5 @@
 /*
- * postern: keys, the allow-list and TLS reports, from the command line. A table of subcommands;
+ * postern: keys, the allow-list, TLS reports and the sender policy, from the command line. A table of subcommands;
  * each lives in a file of its own.
  */
 #include <stdio.h>
@@ -10,7 +10,8 @@
 
 static const struct command *const commands[] = {
 	&command_keygen, &command_pubkey, &command_genpsk, &command_authorize,
-	&command_revoke, &command_peers,  &command_tlsrpt,
+	&command_revoke, &command_peers,  &command_tlsrpt, &command_limits,
+	&command_senders_check, &command_headers_check,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -19,7 +20,7 @@ static void print_usage(FILE *out)
 {
 	fputs("usage: postern COMMAND [ARGUMENTS]\n\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(out, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n`postern COMMAND --help' says more; `postern --version' says which. See "
 	      "postern(1).\n",
 	      out);

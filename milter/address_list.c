@@ -33,12 +33,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "encoded_word.h"
+#include "field_value.h"
 #include "lib/ascii.h"
 #include "lib/buffer.h"
 #include "lib/log.h"
-#include "lib/utf8.h"
-#include "visible_character.h"
+#include "visible_text.h"
 
 struct parser {
 	const char *at, *end;		/* of the unfolded value */
@@ -100,115 +99,26 @@ static bool skip_space(struct parser *parser)
 	return parser->at > start;
 }
 
-/* What a phrase may have outside quotes: atext, ".", and UTF-8, which unfold() has looked at. */
+/* What a phrase may have outside quotes: atext, ".", and UTF-8, which field_value_unfold() has looked at. */
 static bool is_word_char(char c)
 {
 	return ascii_is_alnum(c) || (unsigned char)c >= 0x80 || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~.", c) != NULL);
 }
 
-/* ---- unfolding ---- */
-
-/* Moves over a line break at *at, which must fold. */
-static bool skip_fold(struct parser *parser, const char **at, const char *end)
-{
-	const char *next = *at + (**at == '\r');
-
-	if (next == end || *next != '\n')
-		return refuse(parser, "carriage return outside a line break");
-	*at = ++next;
-	if (next == end || !is_space(*next))
-		return refuse(parser, "line break that does not fold the line");
-	while (next < end && is_space(*next))
-		next++;
-	if (next == end || *next == '\r' || *next == '\n')
-		return refuse(parser, "folded line of nothing but white space");
-	return true;
-}
-
-/* Moves over one character. */
-static bool skip_character(struct parser *parser, const char **at, const char *end)
-{
-	uint32_t c = (unsigned char)**at;
-	size_t octets = 1;
-
-	if (c >= 0x80 && !parser->allow_utf8)
-		return refuse(parser, "octets beyond ASCII; names need encoded words (RFC 2047)");
-	if (c >= 0x80)
-		octets = utf8_read(&c, *at, (size_t)(end - *at));
-	if (octets == 0)
-		return refuse(parser, "malformed UTF-8");
-	if ((visible_character_is_control(c) && c != '\t') || c == 0x2028 || c == 0x2029)
-		return refuse(parser, "control character U+%04X", (unsigned)c);
-	*at += octets;
-	return true;
-}
-
-/* Line breaks go, white space stays. */
-static bool unfold(struct parser *parser, struct buffer *out, const char *value, size_t length)
-{
-	for (const char *at = value, *end = value + length; at < end;) {
-		const char *start = at;
-
-		if (*at == '\r' || *at == '\n') {
-			if (!skip_fold(parser, &at, end))
-				return false;
-		} else if (!skip_character(parser, &at, end) || !put(parser, out, start, (size_t)(at - start))) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* ---- what a reader sees in a phrase or a comment ---- */
-
-struct looks {
-	bool has_at;		/* "@" */
-	bool has_address;	/* "@" with something on both sides */
-	bool has_angle;		/* "<" or ">" */
-	bool has_syntax;	/* what else divides a list, or hides a part of it */
-	bool has_control;
-};
-
-static void look_at(struct looks *looks, const char *text, size_t length)
-{
-	uint32_t previous = ' ', c, raw;
-	bool was_at = false;
-	size_t octets;
-
-	*looks = (struct looks){ .has_at = false };
-	for (; (octets = utf8_read(&raw, text, length)) > 0; text += octets, length -= octets) {
-		c = visible_character_fold(raw);
-		looks->has_control |= visible_character_is_control(raw) && raw != '\t';
-		looks->has_angle |= c == '<' || c == '>';
-		looks->has_syntax |= c != 0 && c < 0x80 && strchr(",;:()\"\\", (int)c) != NULL;
-		looks->has_address |= was_at && c != ' ';
-		was_at = c == '@' && previous != ' ';
-		looks->has_at |= c == '@';
-		previous = c;
-	}
-}
-
 /* A phrase or a comment as a reader has it that decodes it before it parses the field. */
 static bool check_decoded(struct parser *parser, const char *text, size_t length)
 {
-	struct buffer decoded;
-	struct looks looks;
-	bool is_broken, is_good;
+	struct visible_text seen;
 
 	if (length == 0 || memmem(text, length, "=?", 2) == NULL)
 		return true;
-	buffer_init(&decoded, 2 * length + 16);
-	is_good = encoded_word_decode(&decoded, text, length, &is_broken) == 0;
-	if (is_good)
-		look_at(&looks, (const char *)buffer_data(&decoded), buffer_length(&decoded));
-	buffer_wipe(&decoded);
-	if (!is_good)
+	if (visible_text_look_decoded(&seen, text, length) != 0)
 		return refuse(parser, "out of memory");
-	if (looks.has_control)
+	if (seen.has_control)
 		return refuse(parser, "encoded word with a control character in it");
-	if (looks.has_angle)
+	if (seen.has_angle)
 		return refuse(parser, "encoded word with an angle bracket in it");
-	if (looks.has_address && looks.has_syntax)
+	if (seen.has_address && seen.has_syntax)
 		return refuse(parser, "encoded word with an address and punctuation in it");
 	return true;
 }
@@ -217,12 +127,12 @@ static bool check_decoded(struct parser *parser, const char *text, size_t length
 
 static bool check_comment(struct parser *parser, const char *text, size_t length, bool is_nested)
 {
-	struct looks looks;
+	struct visible_text seen;
 
-	look_at(&looks, text, length);
-	if (looks.has_angle || memchr(text, '"', length) != NULL || memchr(text, '\\', length) != NULL)
+	visible_text_look(&seen, text, length);
+	if (seen.has_angle || memchr(text, '"', length) != NULL || memchr(text, '\\', length) != NULL)
 		return refuse(parser, "comment with an angle bracket, a quote or a backslash in it");
-	if ((looks.has_at && is_nested) || (looks.has_address && looks.has_syntax))
+	if ((seen.has_at && is_nested) || (seen.has_address && seen.has_syntax))
 		return refuse(parser, "comment with an address and punctuation in it");
 	if (parser->is_in_group && memchr(text, ';', length) != NULL)
 		return refuse(parser, "comment with a semicolon in it inside a group");
@@ -267,7 +177,7 @@ static bool parse_quoted_string(struct parser *parser)
 {
 	const char *start = ++parser->at;
 	bool has_backslash = false;
-	struct looks looks;
+	struct visible_text seen;
 	size_t length;
 
 	for (; !is_end(parser) && !is_next(parser, '"'); parser->at++)
@@ -279,10 +189,10 @@ static bool parse_quoted_string(struct parser *parser)
 	if (is_end(parser))
 		return refuse(parser, "quoted string without its closing quote");
 	length = (size_t)(parser->at++ - start);
-	look_at(&looks, start, length);
-	if (looks.has_at && looks.has_angle)
+	visible_text_look(&seen, start, length);
+	if (seen.has_at && seen.has_angle)
 		return refuse(parser, "address in angle brackets inside a quoted string");
-	if (has_backslash && (looks.has_at || looks.has_angle))
+	if (has_backslash && (seen.has_at || seen.has_angle))
 		return refuse(parser, "backslash and address in the same quoted string");
 	if (parser->is_in_group && (has_backslash || memchr(start, ';', length) != NULL))
 		return refuse(parser, "quoted string with a semicolon or a backslash in it inside a group");
@@ -317,12 +227,16 @@ static bool parse_phrase(struct parser *parser)
 
 static char *take_text(struct buffer *buffer)
 {
-	const char *text = buffer_length(buffer) > 0 ? (const char *)buffer_data(buffer) : "";
+	const char *text = (const char *)buffer_data(buffer);
 	size_t length = buffer_length(buffer);
+	char *copy;
 
 	while (length > 0 && text[length - 1] == ' ')
 		length--;
-	return strndup(text, length);
+	copy = calloc(1, length + 1);
+	if (copy != NULL && length > 0)
+		memcpy(copy, text, length);
+	return copy;
 }
 
 static bool add_item(struct parser *parser, const struct address_list_item *parsed)
@@ -518,7 +432,7 @@ int address_list_parse(struct address_list *list, const char *value, size_t leng
 	buffer_init(&parser.name, length + 1);
 	buffer_init(&parser.remarks, 3 * length + 3);
 	buffer_init(&parser.group, 2 * length + 2);
-	is_good = unfold(&parser, &unfolded, value, length);
+	is_good = field_value_unfold(&unfolded, value, length, allow_utf8, reason, reason_size) == 0;
 	if (is_good) {
 		parser.at = buffer_length(&unfolded) > 0 ? (const char *)buffer_data(&unfolded) : "";
 		parser.end = parser.at + buffer_length(&unfolded);

@@ -6,7 +6,7 @@
  *
  *	address = 1*visible "@" 1*visible "." 1*visible
  *
- * must be the item's own address, in A-labels or as written. "Alice @ Work" and "@alice" are no
+ * must be the item's own address, in U-labels or A-labels. "Alice @ Work" and "@alice" are no
  * addresses. Nothing is said of names that pretend to be persons.
  */
 #include "display_name.h"
@@ -76,13 +76,16 @@ static bool fold(struct buffer *out, const struct buffer *decoded, char *reason,
 	return false;
 }
 
-/* The domain as the sender wrote it is the item's own too. */
+/* Is it the item's own address, in U-labels or A-labels, whichever of them the item has? */
 static bool is_own(const struct address_list_item *item, const char *text, size_t length)
 {
-	char written[MAILBOX_TEXT_MAX];
+	struct sender_address address;
+	struct mailbox mailbox;
+	char why[200];
 
-	return ascii_is_word(text, length, item->address.text) ||
-	       ascii_is_word(text, length, mailbox_print(&item->mailbox, written, sizeof(written)));
+	return mailbox_parse(&mailbox, text, length, true, why, sizeof(why)) == 0 &&
+	       sender_address_from_mailbox(&address, &mailbox, why, sizeof(why)) == 0 &&
+	       strcmp(address.text, item->address.text) == 0;
 }
 
 /* Around the "@" at `at`: what looks like an address there, quotes of the apostrophe kind taken away. */

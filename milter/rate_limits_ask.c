@@ -32,8 +32,7 @@ struct counted {
 static const struct counted counted_messages = { LIMIT_MESSAGES, LIMIT_MESSAGES_MAX, "may send", "messages" };
 static const struct counted counted_recipients = { LIMIT_RECIPIENTS, LIMIT_RECIPIENTS_MAX, "may send to", "recipients" };
 
-/* Rounded up, since it is a promise: "12s", "5m", "3h", "2d". */
-static void print_wait(char *out, size_t size, int64_t wait_ms)
+void rate_limits_print_wait(char *out, size_t size, int64_t wait_ms)
 {
 	static const struct {
 		int64_t ms, up_to;
@@ -53,7 +52,7 @@ static void explain(const struct asked *asked, const struct counted *counted, ch
 
 	log_printable(owner, sizeof(owner), asked->owner->text, strlen(asked->owner->text));
 	quantity_print(QUANTITY_DURATION, duration, sizeof(duration), rate.duration_ms);
-	print_wait(wait, sizeof(wait), token_bucket_wait_ms(asked->bucket));
+	rate_limits_print_wait(wait, sizeof(wait), token_bucket_wait_ms(asked->bucket));
 	if (asked->is_hard)
 		snprintf(reason, reason_size, "%s tried more than %" PRId64 " %s in %s, refused ones counted; wait for %s", owner,
 			 rate.tokens, counted->noun, duration, wait);

@@ -21,13 +21,11 @@ static int by_owner(const void *a, const void *b)
 
 static void print_row(FILE *out, const struct bucket_row *row)
 {
-	int64_t full_in_ms = token_bucket_full_in_ms(&row->bucket);
 	char owner[RATE_KEY_MAX], duration[32], full_in[32];
 
 	log_printable(owner, sizeof(owner), row->owner, strlen(row->owner));
 	quantity_print(QUANTITY_DURATION, duration, sizeof(duration), row->bucket.rate.duration_ms);
-	/* Rounded up to seconds. */
-	quantity_print(QUANTITY_DURATION, full_in, sizeof(full_in), (full_in_ms + 999) / 1000 * 1000);
+	rate_limits_print_wait(full_in, sizeof(full_in), token_bucket_full_in_ms(&row->bucket));
 	fprintf(out, "%s %s=%" PRId64 "/%s: %" PRId64 " left, full again in %s\n", owner, limit_rate_name(row->kind),
 		row->bucket.rate.tokens, duration, token_bucket_level_milli(&row->bucket) / 1000, full_in);
 }

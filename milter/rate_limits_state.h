@@ -29,4 +29,7 @@ struct rate_limits {
 	bool has_write_failed;			/* of the thread `writer`, and of destroy after it */
 };
 
+/* Rounded up, since it is a promise: "12s", "5m", "3h", "2d". */
+void rate_limits_print_wait(char *out, size_t size, int64_t wait_ms);
+
 #endif

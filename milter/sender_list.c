@@ -9,7 +9,7 @@
  *
  * Extensions are those of Postfix (split_addr(3)): what follows the first delimiter, but not where
  * nothing stands before it, and not in mailer-daemon, double-bounce, owner-NAME, NAME-request.
- * Where Postfix would have to unquote first there is no extension here.
+ * In a quoted local part there is none.
  *
  * Refused although the grammar of addresses has them: "*" inside a local part, and a domain without
  * a dot unless "@" says that it is one. Both are mistakes far more often than names.
@@ -322,7 +322,7 @@ static bool is_owned(const struct sender_list *list, const char *owner, const st
 
 	if (strcmp(owner, local) == 0)
 		return true;
-	if (local[0] == '"' || base == 0 || base >= length || is_never_split(local, length))
+	if (base == 0 || base >= length || is_never_split(local, length))
 		return false;
 	return strncmp(owner, local, base) == 0 && owner[base] == '@' && strcmp(owner + base + 1, address->domain) == 0;
 }

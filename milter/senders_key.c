@@ -173,14 +173,14 @@ static int parse_domain(struct senders_key *key, const char *text, char *reason,
 {
 	struct sender_address address;
 	struct mailbox mailbox;
-	char whole[SENDERS_KEY_TEXT_MAX + 2], why[200], what[300];
+	char whole[SENDERS_KEY_TEXT_MAX + 2], why[400] = "too long or no domain", what[500];
 
 	snprintf(whole, sizeof(whole), "x%s", text);
 	if (strlen(text) < SENDERS_KEY_TEXT_MAX && strchr(text + 1, '@') == NULL &&
 	    mailbox_parse(&mailbox, whole, strlen(whole), true, why, sizeof(why)) == 0 &&
 	    sender_address_from_mailbox(&address, &mailbox, why, sizeof(why)) == 0 && copy_folded(key->text, address.domain))
 		return 0;
-	snprintf(what, sizeof(what), "has no domain after \"@\"; write the logins of a domain as @example.com");
+	snprintf(what, sizeof(what), "is no domain with \"@\" (%s); write the logins of a domain as @example.com", why);
 	return fail(reason, reason_size, text, what);
 }
 

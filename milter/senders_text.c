@@ -44,7 +44,7 @@ static void log_mistakes(const struct senders_lines *lines, const char *path)
 	for (size_t i = 0; i < count && i < MISTAKES_LOGGED_MAX; i++)
 		log_error("%s", senders_lines_mistake(lines, i));
 	if (count > MISTAKES_LOGGED_MAX)
-		log_error("%s: %zu more mistakes are not shown here", path, count - MISTAKES_LOGGED_MAX);
+		log_error("%s: %zu more mistakes; postern-milter --check shows them all", path, count - MISTAKES_LOGGED_MAX);
 }
 
 struct senders_text *senders_text_create(const char *path, const char *delimiter, char *error, size_t error_size)

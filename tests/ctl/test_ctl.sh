@@ -47,7 +47,7 @@ run 64 'usage: postern COMMAND'
 run 64 'no command "frobnicate"' frobnicate
 run 0 '^postern [0-9]' --version
 run 0 'authorize' --help
-for command in keygen pubkey genpsk authorize revoke peers tlsrpt; do
+for command in keygen pubkey genpsk authorize revoke peers tlsrpt limits senders-check headers-check; do
 	run 0 "^usage: postern $command" "$command" --help
 	run 64 "^usage: postern $command" "$command" --no-such-option
 	run 64 "^usage: postern $command" "$command" 1 --file
@@ -204,6 +204,10 @@ check "and the next run removes it" [ ! -e big.new ]
 # ---- TLS reports ----
 # shellcheck source=tests/ctl/tlsrpt.sh
 . "$here/tlsrpt.sh"
+
+# ---- the sender policy ----
+# shellcheck source=tests/ctl/milter.sh
+. "$here/milter.sh"
 
 echo "ctl: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -306,6 +306,7 @@ static const struct {
 	{ "192.0.2.1/24 @example.com", NULL, ":2: \"192.0.2.1/24\" is an address inside a network; write 192.0.2.0/24" },
 	{ "2001:db8::1/32 @example.com", NULL, "write 2001:db8::/32 for the network" },
 	{ "0.0.0.1/0 @example.com", NULL, "write 0.0.0.0/0 for the network" },
+	{ "::ffff:0.0.0.0/95 @example.com", NULL, "write ::fffe:0:0/95 for the network" },
 	{ "192.0.2.0/33 @example.com", NULL, "write a number from 0 to 32" },
 	{ "2001:db8::/129 @example.com", NULL, "write a number from 0 to 128" },
 	{ "192.0.2.0/ @example.com", NULL, "write a number from 0 to 32" },
@@ -321,8 +322,9 @@ static const struct {
 	{ "client:192.0.2.1 @example.com", NULL, "without \"client:\"" },
 	{ "* @example.com", NULL, "write login:* for every login" },
 	{ ".example.com @example.com", NULL, "write the logins of each domain as @sub.example.com" },
-	{ "@ @example.com", NULL, "has no domain after \"@\"" },
-	{ "@a@b.example @example.com", NULL, "has no domain after \"@\"" },
+	{ "@ @example.com", NULL, "is no domain with \"@\" (" },
+	{ "@a@b.example @example.com", NULL, "is no domain with \"@\" (" },
+	{ "@M\xc3\x9cnchen.example self", NULL, "write the logins of a domain as @example.com" },
 	{ "login: @example.com", NULL, "is no login" },
 	{ "a\xff @example.com", NULL, "\"a?\" is no login" },
 };
@@ -437,6 +439,9 @@ static void test_changes(void **state)
 	wait_for_look();
 	assert_int_equal(find_who(fixture, "login:bob"), SENDERS_NONE);
 	assert_int_equal(find_who(fixture, "login:dave"), SENDERS_FOUND);
+	/* Once is enough. */
+	wait_for_look();
+	assert_int_equal(find_who(fixture, "login:dave"), SENDERS_FOUND);
 	complaints = captured_log_count(&log, "the lines read before stay in force");
 	readings = captured_log_count(&log, "was read again: ");
 	mistakes = captured_log_count(&log, "/senders:2: \"-\"");
@@ -487,6 +492,28 @@ static void test_specs(void **state)
 			fail_msg("\"%s\": %s", rows[i].spec, fixture->error);
 	}
 	senders_destroy(NULL);
+}
+
+/* A file that is something else altogether does not fill the log. */
+static void test_many_mistakes(void **state)
+{
+	struct fixture *fixture = *state;
+	FILE *file = fopen(fixture->path, "w");
+	struct captured_log log;
+	unsigned lines, rest;
+
+	assert_non_null(file);
+	for (unsigned i = 0; i < 1000; i++)
+		fprintf(file, "user%u x\n", i);
+	fclose(file);
+	captured_log_start(&log);
+	create(fixture, fixture->path);
+	lines = captured_log_count(&log, "/senders");
+	rest = captured_log_count(&log, "/senders: 980 more mistakes; postern-milter --check");
+	captured_log_stop(&log);
+	assert_int_equal(lines, 21);
+	assert_int_equal(rest, 1);
+	assert_int_equal(senders_check(fixture->senders, take_mistake, &(struct told){ 0 }), 1000);
 }
 
 /* The bound that is promised, in a time that a reload may take. */
@@ -637,7 +664,7 @@ static void test_cdb_changes(void **state)
 	static const char *const later[][2] = { { "bob", "b@example.com" } };
 	struct fixture *fixture = *state;
 	struct captured_log log;
-	unsigned complaints;
+	unsigned complaints, openings;
 	char path[120];
 
 	snprintf(path, sizeof(path), "%s.cdb", fixture->path);
@@ -649,6 +676,10 @@ static void test_cdb_changes(void **state)
 	wait_for_look();
 	assert_int_equal(find_who(fixture, "login:alice"), SENDERS_NONE);
 	assert_int_equal(find_who(fixture, "login:bob"), SENDERS_FOUND);
+	wait_for_look();
+	assert_int_equal(find_who(fixture, "login:bob"), SENDERS_FOUND);
+	openings = captured_log_count(&log, "was opened again");
+	assert_int_equal(openings, 1);
 	unlink(path);
 	for (int i = 0; i < 2; i++) {
 		wait_for_look();
@@ -755,6 +786,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fresh_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_specs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_mistakes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cdb, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cdb_changes, setup, teardown),
