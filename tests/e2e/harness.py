@@ -273,12 +273,15 @@ class Edge:
     def stderr(self):
         return self.host.read("/var/log/postern-edge.stderr")
 
-
     def sanitizer(self):
-        """"address", "thread" or None: what the edge was built with. Such a build's memory is not the product's."""
-        with open(self.host.path("/usr/sbin/postern-edge"), "rb") as file:
-            program = file.read()
-        return {b"__asan_init" in program: "address", b"__tsan_init" in program: "thread"}.get(True)
+        return sanitizer_of(self.host.path("/usr/sbin/postern-edge"))
+
+
+def sanitizer_of(path):
+    """"address", "thread" or None: what a program was built with. Such a build's memory is not the product's."""
+    with open(path, "rb") as file:
+        program = file.read()
+    return {b"__asan_init" in program: "address", b"__tsan_init" in program: "thread"}.get(True)
 
 
 class Milter:
@@ -360,6 +363,14 @@ class Milter:
         self.write_conf(**settings)
         self.start()
 
+    def sanitizer(self):
+        return sanitizer_of(self.host.path("/usr/sbin/postern-milter"))
+
+    def resident(self):
+        """Kilobytes of the process that speaks with Postfix."""
+        status = self.host.run("cat", f"/proc/{self.pids[-1]}/status").stdout
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
     def decisions(self, pattern="", since=None):
         """Its log lines of this case."""
         return self.host.grep_log(rf"postern/milter\[\d+\]: .*{pattern}", since)
@@ -378,6 +389,9 @@ class SendmailHome(Host):
 
     def start(self):
         self.run("/opt/lab/hosts/home-sendmail.sh", "daemon")
+
+    def wait_queue_empty(self, timeout=30):
+        wait_for("queue of home-sendmail is empty", lambda: not os.listdir(self.path("/var/spool/mqueue")), timeout)
 
 
 class Lab:

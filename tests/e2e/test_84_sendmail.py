@@ -18,6 +18,9 @@ class Sendmail(Case):
     def tearDownClass(cls):
         lab.sendmail_milter.stop()
 
+    def tearDown(self):
+        lab.sendmail.wait_queue_empty()
+
     def use(self, senders=SENDERS, limits="", **settings):
         lab.sendmail_milter.use(senders + "198.51.100.20\tapp@home.example\n", limits, **{**Sendmail.SETTINGS, **settings})
 
