@@ -42,7 +42,7 @@ size_t buffer_length(const struct buffer *buffer)
 
 const uint8_t *buffer_data(const struct buffer *buffer)
 {
-	return buffer->bytes + (buffer->bytes != NULL ? buffer->start : 0);
+	return buffer->bytes != NULL ? buffer->bytes + buffer->start : NULL;
 }
 
 static int move_to_larger_block(struct buffer *buffer, size_t needed)

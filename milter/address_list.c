@@ -189,6 +189,8 @@ static bool parse_quoted_string(struct parser *parser)
 	if (is_end(parser))
 		return refuse(parser, "quoted string without its closing quote");
 	length = (size_t)(parser->at++ - start);
+	if (length > 0 && start[length - 1] == '\\')
+		return refuse(parser, "quoted string that ends in a backslash");
 	visible_text_look(&seen, start, length);
 	if (seen.has_at && seen.has_angle)
 		return refuse(parser, "address in angle brackets inside a quoted string");

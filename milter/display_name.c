@@ -127,15 +127,16 @@ static bool has_other_address(const struct address_list_item *item, const char *
 static bool text_misleads(const struct address_list_item *item, const char *text, char *reason, size_t size)
 {
 	struct buffer unquoted, decoded, folded;
-	bool is_broken, misleads = true;
+	enum encoded_word_fault fault;
+	bool misleads = true;
 
 	buffer_init(&unquoted, strlen(text));
-	buffer_init(&decoded, 2 * strlen(text) + 16);
-	buffer_init(&folded, 2 * strlen(text) + 16);
+	buffer_init(&decoded, ENCODED_WORD_GROWTH * strlen(text));
+	buffer_init(&folded, ENCODED_WORD_GROWTH * strlen(text));
 	if (put_unquoted(&unquoted, text) != 0 ||
-	    encoded_word_decode(&decoded, (const char *)buffer_data(&unquoted), buffer_length(&unquoted), &is_broken) != 0)
+	    encoded_word_decode(&decoded, (const char *)buffer_data(&unquoted), buffer_length(&unquoted), &fault) != 0)
 		blame(reason, size, "name that cannot be looked at: out of memory");
-	else if (is_broken)
+	else if (fault != ENCODED_WORD_FINE)
 		blame(reason, size, "name with an encoded word that cannot be decoded");
 	else
 		misleads = fold(&folded, &decoded, reason, size) ||

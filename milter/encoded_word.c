@@ -40,18 +40,36 @@ struct word {
 	const char *end;	/* behind "?=" */
 };
 
+static void note(enum encoded_word_fault *fault, enum encoded_word_fault found)
+{
+	if (found > *fault)
+		*fault = found;
+}
+
+/* White space, octets beyond ASCII, or a quote where a quoted string begins or ends: RFC 2047 2 and 5. */
+static bool has_break(const char *start, const char *end)
+{
+	for (; start < end; start++)
+		if (*start == ' ' || *start == '\t' || *start == '"' || (unsigned char)*start >= 0x80)
+			return true;
+	return false;
+}
+
 static bool is_same_span(struct span a, struct span b)
 {
 	return a.length == b.length && memcmp(a.start, b.start, a.length) == 0;
 }
 
-/* The encoded word at `at`, which begins with "=?". */
+/*
+ * The encoded word at `at`, which begins with "=?". `end` is behind the last "?=" there is, so that a
+ * text full of beginnings is not searched to its end again and again.
+ */
 static bool read_word(struct word *word, const char *at, const char *end)
 {
 	const char *question, *star;
 
 	at += 2;
-	question = memchr(at, '?', (size_t)(end - at));
+	question = at < end ? memchr(at, '?', (size_t)(end - at)) : NULL;
 	if (question == NULL || end - question < 5 || question[2] != '?' ||
 	    strchr("qQbB", question[1]) == NULL || question[1] == '\0')
 		return false;
@@ -68,7 +86,7 @@ static bool read_word(struct word *word, const char *at, const char *end)
 	return false;
 }
 
-static int put_q(struct buffer *octets, struct span text, bool *is_broken)
+static int put_q(struct buffer *octets, struct span text, enum encoded_word_fault *fault)
 {
 	for (size_t i = 0; i < text.length; i++) {
 		uint8_t octet = (uint8_t)text.start[i];
@@ -80,7 +98,7 @@ static int put_q(struct buffer *octets, struct span text, bool *is_broken)
 			int low = i + 2 < text.length ? ascii_hex_value(text.start[i + 2]) : -1;
 
 			if (high < 0 || low < 0) {
-				*is_broken = true;
+				note(fault, ENCODED_WORD_UNDECODABLE);
 			} else {
 				octet = (uint8_t)(high << 4 | low);
 				i += 2;
@@ -100,26 +118,30 @@ static int base64_value(char c)
 	return found != NULL ? (int)(found - digits) : -1;
 }
 
-/* What is no digit is skipped, as readers do, but marked. */
-static int put_base64(struct buffer *octets, struct span text, bool *is_broken)
+/* What is no digit is skipped, and padding ends a group anywhere, as readers have it, but both are noted. */
+static int put_base64(struct buffer *octets, struct span text, enum encoded_word_fault *fault)
 {
 	uint32_t bits = 0;
-	size_t digits = 0, padding = 0;
+	size_t digits = 0;
+	bool is_padded = false;
 
 	for (size_t i = 0; i < text.length; i++) {
 		int value = base64_value(text.start[i]);
 
+		if (value < 0 ? text.start[i] != '=' : is_padded)
+			note(fault, ENCODED_WORD_UNDECODABLE);
 		if (value < 0) {
-			padding += text.start[i] == '=';
-			*is_broken |= text.start[i] != '=';
+			is_padded |= text.start[i] == '=';
+			digits = is_padded ? 0 : digits;
 			continue;
 		}
-		*is_broken |= padding > 0;
 		bits = bits << 6 | (uint32_t)value;
-		if (digits++ % 4 != 0 && buffer_put_u8(octets, (uint8_t)(bits >> (6 - 2 * ((digits - 1) % 4)))) != 0)
+		if (digits % 4 != 0 && buffer_put_u8(octets, (uint8_t)(bits >> (6 - 2 * (digits % 4)))) != 0)
 			return -1;
+		digits++;
 	}
-	*is_broken |= digits % 4 == 1;
+	if (digits % 4 == 1)
+		note(fault, ENCODED_WORD_UNDECODABLE);
 	return 0;
 }
 
@@ -176,7 +198,7 @@ static int put_by_iconv(struct buffer *out, const char *charset, const uint8_t *
 }
 
 /* Octets of one charset become characters; `octets` is empty thereafter. */
-static int put_octets(struct buffer *out, struct span charset, struct buffer *octets, bool *is_broken)
+static int put_octets(struct buffer *out, struct span charset, struct buffer *octets, enum encoded_word_fault *fault)
 {
 	const uint8_t *data = buffer_data(octets);
 	size_t length = buffer_length(octets);
@@ -191,7 +213,7 @@ static int put_octets(struct buffer *out, struct span charset, struct buffer *oc
 		result = put_by_iconv(out, known, data, length, &is_done);
 	}
 	if (result == 0 && !is_done) {
-		*is_broken = true;
+		note(fault, ENCODED_WORD_UNDECODABLE);
 		result = put_latin1(out, data, length);
 	}
 	buffer_reset(octets);
@@ -213,59 +235,73 @@ static const char *find_start(const char *at, const char *end)
 	return end;
 }
 
+static const char *behind_last_word(const char *start, const char *end)
+{
+	for (; end - start >= 2; end--)
+		if (end[-2] == '?' && end[-1] == '=')
+			return end;
+	return start;
+}
+
 /* Encoded words from *at on, as long as only white space is between them; *at moves behind them. */
-static int put_words(struct buffer *out, const char **at, const char *end, bool *is_broken)
+static int put_words(struct buffer *out, const char **at, const char *end, enum encoded_word_fault *fault)
 {
 	struct span charset = { "", 0 };
 	struct buffer octets;
 	struct word word;
 	int result = 0;
 
-	buffer_init(&octets, (size_t)(end - *at));
+	buffer_init(&octets, end > *at ? (size_t)(end - *at) : 0);
 	for (const char *next = *at; result == 0 && end - next >= 2 && next[0] == '=' && next[1] == '?' &&
 				     read_word(&word, next, end);
 	     next = skip_space(*at, end)) {
 		if (!is_same_span(charset, word.charset))
-			result = put_octets(out, charset, &octets, is_broken);
+			result = put_octets(out, charset, &octets, fault);
 		charset = word.charset;
+		if (has_break(next, word.end))
+			note(fault, ENCODED_WORD_MALFORMED);
 		if (result == 0)
-			result = word.is_base64 ? put_base64(&octets, word.text, is_broken)
-						: put_q(&octets, word.text, is_broken);
+			result = word.is_base64 ? put_base64(&octets, word.text, fault)
+						: put_q(&octets, word.text, fault);
 		*at = word.end;
 	}
 	if (result == 0)
-		result = put_octets(out, charset, &octets, is_broken);
+		result = put_octets(out, charset, &octets, fault);
 	buffer_wipe(&octets);
 	return result;
 }
 
 static bool has_word_inside(const struct buffer *out, size_t from)
 {
-	const char *text = (const char *)buffer_data(out) + from, *end = text + buffer_length(out) - from;
+	const char *text = (const char *)buffer_data(out);
+	size_t length = buffer_length(out);
 
-	return buffer_length(out) > from && find_start(text, end) != end;
+	return length > from && find_start(text + from, text + length) != text + length;
 }
 
-int encoded_word_decode(struct buffer *out, const char *text, size_t length, bool *is_broken)
+int encoded_word_decode(struct buffer *out, const char *text, size_t length, enum encoded_word_fault *fault)
 {
-	const char *at = text, *end = text + length;
+	const char *at = text, *end = length > 0 ? text + length : text;
+	const char *last = behind_last_word(text, end);
 	size_t before = buffer_length(out);
 
-	*is_broken = false;
+	*fault = ENCODED_WORD_FINE;
 	while (at < end) {
 		const char *start = find_start(at, end), *behind = start;
 
 		if (start > at && buffer_put(out, at, (size_t)(start - at)) != 0)
 			return -1;
-		if (start < end && put_words(out, &behind, end, is_broken) != 0)
+		if (start < end && put_words(out, &behind, last, fault) != 0)
 			return -1;
 		if (behind == start && start < end) {	/* no encoded word, though it begins like one */
 			if (buffer_put(out, start, 2) != 0)
 				return -1;
+			note(fault, ENCODED_WORD_MALFORMED);
 			behind += 2;
 		}
 		at = behind;
 	}
-	*is_broken |= has_word_inside(out, before);
+	if (has_word_inside(out, before))
+		note(fault, ENCODED_WORD_UNDECODABLE);
 	return 0;
 }

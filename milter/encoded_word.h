@@ -11,12 +11,22 @@
 
 #include "lib/buffer.h"
 
+/* What is wrong with the encoded words of a text; values grow with the trouble. */
+enum encoded_word_fault {
+	ENCODED_WORD_FINE,
+	/* an unknown charset, octets that the charset does not have, or an encoded word in what was decoded */
+	ENCODED_WORD_UNDECODABLE,
+	/* what begins like an encoded word is none, or has white space, a quote or octets beyond ASCII in it */
+	ENCODED_WORD_MALFORMED
+};
+
 /*
  * Appends `text` to `out` as UTF-8, every encoded word decoded; white space between two of them is
- * dropped (RFC 2047 6.2). *is_broken, if something that begins like an encoded word is none, or
- * has an unknown charset, or octets that its charset does not have, or an encoded word inside:
- * such octets are appended as if they were ISO-8859-1. 0, or -1: no memory.
+ * dropped (RFC 2047 6.2). Octets that are undecodable are appended as if they were ISO-8859-1.
+ * `out` grows by at most ENCODED_WORD_GROWTH * length (Thai: one octet, three in UTF-8). 0, or -1: no
+ * memory.
  */
-int encoded_word_decode(struct buffer *out, const char *text, size_t length, bool *is_broken);
+#define ENCODED_WORD_GROWTH 4
+int encoded_word_decode(struct buffer *out, const char *text, size_t length, enum encoded_word_fault *fault);
 
 #endif

@@ -12,7 +12,7 @@ struct field_tally {
 
 void field_tally_add(struct field_tally *tally, const struct header_field *field);
 /* Adds a finding `Bcc and 2 more fields: WHAT (rule bcc)` if there is any. */
-void field_tally_tell(const struct field_tally *tally, struct findings *findings, enum rule rule, enum rule_action action,
-		      const char *what);
+void field_tally_tell(const struct field_tally *tally, struct findings *findings, enum rule rule,
+		      enum rule_action action, const char *what);
 
 #endif

@@ -62,7 +62,7 @@ static size_t character_length(const char *at, const char *end, bool allow_utf8,
 int field_value_unfold(struct buffer *out, const char *value, size_t length, bool allow_utf8, char *reason,
 		       size_t reason_size)
 {
-	for (const char *at = value, *end = value + length; at < end;) {
+	for (const char *at = value, *end = length > 0 ? value + length : value; at < end;) {
 		bool is_break = *at == '\r' || *at == '\n';
 		size_t octets = is_break ? fold_length(at, end, reason, reason_size)
 					 : character_length(at, end, allow_utf8, reason, reason_size);

@@ -88,7 +88,8 @@ static void insert_edit(struct findings *findings, const struct field_edit *edit
 	findings->edit_count++;
 }
 
-void findings_edit(struct findings *findings, enum field_edit_kind kind, const char *name, size_t index, const char *value)
+void findings_edit(struct findings *findings, enum field_edit_kind kind, const char *name, size_t index,
+		   const char *value)
 {
 	struct field_edit *known = kind == FIELD_EDIT_ADD ? NULL : find_edit(findings, name, index), *edits;
 	struct field_edit edit = { .kind = kind, .index = index };

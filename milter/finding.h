@@ -41,7 +41,8 @@ void findings_add(struct findings *findings, enum rule rule, enum rule_action ac
 /*
  * An edit for RULE_REPAIR. There is one for each field: of two, a DELETE counts, otherwise the first.
  */
-void findings_edit(struct findings *findings, enum field_edit_kind kind, const char *name, size_t index, const char *value);
+void findings_edit(struct findings *findings, enum field_edit_kind kind, const char *name, size_t index,
+		   const char *value);
 /* The one that decides: the most severe, of these the first in the order of enum rule; NULL if there is none. */
 const struct finding *findings_worst(const struct findings *findings);
 void findings_wipe(struct findings *findings);

@@ -52,7 +52,8 @@ static bool check_from_address(const struct sender_case *sender, const struct se
 	if (forbidden != NULL)
 		sender_case_print_forbidden(sender, "From", forbidden->text, text, sizeof(text));
 	else
-		snprintf(text, sizeof(text), "%.80s may not send without an address in From that can be read", sender->who);
+		snprintf(text, sizeof(text), "%.80s may not send without an address in From that can be read",
+			 sender->who);
 	snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", but);
 	sender_case_tell(sender, RULE_FROM_ADDRESS, action, text);
 	return action == RULE_REPAIR;
@@ -70,7 +71,7 @@ static void check_display_name(const struct sender_case *sender, const struct se
 		i++;
 	if (i == field->addresses.count)
 		return;
-	snprintf(text, sizeof(text), "the name in From misleads: %s", reason);
+	snprintf(text, sizeof(text), "From has a %s", reason);
 	sender_case_tell(sender, RULE_DISPLAY_NAME, action, text);
 	if (action != RULE_REPAIR)
 		return;
@@ -99,11 +100,16 @@ static void check_from_domain(const struct sender_case *sender, const struct sen
 	sender_case_tell(sender, RULE_FROM_DOMAIN, action, text);
 }
 
-static void check_default_domain(const struct sender_case *sender)
+/* The default address comes in: in the place of the index-th From, or as the only one. */
+static void put_default(const struct sender_case *sender, enum field_edit_kind kind, size_t index)
 {
+	const char *address = sender_list_default_from(sender->list);
+	char value[SENDER_FIELD_ADDRESS_MAX];
 	struct sender_field field;
 
-	sender_field_parse(&field, sender_list_default_from(sender->list), true);
+	sender_field_print_address(value, sizeof(value), address);
+	findings_edit(sender->findings, kind, "From", index, value);
+	sender_field_parse(&field, value, true);
 	check_from_domain(sender, &field);
 	sender_field_wipe(&field);
 }
@@ -119,9 +125,7 @@ static bool check_from(const struct sender_case *sender, const struct header_fie
 	if (check_from_syntax(sender, &field) || field.addresses.count > 0)
 		is_replaced = check_from_address(sender, &field);
 	if (is_replaced) {
-		findings_edit(sender->findings, FIELD_EDIT_REPLACE, "From", header->index,
-			      sender_list_default_from(sender->list));
-		check_default_domain(sender);
+		put_default(sender, FIELD_EDIT_REPLACE, header->index);
 	} else {
 		has_several = field.addresses.count > 1;
 		check_display_name(sender, &field, header->index);
@@ -139,10 +143,8 @@ static void check_from_missing(const struct sender_case *sender)
 
 	snprintf(text, sizeof(text), "there is no From field%s", but);
 	sender_case_tell(sender, RULE_FROM_MISSING, action, text);
-	if (action != RULE_REPAIR)
-		return;
-	findings_edit(sender->findings, FIELD_EDIT_ADD, "From", 0, sender_list_default_from(sender->list));
-	check_default_domain(sender);
+	if (action == RULE_REPAIR)
+		put_default(sender, FIELD_EDIT_ADD, 0);
 }
 
 bool from_policy_check(const struct sender_case *sender)

@@ -37,7 +37,8 @@ static bool has_field(const struct message *message, const char *name)
 }
 
 /* `value` NULL: it cannot be had. */
-static void repair_missing(struct findings *findings, const struct message *message, const char *name, const char *value)
+static void repair_missing(struct findings *findings, const struct message *message, const char *name,
+			   const char *value)
 {
 	bool is_there = message_field_count(message, name) > 0;
 
@@ -59,7 +60,8 @@ static bool is_missing(struct findings *findings, const struct milter_conf *conf
 	return action == RULE_REPAIR;
 }
 
-static void check_date(struct findings *findings, const struct milter_conf *conf, const struct message *message, time_t now)
+static void check_date(struct findings *findings, const struct milter_conf *conf, const struct message *message,
+		       time_t now)
 {
 	char date[DATE_FIELD_MAX];
 
@@ -152,7 +154,8 @@ void header_policy_check(struct findings *findings, const struct milter_conf *co
 	check_message_id(findings, conf, message, facts);
 	check_unwanted(findings, conf, message, RULE_BCC, "shows hidden recipients");
 	check_unwanted(findings, conf, message, RULE_RETURN_PATH, "only the host of the recipient may add it");
-	check_unwanted(findings, conf, message, RULE_AUTHENTICATION_RESULTS, "speaks for this mail host or cannot be read");
+	check_unwanted(findings, conf, message, RULE_AUTHENTICATION_RESULTS,
+		       "speaks for this mail host or cannot be read");
 	check_unwanted(findings, conf, message, RULE_ORIGINATING_IP, "shows where the message comes from");
 	check_unwanted(findings, conf, message, RULE_USER_AGENT, "shows the program of the sender");
 	check_unwanted(findings, conf, message, RULE_RECEIVED_CLIENT, "shows the way to this mail host");

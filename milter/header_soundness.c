@@ -129,11 +129,12 @@ static void check_once_only(struct findings *findings, const struct milter_conf 
 			 once[i]);
 	}
 	if (names[0] != '\0')
-		findings_add(findings, RULE_ONCE_ONLY, action, "%s: more than one, where one is allowed (rule %s)", names,
-			     rule_name(RULE_ONCE_ONLY));
+		findings_add(findings, RULE_ONCE_ONLY, action, "%s: more than one, where one is allowed (rule %s)",
+			     names, rule_name(RULE_ONCE_ONLY));
 }
 
-static void check_subject_length(struct findings *findings, const struct milter_conf *conf, const struct message *message)
+static void check_subject_length(struct findings *findings, const struct milter_conf *conf,
+				 const struct message *message)
 {
 	enum rule_action action = milter_conf_action(conf, RULE_SUBJECT_LENGTH);
 	const struct header_field *field;
@@ -148,8 +149,9 @@ static void check_subject_length(struct findings *findings, const struct milter_
 			longest = length;
 	}
 	if (longest > (size_t)conf->subject_length_limit)
-		findings_add(findings, RULE_SUBJECT_LENGTH, action, "Subject: %zu characters where %" PRId64
-			     " are allowed (rule %s)", longest, conf->subject_length_limit, rule_name(RULE_SUBJECT_LENGTH));
+		findings_add(findings, RULE_SUBJECT_LENGTH, action,
+			     "Subject: %zu characters where %" PRId64 " are allowed (rule %s)", longest,
+			     conf->subject_length_limit, rule_name(RULE_SUBJECT_LENGTH));
 }
 
 void header_soundness_check(struct findings *findings, const struct milter_conf *conf, const struct message *message)

@@ -35,7 +35,8 @@ static bool is_auto_submitted(const struct message *message)
 	if (value == NULL || structured_field_skip(&field) < 0 ||
 	    structured_field_token(&field, keyword, sizeof(keyword)) < 0 || structured_field_skip(&field) < 0)
 		return false;
-	return (structured_field_is_at_end(&field) || structured_field_take(&field, ';')) && strcasecmp(keyword, "no") != 0;
+	return (structured_field_is_at_end(&field) || structured_field_take(&field, ';')) &&
+	       strcasecmp(keyword, "no") != 0;
 }
 
 bool null_sender_is_class(const struct message *message, const char *class)

@@ -7,13 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
-struct sender_case sender_case_make(struct findings *findings, const struct milter_conf *conf, const struct senders_entry *entry,
-				    const struct sender_address *self, const struct message *message)
+struct sender_case sender_case_make(struct findings *findings, const struct milter_conf *conf,
+				    const struct senders_entry *entry, const struct sender_address *self,
+				    const struct message *message)
 {
 	static const char login[] = "login:";
 	bool is_login = strncmp(entry->who, login, strlen(login)) == 0;
 
-	return (struct sender_case){ .findings = findings, .conf = conf, .list = entry->list, .self = self, .message = message,
+	return (struct sender_case){ .findings = findings,
+				     .conf = conf,
+				     .list = entry->list,
+				     .self = self,
+				     .message = message,
 				     .who = entry->who + (is_login ? strlen(login) : 0) };
 }
 
@@ -27,7 +32,8 @@ void sender_case_tell(const struct sender_case *sender, enum rule rule, enum rul
 	findings_add(sender->findings, rule, action, "%.*s (rule %s)", SENDER_CASE_TEXT_MAX - 1, text, rule_name(rule));
 }
 
-void sender_case_print_forbidden(const struct sender_case *sender, const char *where, const char *address, char *out, size_t size)
+void sender_case_print_forbidden(const struct sender_case *sender, const char *where, const char *address, char *out,
+				 size_t size)
 {
 	snprintf(out, size, "%.80s may not send as <%.150s> in %s", sender->who, address, where);
 }

@@ -25,12 +25,14 @@ struct sender_case {
 	const char *who;			/* for people: a login without its prefix */
 };
 
-struct sender_case sender_case_make(struct findings *findings, const struct milter_conf *conf, const struct senders_entry *entry,
-				    const struct sender_address *self, const struct message *message);
+struct sender_case sender_case_make(struct findings *findings, const struct milter_conf *conf,
+				    const struct senders_entry *entry, const struct sender_address *self,
+				    const struct message *message);
 enum rule_action sender_case_action(const struct sender_case *sender, enum rule rule);
 /* Adds a finding "TEXT (rule NAME)". */
 void sender_case_tell(const struct sender_case *sender, enum rule rule, enum rule_action action, const char *text);
 /* "alice may not send as <ceo@bank.example> in From" */
-void sender_case_print_forbidden(const struct sender_case *sender, const char *where, const char *address, char *out, size_t size);
+void sender_case_print_forbidden(const struct sender_case *sender, const char *where, const char *address, char *out,
+				 size_t size);
 
 #endif

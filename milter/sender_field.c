@@ -1,6 +1,7 @@
 /* What address_list.c read, as rules ask for it. */
 #include "sender_field.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,15 +36,25 @@ bool sender_field_is_in_domain(const struct sender_field *field, const char *dom
 	return field->addresses.count > 0;
 }
 
+char *sender_field_print_address(char *out, size_t size, const char *text)
+{
+	bool needs_brackets = text[0] == '"' || text[strlen(text) - 1] == ']';
+
+	snprintf(out, size, "%s%s%s", needs_brackets ? "<" : "", text, needs_brackets ? ">" : "");
+	return out;
+}
+
 char *sender_field_print_bare(const struct sender_field *field)
 {
 	static const char separator[] = ",\n ";
-	char *out = calloc(field->addresses.count + 1, MAILBOX_TEXT_MAX + sizeof(separator)), *end = out;
+	char *out = calloc(field->addresses.count + 1, SENDER_FIELD_ADDRESS_MAX + sizeof(separator)), *end = out;
+	char text[MAILBOX_TEXT_MAX];
 
 	for (size_t i = 0; out != NULL && i < field->addresses.count; i++) {
 		if (i > 0)
 			end = stpcpy(end, separator);
-		mailbox_print(&field->addresses.items[i].mailbox, end, MAILBOX_TEXT_MAX);
+		mailbox_print(&field->addresses.items[i].mailbox, text, sizeof(text));
+		sender_field_print_address(end, SENDER_FIELD_ADDRESS_MAX, text);
 		end += strlen(end);
 	}
 	return out;

@@ -26,7 +26,13 @@ const struct sender_address *sender_field_forbidden(const struct sender_field *f
 						    const struct sender_address *self);
 /* Are there addresses, all in this domain (A-labels, lower case)? */
 bool sender_field_is_in_domain(const struct sender_field *field, const char *domain);
-/* The bare addresses as a field's value, one a line; heap, or NULL. */
+/*
+ * An address as a field's value, in angle brackets where address_list_parse() wants them (a quoted
+ * local part, a literal). `text` is shorter than MAILBOX_TEXT_MAX. Returns out.
+ */
+#define SENDER_FIELD_ADDRESS_MAX (MAILBOX_TEXT_MAX + 2)
+char *sender_field_print_address(char *out, size_t size, const char *text);
+/* All addresses so, without names, one a line; heap, or NULL. */
 char *sender_field_print_bare(const struct sender_field *field);
 
 #endif

@@ -19,7 +19,8 @@
  * What is wrong with a field: unreadable, no address, more than one where there is to be one, not
  * theirs. False if nothing is.
  */
-static bool find_fault(const struct sender_case *sender, const struct header_field *header, bool is_single, char *out, size_t size)
+static bool find_fault(const struct sender_case *sender, const struct header_field *header, bool is_single, char *out,
+		       size_t size)
 {
 	const struct sender_address *forbidden;
 	struct sender_field field;
@@ -89,7 +90,8 @@ static void check_resent(const struct sender_case *sender)
 		sender_case_tell(sender, RULE_RESENT_ADDRESS, action, text);
 }
 
-static void tell_reply_to(const struct sender_case *sender, enum rule rule, const struct header_field *header, const char *text)
+static void tell_reply_to(const struct sender_case *sender, enum rule rule, const struct header_field *header,
+			  const char *text)
 {
 	enum rule_action action = sender_case_action(sender, rule);
 
@@ -112,7 +114,8 @@ static void check_reply_to(const struct sender_case *sender, const struct header
 		tell_reply_to(sender, RULE_REPLY_TO_ADDRESS, header, text);
 	} else if (field.addresses.count == 0) {
 		snprintf(text, sizeof(text), "%s%s",
-			 field.is_parsed ? "there is no address in Reply-To" : "Reply-To cannot be read: ", field.reason);
+			 field.is_parsed ? "there is no address in Reply-To" : "Reply-To cannot be read: ",
+			 field.reason);
 		tell_reply_to(sender, RULE_REPLY_TO_SYNTAX, header, text);
 		if (sender_case_action(sender, RULE_REPLY_TO_SYNTAX) < RULE_REPAIR)
 			tell_reply_to(sender, RULE_REPLY_TO_ADDRESS, header, text);
@@ -142,7 +145,8 @@ static void check_null_sender(const struct sender_case *sender)
 	for (size_t i = 0; i < classes->count; i++) {
 		if (null_sender_is_class(sender->message, classes->items[i]))
 			return;
-		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "", classes->items[i]);
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i > 0 ? ", " : "",
+			 classes->items[i]);
 	}
 	snprintf(text, sizeof(text), "%.80s may not send from <>%s%s", sender->who,
 		 names[0] != '\0' ? " what is none of " : "", names);
@@ -165,8 +169,9 @@ void sender_policy_fields(struct findings *findings, const struct milter_conf *c
 	check_null_sender(&sender);
 }
 
-void sender_policy_envelope(struct findings *findings, const struct milter_conf *conf, const struct senders_entry *entry,
-			    const struct sender_address *self, const struct message *message)
+void sender_policy_envelope(struct findings *findings, const struct milter_conf *conf,
+			    const struct senders_entry *entry, const struct sender_address *self,
+			    const struct message *message)
 {
 	struct sender_case sender = sender_case_make(findings, conf, entry, self, message);
 	char text[SENDER_CASE_TEXT_MAX], reason[200];
@@ -177,7 +182,8 @@ void sender_policy_envelope(struct findings *findings, const struct milter_conf 
 	if (message->has_bad_sender)
 		snprintf(text, sizeof(text), "the envelope sender <%.150s> is no address", message->sender_text);
 	else if (sender_address_from_mailbox(&address, &message->reverse_path.mailbox, reason, sizeof(reason)) < 0)
-		snprintf(text, sizeof(text), "the envelope sender <%.150s> cannot be used: %.120s", message->sender_text, reason);
+		snprintf(text, sizeof(text), "the envelope sender <%.150s> cannot be used: %.120s",
+			 message->sender_text, reason);
 	else if (!sender_list_allows(entry->list, SENDER_IN_ENVELOPE, &address, self))
 		sender_case_print_forbidden(&sender, "the envelope", address.text, text, sizeof(text));
 	else

@@ -37,17 +37,18 @@ void visible_text_look(struct visible_text *seen, const char *text, size_t lengt
 	}
 }
 
-int visible_text_look_decoded(struct visible_text *seen, const char *text, size_t length)
+int visible_text_look_decoded(struct visible_text *seen, const char *text, size_t length, bool *is_malformed)
 {
+	enum encoded_word_fault fault;
 	struct buffer decoded;
-	bool is_broken;
 	int result;
 
-	buffer_init(&decoded, 2 * length + 16);
-	result = encoded_word_decode(&decoded, text, length, &is_broken);
+	buffer_init(&decoded, ENCODED_WORD_GROWTH * length);
+	result = encoded_word_decode(&decoded, text, length, &fault);
 	if (result == 0)
 		visible_text_look(seen, buffer_length(&decoded) > 0 ? (const char *)buffer_data(&decoded) : "",
 				  buffer_length(&decoded));
+	*is_malformed = result == 0 && fault == ENCODED_WORD_MALFORMED;
 	buffer_wipe(&decoded);
 	return result;
 }

@@ -18,7 +18,7 @@ struct visible_text {
 
 /* `text` is well-formed UTF-8. */
 void visible_text_look(struct visible_text *seen, const char *text, size_t length);
-/* Its encoded words (RFC 2047) decoded before. 0, or -1: no memory. */
-int visible_text_look_decoded(struct visible_text *seen, const char *text, size_t length);
+/* Its encoded words (RFC 2047) decoded before; is one of them malformed? 0, or -1: no memory. */
+int visible_text_look_decoded(struct visible_text *seen, const char *text, size_t length, bool *is_malformed);
 
 #endif

@@ -1,13 +1,13 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers docs unit ctl interop asan tsan milter fuzz e2e e2e-memory e2e-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers docs unit ctl interop differential asan tsan milter fuzz e2e e2e-memory e2e-tsan).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
 	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
 	exit 1
 fi
-stages=${POSTERN_CHECK:-layers build docs unit ctl interop asan tsan milter fuzz e2e e2e-memory e2e-tsan}
+stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz e2e e2e-memory e2e-tsan}
 jobs=$(nproc)
 passed=0 failed=0
 started=$SECONDS
@@ -41,6 +41,9 @@ unit() {
 interop() {
 	make --no-print-directory -s -j"$jobs" all tool-programs && tests/python/run build/normal
 }
+differential() {
+	make --no-print-directory -s -j"$jobs" tool-programs && tests/differential/run build/normal
+}
 fuzz() {
 	make --no-print-directory -s -j"$jobs" fuzz-programs && tests/run_fuzz.sh 5
 }
@@ -63,6 +66,7 @@ stage docs tests/check_docs.sh
 san='' stage unit unit
 stage ctl tests/ctl/test_ctl.sh build/normal
 stage interop interop
+stage differential differential
 san=address,undefined stage asan unit SAN=address,undefined
 san=thread stage tsan unit SAN=thread
 stage milter milter address,undefined

@@ -47,7 +47,8 @@ static inline void fixture_message_bytes(struct message *message, const void *by
 	if (length == 0)
 		return;
 	fixture_need(in != NULL, "fmemopen");
-	fixture_need(header_section_read(message, in, FIXTURE_COUNT_LIMIT, FIXTURE_SIZE_LIMIT) == 0, "header_section_read");
+	fixture_need(header_section_read(message, in, FIXTURE_COUNT_LIMIT, FIXTURE_SIZE_LIMIT) == 0,
+		     "header_section_read");
 	fclose(in);
 }
 
@@ -73,7 +74,8 @@ static inline void fixture_apply_edit(struct message *message, const struct fiel
 	size_t at;
 
 	if (edit->kind == FIELD_EDIT_ADD) {
-		fixture_need(message_add_field(message, edit->name, edit->value, (size_t)-1, (size_t)-1) == 0, "memory");
+		fixture_need(message_add_field(message, edit->name, edit->value, (size_t)-1, (size_t)-1) == 0,
+			     "memory");
 		return;
 	}
 	at = fixture_find(message, edit);
@@ -83,7 +85,8 @@ static inline void fixture_apply_edit(struct message *message, const struct fiel
 		return;
 	}
 	free(message->fields[at].name);
-	memmove(&message->fields[at], &message->fields[at + 1], (message->field_count - at - 1) * sizeof(*message->fields));
+	memmove(&message->fields[at], &message->fields[at + 1],
+		(message->field_count - at - 1) * sizeof(*message->fields));
 	message->field_count--;
 }
 

@@ -23,8 +23,14 @@ static void test_worst(void **state)
 		{ { { RULE_BCC, RULE_LOG } }, 1, 1, 0 },
 		{ { { RULE_BCC, RULE_REPAIR }, { RULE_BCC, RULE_LOG } }, 2, 2, 0 },
 		{ { { RULE_FROM_MISSING, RULE_LOG }, { RULE_BCC, RULE_REPAIR } }, 2, 2, 1 },
-		{ { { RULE_BCC, RULE_TEMPFAIL }, { RULE_ONCE_ONLY, RULE_REJECT }, { RULE_UNLISTED, RULE_TEMPFAIL } }, 3, 3, 1 },
-		{ { { RULE_ONCE_ONLY, RULE_REJECT }, { RULE_FROM_SYNTAX, RULE_REJECT }, { RULE_BCC, RULE_REJECT } }, 3, 3, 1 },
+		{ { { RULE_BCC, RULE_TEMPFAIL }, { RULE_ONCE_ONLY, RULE_REJECT }, { RULE_UNLISTED, RULE_TEMPFAIL } },
+		  3,
+		  3,
+		  1 },
+		{ { { RULE_ONCE_ONLY, RULE_REJECT }, { RULE_FROM_SYNTAX, RULE_REJECT }, { RULE_BCC, RULE_REJECT } },
+		  3,
+		  3,
+		  1 },
 	};
 
 	(void)state;

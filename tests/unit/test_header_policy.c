@@ -17,7 +17,9 @@
 #define STRICT "profile = \"strict\"; authserv_id = \"mail.example.com\";\n"
 #define STANDARD "authserv_id = \"mail.example.com\";\n"
 
-static const struct header_policy_facts facts = { .now = 1763715306, .unique = "20251121.1", .from_domain = "from.example" };
+static const struct header_policy_facts facts = { .now = 1763715306,
+						  .unique = "20251121.1",
+						  .from_domain = "from.example" };
 
 static void check(struct findings *findings, const char *conf_text, const struct message *message)
 {
@@ -102,6 +104,23 @@ static void test_soundness(void **state)
 		check_row(&rows[i], false);
 }
 
+static void test_once_only(void **state)
+{
+	static const char *const names[] = {
+		"Date", "Sender", "Reply-To", "To", "Cc", "Message-ID", "In-Reply-To", "References", "Subject", "MIME-Version",
+		"Content-Type", "Content-Transfer-Encoding",
+	};
+	struct row row = { .conf = STANDARD, .rules = "once_only reject" };
+	char text[300];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		snprintf(text, sizeof(text), GOOD "%s: x\n%s: x\n", names[i], names[i]);
+		row.text = text;
+		check_row(&row, false);
+	}
+}
+
 static void test_smtputf8(void **state)
 {
 	static const struct row rows[] = {
@@ -175,14 +194,19 @@ static void test_repair(void **state)
 		{ STANDARD "bcc = \"tempfail\";", GOOD "Bcc: x\n", GOOD "Bcc: x\n", "bcc tempfail" },
 		{ STANDARD, "Return-Path: <x@y>\n" GOOD "Return-Path: <z@y>\n", GOOD, "return_path repair" },
 		{ STANDARD,
-		  "Authentication-Results: mail.example.com; spf=pass\nAuthentication-Results: other.example; spf=pass\n"
-		  "Authentication-Results: (c) \"MAIL.example.com\" 1; dkim=pass\n" GOOD "Authentication-Results: mail.example.com\n",
+		  "Authentication-Results: mail.example.com; spf=pass\nAuthentication-Results: other.example; "
+		  "spf=pass\n"
+		  "Authentication-Results: (c) \"MAIL.example.com\" 1; dkim=pass\n" GOOD
+		  "Authentication-Results: mail.example.com\n",
 		  "Authentication-Results: other.example; spf=pass\n" GOOD, "authentication_results repair" },
 		{ STANDARD, GOOD "X-Originating-IP: [192.0.2.1]\nX-PHP-Script: a\nx-originating-ip: b\n", GOOD,
 		  "originating_ip repair" },
 		{ STANDARD, GOOD "User-Agent: a\nReceived: b\n", GOOD "User-Agent: a\nReceived: b\n", "" },
 		{ STRICT, "Received: a\nReceived: b\n" GOOD "User-Agent: a\nX-Mailer: c\nReceived: d\n", GOOD,
 		  "user_agent repair; received_client repair" },
+		/* case 131: nothing is decoded, folds stay */
+		{ STANDARD, GOOD "Subject: =?utf-8?q?a=0D=0ABcc:_b?=\n =?utf-8?q?c?=\nBcc: d\n",
+		  GOOD "Subject: =?utf-8?q?a=0D=0ABcc:_b?=\n =?utf-8?q?c?=\n", "bcc repair" },
 		/* a field that two rules want away goes once */
 		{ STRICT "originating_ip_fields = [\"Received\", \"X-Mailer\"];",
 		  "Received: a\nReceived: b\nX-Mailer: a\n" GOOD "X-Mailer: b\n", GOOD,
@@ -263,6 +287,27 @@ static void test_too_large(void **state)
 	message_reset(&message);
 }
 
+/* Case 138. */
+static void test_long_name(void **state)
+{
+	struct findings findings;
+	struct message message;
+	char rules[500], *name = malloc(10001);
+
+	(void)state;
+	assert_non_null(name);
+	memset(name, 'x', 10000);
+	name[10000] = '\0';
+	fixture_message(&message, GOOD);
+	assert_int_equal(message_add_field(&message, name, "y", 1000, 100000), 0);
+	check(&findings, STANDARD, &message);
+	assert_string_equal(fixture_rules(&findings, rules, sizeof(rules)), "line_length reject");
+	assert_non_null(strstr(findings.items[0].text, "xxx: a line of more than 998 octets (rule line_length)"));
+	findings_wipe(&findings);
+	message_reset(&message);
+	free(name);
+}
+
 static void test_subject_length(void **state)
 {
 	static const struct {
@@ -317,6 +362,7 @@ static void test_authentication_results(void **state)
 		{ "other.example; none", false },
 		{ "other.example 1; none", false },
 		{ "other.example (mail.example.com); none", false },
+		{ "(a (b) c) other.example; none", false },
 		{ "xmail.example.com; none", false },
 		{ "mail.example.com.other; none", false },
 		{ "\"other.example\"", false },
@@ -372,11 +418,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_date),	/* leaves the zone UTC */
 		cmocka_unit_test(test_soundness),
+		cmocka_unit_test(test_once_only),
 		cmocka_unit_test(test_smtputf8),
 		cmocka_unit_test(test_strange_fields),
 		cmocka_unit_test(test_repair),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_long_name),
 		cmocka_unit_test(test_subject_length),
 		cmocka_unit_test(test_authentication_results),
 	};

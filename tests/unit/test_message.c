@@ -18,7 +18,8 @@ static void test_indexes(void **state)
 		const char *name;
 		size_t index;
 	} rows[] = {
-		{ "From", 1 }, { "Received", 1 }, { "FROM", 2 }, { "received", 2 }, { "Fro", 1 }, { "from", 3 }, { "", 1 }, { "", 2 },
+		{ "From", 1 }, { "Received", 1 }, { "FROM", 2 }, { "received", 2 },
+		{ "Fro", 1 },  { "from", 3 },	  { "", 1 },	 { "", 2 },
 	};
 	struct message message;
 
@@ -58,7 +59,8 @@ static void test_bounds(void **state)
 
 		message_init(&message);
 		for (size_t k = 0; k < rows[i].fields; k++)
-			assert_int_equal(message_add_field(&message, "abc", "def", rows[i].count_limit, rows[i].size_limit), 0);
+			assert_int_equal(
+				message_add_field(&message, "abc", "def", rows[i].count_limit, rows[i].size_limit), 0);
 		assert_int_equal(message.field_count, rows[i].kept);
 		assert_int_equal(message.field_bytes, rows[i].kept * 10);
 		assert_int_equal(message.content_bytes, rows[i].fields * 10);

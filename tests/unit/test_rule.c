@@ -138,10 +138,12 @@ static void test_manual(void **state)
 		for (int rule = 0; rule < RULE_COUNT; rule++) {
 			struct rule_reply reply = rule_reply((enum rule)rule, RULE_REJECT);
 
-			snprintf(expected, sizeof(expected), ".It Li %s Ta %s Ta %s Ta %s Ta %s %s\n", rule_name((enum rule)rule),
+			snprintf(expected, sizeof(expected), ".It Li %s Ta %s Ta %s Ta %s Ta %s %s\n",
+				 rule_name((enum rule)rule),
 				 rule_action_name(rule_default((enum rule)rule, PROFILE_STANDARD)),
 				 rule_action_name(rule_default((enum rule)rule, PROFILE_STRICT)),
-				 rule_action_name(rule_default((enum rule)rule, PROFILE_OFF)), reply.code, reply.status);
+				 rule_action_name(rule_default((enum rule)rule, PROFILE_OFF)), reply.code,
+				 reply.status);
 			found += has_setting((enum rule)rule) && strcmp(line, expected) == 0;
 		}
 	fclose(page);
