@@ -63,7 +63,7 @@ ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz tls-compare demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz tls-compare bench-milter demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -138,6 +138,9 @@ check-fuzz:
 # DANE by postern-edge, smtp(8), posttls-finger and danetool: the table of doc/TLS.md.
 tls-compare: all
 	tests/lab/lab run tests/tls_compare.py
+# What the milter costs: the table of doc/BENCH.md.
+bench-milter: all
+	tests/lab/lab run tests/bench/milter.py
 
 # Small programs that tests talk to: tests/tools/NAME.c.
 TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))

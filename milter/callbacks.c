@@ -68,12 +68,18 @@ static struct session *session_of(SMFICTX *context)
 	return smfi_getpriv(context);
 }
 
-/* Postfix tells sendmail(1)'s mail as from 127.0.0.1, port 0, which no TCP connection can have. */
+/*
+ * Postfix tells sendmail(1)'s mail as from 127.0.0.1, or ::1 where inet_protocols has IPv6 alone, and port 0, which no TCP
+ * connection can have.
+ */
 static bool is_local(const struct sockaddr *address)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
 
-	return address->sa_family == AF_INET && v4->sin_port == 0 && v4->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+	if (address->sa_family == AF_INET)
+		return v4->sin_port == 0 && v4->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+	return address->sa_family == AF_INET6 && v6->sin6_port == 0 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
 static void take_address(struct session *session, const struct sockaddr *address)

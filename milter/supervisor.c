@@ -182,5 +182,6 @@ int supervisor_run(const char *conf_path, struct milter_setup *setup, int policy
 	exit_code = watch(&supervisor);
 	if (exit_code == EX_OK)
 		log_info("stopped");
+	milter_setup_release(supervisor.setup);
 	return exit_code;
 }

@@ -1,13 +1,13 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers docs unit ctl interop differential asan tsan fuzz e2e e2e-memory e2e-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers docs unit ctl interop differential asan tsan milter fuzz e2e e2e-memory e2e-tsan).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
 	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
 	exit 1
 fi
-stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan fuzz e2e e2e-memory e2e-tsan}
+stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz e2e e2e-memory e2e-tsan}
 jobs=$(nproc)
 passed=0 failed=0
 started=$SECONDS
@@ -53,6 +53,12 @@ e2e() {
 	shift
 	POSTERN_BUILD=$PWD/$build tests/lab/lab run tests/e2e/run "$@"
 }
+e2e_in_two_labs() {
+	make --no-print-directory -s -j"$jobs" SAN="$1" all && POSTERN_BUILD=$PWD/build/$1 tests/e2e/two_labs
+}
+milter() {
+	make --no-print-directory -s -j"$jobs" SAN="$1" all && tests/milter/run "build/$1"
+}
 
 stage layers tests/check_layers.sh
 stage build make --no-print-directory -s -j"$jobs" all tool-programs
@@ -63,8 +69,9 @@ stage interop interop
 stage differential differential
 san=address,undefined stage asan unit SAN=address,undefined
 san=thread stage tsan unit SAN=thread
+stage milter milter address,undefined
 stage fuzz fuzz
-stage e2e e2e address,undefined
+stage e2e e2e_in_two_labs address,undefined
 # What a sanitizer would hide: the memory of the programs as they are installed.
 stage e2e-memory e2e '' test_memory Steady
 # The thread sanitizer sees the edge at its busiest.

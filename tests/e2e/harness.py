@@ -193,6 +193,23 @@ class Home(Host):
         self.run("postconf", "-e", *settings)
         self.reload()
 
+    OPENDKIM = "inet:127.0.0.1:8891"
+
+    def filter_by(self, *milters):
+        """Have SMTP and sendmail(1) mail pass these: lab.milter, Home.OPENDKIM. Without the milter its policy service is off too."""
+        names = ", ".join("unix:postern/milter.sock" if isinstance(milter, Milter) else milter for milter in milters)
+        policy = "check_policy_service unix:postern/policy.sock" if lab.milter in milters else ""
+        self.postconf(f"smtpd_milters = {names}", f"non_smtpd_milters = {names}", "milter_default_action = tempfail",
+                      f"lab_certificate_restrictions = {policy}")
+
+    def submit(self, login=None, client=None, port=587):
+        """An SMTP session from the VPS (or another host), EHLO done, logged in if a name is given."""
+        session = (client or lab.vps).smtp("192.0.2.10", port)
+        session.ehlo()
+        if login is not None:
+            session.login(login, "secret")
+        return session
+
     # What "postfix reload" does, without its checks, which take two seconds.
     RELOAD = "kill -HUP $(cat /var/spool/postfix/pid/master.pid)"
 
@@ -256,17 +273,133 @@ class Edge:
     def stderr(self):
         return self.host.read("/var/log/postern-edge.stderr")
 
+    def sanitizer(self):
+        return sanitizer_of(self.host.path("/usr/sbin/postern-edge"))
+
+
+def sanitizer_of(path):
+    """"address", "thread" or None: what a program was built with. Such a build's memory is not the product's."""
+    with open(path, "rb") as file:
+        program = file.read()
+    return {b"__asan_init" in program: "address", b"__tsan_init" in program: "thread"}.get(True)
+
+
+class Milter:
+    """postern-milter on a mail host; off, and Postfix does not ask it, unless a case switches it on."""
+
+    CONF = "/etc/postern/milter.conf"
+    SENDERS = "/etc/postern/senders"
+    LIMITS = "/etc/postern/limits"
+    STATE = "/var/lib/postern-milter"
+
+    def __init__(self, host, socket):
+        self.host = host
+        self.socket = socket
+
+    def _control(self, action, check=True):
+        return self.host.run("/opt/lab/hosts/milter.sh", self.socket, action, check=check)
+
+    @property
+    def is_installed(self):
+        return os.path.exists(self.host.path("/usr/sbin/postern-milter"))
+
+    @property
+    def is_running(self):
+        return self._control("status", check=False).returncode == 0
+
+    @property
+    def pids(self):
+        """The supervisor, then its child, which speaks with Postfix."""
+        return [int(pid) for pid in self.host.run("pgrep", "-x", "postern-milter", check=False).stdout.split()]
+
+    def start(self):
+        self._control("start")
+
+    def stop(self):
+        """SIGTERM; returns when both processes are gone."""
+        self._control("stop")
+
+    def kill(self):
+        """SIGKILL for both processes."""
+        self._control("kill")
+
+    def restart(self):
+        self._control("restart")
+
+    def reload(self):
+        """SIGHUP."""
+        self._control("reload")
+
+    def hang(self):
+        """SIGSTOP for both processes."""
+        self._control("hang")
+
+    def wake(self):
+        self._control("wake")
+
+    def write_senders(self, text):
+        self.host.write(self.SENDERS, text)
+
+    def write_limits(self, text):
+        self.host.write(self.LIMITS, text)
+
+    def write_conf(self, **settings):
+        """milter.conf of these settings; lists become lists."""
+        def value(of):
+            if isinstance(of, list):
+                return "[ " + ", ".join(map(value, of)) + " ]"
+            return str(of) if isinstance(of, int) else json.dumps(of)
+
+        settings = {"listen": f"unix:{self.socket}", "recipient_delimiter": "+", **settings}
+        self.host.write(self.CONF, "".join(f"{name} = {value(of)};\n" for name, of in settings.items()))
+
+    def use(self, senders, limits="", **settings):
+        """Starts anew with these tables and settings, and without any state of limits."""
+        if self.is_running:
+            self.stop()
+        self.host.run("sh", "-c", f"rm -rf {self.STATE}/*")
+        self.write_senders(senders)
+        self.write_limits(limits)
+        self.write_conf(**settings)
+        self.start()
 
     def sanitizer(self):
-        """"address", "thread" or None: what the edge was built with. Such a build's memory is not the product's."""
-        with open(self.host.path("/usr/sbin/postern-edge"), "rb") as file:
-            program = file.read()
-        return {b"__asan_init" in program: "address", b"__tsan_init" in program: "thread"}.get(True)
+        return sanitizer_of(self.host.path("/usr/sbin/postern-milter"))
+
+    def resident(self):
+        """Kilobytes of the process that speaks with Postfix."""
+        status = self.host.run("cat", f"/proc/{self.pids[-1]}/status").stdout
+        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
+    def decisions(self, pattern="", since=None):
+        """Its log lines of this case."""
+        return self.host.grep_log(rf"postern/milter\[\d+\]: .*{pattern}", since)
+
+    def wait_decision(self, pattern, **options):
+        return self.host.wait_log(rf"postern/milter\[\d+\]: .*{pattern}", **options)[-1]
+
+    def stderr(self):
+        with contextlib.suppress(FileNotFoundError):
+            return self.host.read("/var/log/postern-milter.stderr")
+        return ""
+
+
+class SendmailHome(Host):
+    """The mail host with sendmail; its daemon runs only after start()."""
+
+    def start(self):
+        self.run("/opt/lab/hosts/home-sendmail.sh", "daemon")
+
+    def wait_queue_empty(self, timeout=30):
+        wait_for("queue of home-sendmail is empty", lambda: not os.listdir(self.path("/var/spool/mqueue")), timeout)
 
 
 class Lab:
     def __init__(self):
         self.home = Home("home")
+        self.sendmail = SendmailHome("home-sendmail")
+        self.milter = Milter(self.home, "/var/spool/postfix/postern/milter.sock")
+        self.sendmail_milter = Milter(self.sendmail, "/run/postern-milter/milter.sock")
         self.vps = Host("vps")
         self.dns = Host("dns")
         self.sts = Host("sts")
@@ -275,7 +408,7 @@ class Lab:
 
     @property
     def hosts(self):
-        return [self.home, self.vps, self.dns, self.sts, *self.mx.values()]
+        return [self.home, self.sendmail, self.vps, self.dns, self.sts, *self.mx.values()]
 
     def reset(self):
         """Before each case: no queued, no stored mail; logs are looked at from here on."""
@@ -433,7 +566,7 @@ class Case(unittest.TestCase):
 
     def sanitizers_are_silent(self):
         """Builds with a sanitizer: nothing was found, in the edge or in any transport."""
-        for host in (lab.home, lab.vps):
+        for host in (lab.home, lab.sendmail, lab.vps):
             for path in glob.glob(host.path("/var/log/sanitizer/*")):
                 with open(path, encoding="utf-8", errors="replace") as file:
                     report = file.read()
@@ -452,4 +585,7 @@ def excerpts():
     if lab.edge.is_installed:
         parts.append("-- vps: stderr of postern-edge")
         parts += lab.edge.stderr().splitlines()[-20:]
+    if lab.milter.stderr():
+        parts.append("-- home: stderr of postern-milter")
+        parts += lab.milter.stderr().splitlines()[-20:]
     return "\n".join(parts)

@@ -20,6 +20,8 @@ from tunnel_peer import KeyPair, frames, open_tunnel, visit
 from postern_initiator import TunnelError, deliver, send_transaction
 from postern_noise import NoiseError
 
+ALONE = True    # measures time
+
 INITIATOR = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "python", "postern_initiator.py")
 MESSAGE = b"From: anna@home.example\r\nSubject: by another way\r\n\r\n..dot\r\nhello\r\n"
 EDGE_CONF = "/etc/postern/edge.conf"

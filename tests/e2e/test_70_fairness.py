@@ -5,6 +5,8 @@ import time
 
 from harness import Case, lab, wait_for
 
+ALONE = True    # measures time
+
 HEADER = b"From: anna@home.example\r\nSubject: patience\r\n\r\n"
 EDGE_CONF = "/etc/postern/edge.conf"
 SLOW = "case27c_answers_after_3s"

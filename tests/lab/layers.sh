@@ -13,6 +13,8 @@ layer_packages() {
 	vps)		echo unbound ldnsutils bind9-dnsutils swaks libnet-ssleay-perl postfix gnutls-bin \
 				ca-certificates openssl python3 iproute2 procps ;;
 	exim)		echo exim4-daemon-light openssl python3 iproute2 procps ;;
+	sendmail)	echo sendmail-bin sendmail-base sendmail-cf m4 libsasl2-modules sasl2-bin \
+				openssl python3 iproute2 procps ;;
 	opensmtpd)	echo opensmtpd openssl python3 iproute2 procps ;;
 	*)		die "no such layer: $1" ;;
 	esac

@@ -1,5 +1,7 @@
 #!/bin/bash
-# The mail host behind the blocked port: Postfix, OpenDKIM and the transport.
+# The mail host behind the blocked port: Postfix, OpenDKIM and the transport. tcp/587 is for
+# users who log in (any name, password "secret"), tcp/2587 for clients with a certificate whose
+# fingerprint is in /etc/postfix/relay_clientcerts. postern-milter is off unless a test switches it on.
 set -euo pipefail
 # shellcheck source=tests/lab/hosts/common.sh
 . /opt/lab/hosts/common.sh
@@ -20,11 +22,14 @@ start() {
 		"smtpd_milters = inet:127.0.0.1:8891" \
 		"non_smtpd_milters = inet:127.0.0.1:8891" \
 		"smtpd_client_connection_count_limit = 0" \
+		"smtpd_error_sleep_time = 0" \
+		"smtpd_hard_error_limit = 10000" \
 		"smtpd_recipient_limit = 2000" \
 		"default_process_limit = 200"
 	opendkim_start
 	sanitizer_reports
 	transport
+	submission
 	postfix_start
 	if [ -d /srv/lab/stage ]; then
 		/opt/lab/hosts/postern.sh home
@@ -47,6 +52,28 @@ transport() {
 	local reports=log_path=/var/log/sanitizer/transport
 	postconf -e "import_environment = $(postconf -dh import_environment) ASAN_OPTIONS=$reports UBSAN_OPTIONS=$reports TSAN_OPTIONS=$reports" \
 		"export_environment = $(postconf -dh export_environment) ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS"
+}
+
+submission() {
+	useradd --system --no-create-home --shell /usr/sbin/nologin _postern-milter
+	certificate /etc/postfix/home.pem
+	touch /etc/postfix/relay_clientcerts
+	cat >>/etc/postfix/master.cf <<-EOF
+	submission inet n - n - - smtpd
+	  -o syslog_name=postfix/submission
+	  -o smtpd_sasl_auth_enable=yes -o smtpd_sasl_type=dovecot -o smtpd_sasl_path=private/lab-auth
+	  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+	2587 inet n - n - - smtpd
+	  -o syslog_name=postfix/certificates
+	  -o smtpd_tls_security_level=may -o smtpd_tls_ask_ccert=yes
+	  -o smtpd_relay_restrictions=permit_tls_clientcerts,reject
+	  -o smtpd_sender_restrictions=\$lab_certificate_restrictions
+	EOF
+	postconf -e "lab_certificate_restrictions =" \
+		"smtpd_tls_chain_files = /etc/postfix/home.pem" \
+		"relay_clientcerts = texthash:/etc/postfix/relay_clientcerts"
+	install -d -o postfix /var/spool/postfix/private
+	/opt/lab/sasl_auth.py /var/spool/postfix/private/lab-auth >/var/log/sasl_auth.log 2>&1 &
 }
 
 opendkim_start() {

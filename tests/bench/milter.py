@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+"""How much mail Postfix takes with and without postern-milter: lab run tests/bench/milter.py [--rounds N] [--messages N].
+
+smtp-source hands in messages of 4 kB in 20 sessions at once on the mail host; Postfix queues them and discards
+them afterwards. The kinds take turns, round by round, so that what else the machine does hits all alike. The
+milter has a table of senders, default rules, and knows the client; OpenDKIM signs with RSA, 2048 bits. Both
+have a unix socket. Exit status 1 if a promise is broken.
+"""
+import argparse
+import os
+import statistics
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
+from harness import lab  # noqa: E402
+
+OPENDKIM = "unix:postern/opendkim.sock"
+KINDS = {"no milter": (), "OpenDKIM": (OPENDKIM,), "postern-milter": (lab.milter,),
+         "postern-milter, OpenDKIM": (lab.milter, OPENDKIM)}
+# Kind, at least this share of the other kind.
+PROMISES = (("postern-milter", 0.85, "no milter"), ("postern-milter", 1.0, "OpenDKIM"))
+SENDERS = "".join(f"user{number}@home.example\tself\n" for number in range(1000)) + "127.0.0.1\t@home.example\n"
+
+
+def prepare():
+    lab.milter.use(SENDERS)
+    # A second OpenDKIM with a socket like the milter's: over TCP it would wait for acknowledgements.
+    lab.home.run("sh", "-ec", "sed 's,^Socket.*,Socket local:/var/spool/postfix/postern/opendkim.sock,; s,^PidFile.*,PidFile /run/2,' "
+                 "/etc/opendkim.conf >/etc/opendkim2.conf; opendkim -x /etc/opendkim2.conf; "
+                 "until [ -S /var/spool/postfix/postern/opendkim.sock ]; do sleep 0.1; done; "
+                 "chown postfix /var/spool/postfix/postern/opendkim.sock")
+    lab.home.run("postconf", "-e", "default_transport = discard:", "smtpd_client_connection_rate_limit = 0")
+
+
+def messages_per_second(kind, count):
+    lab.home.filter_by(*KINDS[kind])
+    source = ["smtp-source", "-s", "20", "-l", "4096", "-f", "user@home.example", "-t", "you@postfix.example"]
+    lab.home.run(*source, "-m", "100", "127.0.0.1:25")      # processes start, tables are read
+    lab.home.wait_queue_empty(60)
+    mark = lab.home.log_mark()
+    began = time.monotonic()
+    lab.home.run(*source, "-m", str(count), "127.0.0.1:25", timeout=600)
+    rate = count / (time.monotonic() - began)
+    lab.home.wait_queue_empty(120)
+    looked_at = {lab.milter: len(lab.milter.decisions("who=client:127", since=mark)),
+                 OPENDKIM: len(lab.home.grep_log("DKIM-Signature field added", since=mark))}
+    assert looked_at == {milter: count if milter in KINDS[kind] else 0 for milter in looked_at}, (kind, looked_at)
+    return rate
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--messages", type=int, default=2000)
+    options = parser.parse_args()
+    prepare()
+    rates = {kind: [] for kind in KINDS}
+    for number in range(options.rounds):
+        for kind in KINDS if number % 2 == 0 else reversed(KINDS):
+            rates[kind].append(messages_per_second(kind, options.messages))
+    refused = lab.home.grep_log(r"milter-reject", since=0)
+    medians = {kind: statistics.median(values) for kind, values in rates.items()}
+    print("| in smtpd_milters | messages/s | of no milter | least and most |\n| --- | ---: | ---: | ---: |")
+    for kind, values in rates.items():
+        print(f"| {kind} | {medians[kind]:.0f} | {medians[kind] / medians['no milter']:.2f} | {min(values):.0f}–{max(values):.0f} |")
+    broken = [f"{kind} is {medians[kind] / medians[other]:.2f} of {other}, not {share}"
+              for kind, share, other in PROMISES if medians[kind] < share * medians[other]]
+    for problem in broken + refused[:3]:
+        print(problem)
+    sys.exit(1 if broken or refused else 0)
+
+
+if __name__ == "__main__":
+    main()
