@@ -118,7 +118,8 @@ static size_t address_around(const char **start_out, const char *start, const ch
 	while (to > domain && strchr("'`.*_!?", to[-1]) != NULL)
 		to--;
 	*start_out = from;
-	return from < at && *from != ' ' && memchr(domain, '.', (size_t)(to - domain)) != NULL && *domain != '.' ? (size_t)(to - from) : 0;
+	return from < at && *from != ' ' && memchr(domain, '.', (size_t)(to - domain)) != NULL && *domain != '.'
+		       ? (size_t)(to - from) : 0;
 }
 
 /* In folded text. */
