@@ -14,12 +14,13 @@
  * The parser proper sees the unfolded value. Refused though the grammar has it, for readers differ:
  *   - a folded line of white space alone (obs-FWS), which ends the header section for some;
  *   - CFWS inside angle brackets or an addr-spec, routes, empty list elements (obs- forms);
- *   - a quoted local part or an address literal without angle brackets, and one whose quotes hold
- *     more than needless quotes would;
+ *   - a quoted local part or an address literal without angle brackets, and a local part that needs
+ *     its quotes;
  *   - quotes, angle brackets and backslashes in comments, "@" in nested ones;
  *   - "@" and angle brackets, or "@" and a backslash, inside the same quoted string;
  *   - ";" and backslashes in the quoted strings and comments of a group;
- *   - encoded words (RFC 2047) in an addr-spec, and those in which, once decoded, a reader that
+ *   - a dot directly before "<" or ":", a backslash (in its pair) directly before a closing quote;
+ *   - malformed encoded words (RFC 2047), those in an addr-spec, and those in which, once decoded, a reader that
  *     decodes before it parses would find syntax.
  * Accepted though it is obsolete, for it is harmless: dots in a phrase.
  *
@@ -109,11 +110,14 @@ static bool is_word_char(char c)
 static bool check_decoded(struct parser *parser, const char *text, size_t length)
 {
 	struct visible_text seen;
+	bool is_malformed;
 
 	if (length == 0 || memmem(text, length, "=?", 2) == NULL)
 		return true;
-	if (visible_text_look_decoded(&seen, text, length) != 0)
+	if (visible_text_look_decoded(&seen, text, length, &is_malformed) != 0)
 		return refuse(parser, "out of memory");
+	if (is_malformed)
+		return refuse(parser, "malformed encoded word");
 	if (seen.has_control)
 		return refuse(parser, "encoded word with a control character in it");
 	if (seen.has_angle)
@@ -229,16 +233,12 @@ static bool parse_phrase(struct parser *parser)
 
 static char *take_text(struct buffer *buffer)
 {
-	const char *text = (const char *)buffer_data(buffer);
+	const char *text = buffer_length(buffer) > 0 ? (const char *)buffer_data(buffer) : "";
 	size_t length = buffer_length(buffer);
-	char *copy;
 
 	while (length > 0 && text[length - 1] == ' ')
 		length--;
-	copy = calloc(1, length + 1);
-	if (copy != NULL && length > 0)
-		memcpy(copy, text, length);
-	return copy;
+	return strndup(text, length);
 }
 
 static bool add_item(struct parser *parser, const struct address_list_item *parsed)
@@ -263,17 +263,6 @@ static bool add_item(struct parser *parser, const struct address_list_item *pars
 	return (item->display_name != NULL && item->remarks != NULL) || refuse(parser, "out of memory");
 }
 
-/* Does the local part hold nothing that a reader might not look for in quotes? */
-static bool check_quoted_local_part(struct parser *parser, const char *text, size_t length)
-{
-	const char *closing = memchr(text + 1, '"', length - 1);
-
-	for (const char *c = text + 1; closing != NULL && c < closing; c++)
-		if (is_space(*c) || strchr("@<>,;:\\()[]", *c) != NULL)
-			return refuse(parser, "quoted local part with white space or punctuation in it");
-	return true;
-}
-
 static bool parse_addr_spec(struct parser *parser, struct address_list_item *item, const char *text, size_t length)
 {
 	char why[200], printable[100];
@@ -283,8 +272,6 @@ static bool parse_addr_spec(struct parser *parser, struct address_list_item *ite
 		return refuse(parser, "empty angle brackets");
 	if (text[0] == '@')
 		return refuse(parser, "source route: <%s>", printable);
-	if (text[0] == '"' && !check_quoted_local_part(parser, text, length))
-		return false;
 	if (memchr(text, ' ', length) != NULL || memchr(text, '\t', length) != NULL || memchr(text, '(', length) != NULL)
 		return refuse(parser, "white space or a comment inside an address: \"%s\"", printable);
 	if (mailbox_parse(&item->mailbox, text, length, parser->allow_utf8, why, sizeof(why)) != 0)
@@ -295,6 +282,8 @@ static bool parse_addr_spec(struct parser *parser, struct address_list_item *ite
 		return refuse(parser, "address literal without angle brackets: \"%s\"", printable);
 	if (sender_address_from_mailbox(&item->address, &item->mailbox, why, sizeof(why)) != 0)
 		return refuse(parser, "%s", why);
+	if (item->address.text[0] == '"' || strchr(item->mailbox.local_part, '\\') != NULL)
+		return refuse(parser, "local part that needs its quotes: \"%s\"", printable);
 	return true;
 }
 
@@ -372,6 +361,8 @@ static bool parse_mailbox_or_name(struct parser *parser, bool *is_group)
 		return parse_plain_address(parser, end);
 	if (!is_next(parser, '<') && !parse_phrase(parser))
 		return false;
+	if (buffer_length(&parser->name) > 0 && parser->at[-1] == '.')
+		return refuse(parser, "name that ends in a dot without white space behind it");
 	*is_group = is_next(parser, ':') && buffer_length(&parser->name) > 0 && !parser->is_in_group;
 	return *is_group || parse_mailbox_after_phrase(parser);
 }
