@@ -233,12 +233,16 @@ static bool parse_phrase(struct parser *parser)
 
 static char *take_text(struct buffer *buffer)
 {
-	const char *text = buffer_length(buffer) > 0 ? (const char *)buffer_data(buffer) : "";
+	const char *text = (const char *)buffer_data(buffer);
 	size_t length = buffer_length(buffer);
+	char *copy;
 
 	while (length > 0 && text[length - 1] == ' ')
 		length--;
-	return strndup(text, length);
+	copy = calloc(1, length + 1);
+	if (copy != NULL && length > 0)
+		memcpy(copy, text, length);
+	return copy;
 }
 
 static bool add_item(struct parser *parser, const struct address_list_item *parsed)
