@@ -4,7 +4,7 @@
  *
  *	address-list = address *("," address)
  *	address      = mailbox / group
- *	group        = phrase ":" [mailbox *("," mailbox)] ";"	; nothing but white space behind it
+ *	group        = phrase ":" [mailbox *("," mailbox)] ";"	; followed by "," at once, or by the end
  *	mailbox      = [phrase] [CFWS] "<" addr-spec ">" [CFWS] / [CFWS] addr-spec [CFWS]
  *	phrase       = word *([CFWS] word)
  *	word         = 1*(atext / "." / UTF8-non-ascii) / quoted-string	; the first without a leading "."
@@ -112,7 +112,7 @@ static bool check_decoded(struct parser *parser, const char *text, size_t length
 	struct visible_text seen;
 	bool is_malformed;
 
-	if (length == 0 || memmem(text, length, "=?", 2) == NULL)
+	if (length == 0 || (memmem(text, length, "=?", 2) == NULL && memmem(text, length, "?=", 2) == NULL))
 		return true;
 	if (visible_text_look_decoded(&seen, text, length, &is_malformed) != 0)
 		return refuse(parser, "out of memory");
@@ -395,8 +395,7 @@ static bool parse_group(struct parser *parser)
 		return false;
 	if (!skip(parser, ';'))
 		return refuse(parser, "group without its closing semicolon, or text after an address in it");
-	skip_space(parser);
-	return true;
+	return !skip_space(parser) || !is_next(parser, ',') || refuse(parser, "white space between a group and a comma");
 }
 
 static bool parse_list(struct parser *parser)

@@ -4,7 +4,7 @@
  * 2047) decoded, white space between them dropped, invisible characters dropped, full-width and
  * other look-alikes of "@" and "." folded. What then looks like
  *
- *	address = 1*visible "@" 1*visible "." 1*visible
+ *	address = 1*visible *space "@" 1*visible "." 1*visible / 1*visible "@" *space 1*visible "." 1*visible
  *
  * must be the item's own address, in U-labels or A-labels. "Alice @ Work" and "@alice" are no
  * addresses. Nothing is said of names that pretend to be persons.
@@ -88,21 +88,38 @@ static bool is_own(const struct address_list_item *item, const char *text, size_
 	       strcmp(address.text, item->address.text) == 0;
 }
 
+/* "ceo @bank.example", "ceo@ bank.example": for some parsers that is one word. "Alice @ work.example" is not. */
+static bool is_spaced_left(const char *start, const char *at, const char *end)
+{
+	return at > start && at[-1] == ' ' && at + 1 < end && at[1] != ' ';
+}
+
+static bool is_spaced_right(const char *start, const char *at, const char *end)
+{
+	return at > start && at[-1] != ' ' && at + 1 < end && at[1] == ' ';
+}
+
 /* Around the "@" at `at`: what looks like an address there, quotes of the apostrophe kind taken away. */
 static size_t address_around(const char **start_out, const char *start, const char *at, const char *end)
 {
-	const char *from = at, *to = at + 1;
+	const char *from = at, *to = at + 1, *domain;
 
+	while (is_spaced_left(start, at, end) && from > start && from[-1] == ' ')
+		from--;
+	while (is_spaced_right(start, at, end) && to < end && *to == ' ')
+		to++;
+	domain = to;
 	while (from > start && !is_delimiter(from[-1]))
 		from--;
 	while (from < at && strchr("'`.*_", *from) != NULL)
 		from++;
 	while (to < end && !is_delimiter(*to))
 		to++;
-	while (to > at + 1 && strchr("'`.*_!?", to[-1]) != NULL)
+	while (to > domain && strchr("'`.*_!?", to[-1]) != NULL)
 		to--;
 	*start_out = from;
-	return from < at && memchr(at, '.', (size_t)(to - at)) != NULL && at[1] != '.' ? (size_t)(to - from) : 0;
+	return from < at && *from != ' ' && memchr(domain, '.', (size_t)(to - domain)) != NULL && *domain != '.'
+		       ? (size_t)(to - from) : 0;
 }
 
 /* In folded text. */

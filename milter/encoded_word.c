@@ -227,10 +227,11 @@ static const char *skip_space(const char *at, const char *end)
 	return at;
 }
 
-static const char *find_start(const char *at, const char *end)
+/* The two characters, or `end`. */
+static const char *find_pair(const char *pair, const char *at, const char *end)
 {
 	for (; end - at >= 2; at++)
-		if (at[0] == '=' && at[1] == '?')
+		if (memcmp(at, pair, 2) == 0)
 			return at;
 	return end;
 }
@@ -276,7 +277,7 @@ static bool has_word_inside(const struct buffer *out, size_t from)
 	const char *text = (const char *)buffer_data(out);
 	size_t length = buffer_length(out);
 
-	return length > from && find_start(text + from, text + length) != text + length;
+	return length > from && find_pair("=?", text + from, text + length) != text + length;
 }
 
 int encoded_word_decode(struct buffer *out, const char *text, size_t length, enum encoded_word_fault *fault)
@@ -287,8 +288,10 @@ int encoded_word_decode(struct buffer *out, const char *text, size_t length, enu
 
 	*fault = ENCODED_WORD_FINE;
 	while (at < end) {
-		const char *start = find_start(at, end), *behind = start;
+		const char *start = find_pair("=?", at, end), *behind = start;
 
+		if (find_pair("?=", at, start) != start)	/* some drop white space between that and "=?" */
+			note(fault, ENCODED_WORD_MALFORMED);
 		if (start > at && buffer_put(out, at, (size_t)(start - at)) != 0)
 			return -1;
 		if (start < end && put_words(out, &behind, last, fault) != 0)

@@ -16,7 +16,7 @@ enum encoded_word_fault {
 	ENCODED_WORD_FINE,
 	/* an unknown charset, octets that the charset does not have, or an encoded word in what was decoded */
 	ENCODED_WORD_UNDECODABLE,
-	/* what begins like an encoded word is none, or has white space, a quote or octets beyond ASCII in it */
+	/* what begins or ends like an encoded word is none, or has white space, a quote or octets beyond ASCII in it */
 	ENCODED_WORD_MALFORMED
 };
 

@@ -4,6 +4,7 @@
 The collected fields (from_fields.txt) and COUNT generated from them are read by ours and by
 
     getaddresses  Python: email.message_from_bytes(), then email.utils.getaddresses()
+    lenient       Python: the same with strict=False, as all did before 2024
     registry      Python: the same by the header registry of email.policy.default (or SMTPUTF8), .addresses
     js            nodemailer's addressparser (addressparser.js)
 
@@ -37,8 +38,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SEED = 517845
 ACCEPTED_SHARE = 0.1
 ASLEEP_SHARE = 0.05
-READERS = ("getaddresses", "registry", "js")
-ADDRESS = re.compile(r"[^\s<>(),:;\"]+@[^\s<>(),:;\"]+")
+READERS = ("getaddresses", "lenient", "registry", "js")
+ADDRESS = re.compile(r"[^\s<>(),:;\"@]+@[^\s<>(),:;\"@]+\.[^\s<>(),:;\"@]+")
 HARMLESS = (email.errors.NonASCIILocalPartDefect, email.errors.UndecodableBytesDefect, email.errors.CharsetError,
             email.errors.InvalidBase64CharactersDefect, email.errors.InvalidBase64LengthDefect, email.errors.InvalidBase64PaddingDefect)
 HARMLESS_TEXTS = ("period in 'phrase'", "comment found without atom", "whitespace after encoded-word", "encoded word inside quoted string")
@@ -146,8 +147,18 @@ def field_text(value):
     return [re.sub(r"\r?\n(?=[ \t])", "", text_of(text)) for name, text in message.raw_items() if name.lower() == "from"]
 
 
+def getaddresses_lenient(texts):
+    if getattr(email.utils, "supports_strict_parsing", False):
+        return email.utils.getaddresses(texts, strict=False)
+    return email.utils.getaddresses(texts)
+
+
 def read_getaddresses(value):
     return [address for _, address in email.utils.getaddresses(field_text(value)) if address]
+
+
+def read_lenient(value):
+    return [address for _, address in getaddresses_lenient(field_text(value)) if address]
 
 
 def read_registry(value):
@@ -174,7 +185,7 @@ def is_harmless(defect):
 
 
 def read_decoded(value):
-    """A careless reader: decodes, then parses."""
+    """A careless reader: decodes, then parses; and nobody sees a zero-width space."""
     found = []
     for text in field_text(value):
         try:
@@ -183,7 +194,7 @@ def read_decoded(value):
             text = re.sub(r"\\u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), text)
         except (UnicodeError, LookupError, ValueError, email.errors.MessageError):
             pass
-        found += [address for _, address in email.utils.getaddresses([text]) if address]
+        found += [address.replace("\u200b", "") for _, address in getaddresses_lenient([text])]
     return found
 
 
@@ -235,7 +246,7 @@ def check_collected(tally, fields, ours):
 def read_all(value, js_found):
     """Reader: its addresses; and has `registry` nothing to complain about?"""
     registry, is_clean = read_registry(value)
-    found = {"getaddresses": read_getaddresses(value), "registry": registry, "js": js_found}
+    found = {"getaddresses": read_getaddresses(value), "lenient": read_lenient(value), "registry": registry, "js": js_found}
     return {reader: [fold(address) for address in found[reader] if address] for reader in READERS}, is_clean
 
 
@@ -266,7 +277,9 @@ def compare(tally, values, ours, js):
         if not any(answer["misleads"]):
             shown += 1
             careless = [fold(address) for address in read_decoded(value)]
-            if not set(piece for text in careless for piece in ADDRESS.findall(text)) <= set(mine):
+            pieces = {piece.rstrip(".'") for text in careless if text not in mine for piece in ADDRESS.findall(text)}
+            # Without an address, From is refused by the rule from_syntax.
+            if mine and not pieces <= set(mine):
                 decoded.append(f"{value!r}: decoded first {careless}, ours {mine}")
     print(f"the readers disagree about {disagreements} of {len(values)} fields; ours accepts {accepted}")
     tally.check("visible: no reader sees an address that ours does not report", visible, accepted)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -38,7 +39,7 @@ static const struct {
 	/* case 133: each address counts */
 	{ "me@example.com, Ceo <ceo@bank.example>", "me@example.com ceo@bank.example " },
 	{ "Us: me@example.com, Ceo <ceo@bank.example>;", "me@example.com ceo@bank.example " },
-	{ "Us: me@example.com; , <ceo@bank.example>", "me@example.com ceo@bank.example " },
+	{ "Us: me@example.com;, <ceo@bank.example>", "me@example.com ceo@bank.example " },
 	{ "Us:;", "" },
 	{ "Us: ;", "" },
 	{ "Us:;, me@example.com", "me@example.com " },
@@ -109,6 +110,7 @@ static const struct {
 	{ "Us: \"x;y\" <me@example.com>;", "quoted string with a semicolon or a backslash in it inside a group" },
 	{ "Us: \"x\\y\" <me@example.com>;", "quoted string with a semicolon or a backslash in it inside a group" },
 	{ "Us: (x;y) me@example.com;", "comment with a semicolon in it inside a group" },
+	{ "Us:; , me@example.com", "white space between a group and a comma" },
 	{ ": me@example.com;", "\":\" where a name or \"<\" should be; names with punctuation need quotes" },
 	{ "<>", "empty angle brackets" },
 	{ "<me@example.com", "\"<\" without \">\"" },
@@ -149,6 +151,7 @@ static const struct {
 	  "encoded word with an address and punctuation in it" },
 	{ "=?utf-8?q?x <me@example.com>", "malformed encoded word" },
 	{ "=?utf-8?q?x y?= <me@example.com>", "malformed encoded word" },
+	{ "x?= =?utf-8?q?y?= <me@example.com>", "malformed encoded word" },
 	{ "=?utf-8?x?y?= <me@example.com>", "malformed encoded word" },
 };
 
@@ -222,6 +225,7 @@ static void test_bounds(void **state)
 	size_t size = 1 << 20;
 	char *value = malloc(size), reason[300];
 	struct address_list list;
+	clock_t start = clock();
 	size_t length = 0;
 
 	(void)state;
@@ -246,6 +250,7 @@ static void test_bounds(void **state)
 		memcpy(value + i, "=?a?q?" "?=", 8);
 	check_refused(value, size, false, "name without an address, or address without a domain");
 	free(value);
+	assert_in_range((clock() - start) / CLOCKS_PER_SEC, 0, 5);
 }
 
 int main(void)

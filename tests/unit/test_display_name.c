@@ -37,6 +37,11 @@ static const struct {
 	{ "\"Alice @alice\"" ME, NULL },
 	{ "\"Alice (@alice.bsky.social)\"" ME, NULL },
 	{ "\"alice@. Work\"" ME, NULL },
+	{ "\"Alice @ work.example\"" ME, NULL },
+	{ "\"@alice.example @\"" ME, NULL },
+	{ "\" @alice.example\"" ME, NULL },
+	{ "ceo =?utf-8?q?=40bank.example?=" ME, "name that shows another address than <me@example.com>: \"ceo @bank.example\"" },
+	{ "\"ceo@ bank.example\"" ME, "name that shows another address than <me@example.com>: \"ceo@ bank.example\"" },
 	{ "\"m\xc3\xbcnchen@m\xc3\xbcnchen.example\" <m\xc3\xbcnchen@xn--mnchen-3ya.example>", NULL },
 	{ "\xd9\x85\xdb\x8c\xe2\x80\x8c\xd8\xae\xd9\x88" ME, NULL },	/* Persian needs the zero-width non-joiner */
 	{ "\"ceo@bank.example\"" ME, CEO },
@@ -111,6 +116,7 @@ static const struct {
 	{ "=?utf-8?q?a", "=?utf-8?q?a", ENCODED_WORD_MALFORMED },
 	{ "=?utf-8?q?", "=?utf-8?q?", ENCODED_WORD_MALFORMED },
 	{ "=?utf-8?x?a?=", "=?utf-8?x?a?=", ENCODED_WORD_MALFORMED },
+	{ "x?= =?utf-8?q?y?=", "x?= y", ENCODED_WORD_MALFORMED },
 	{ "x =?", "x =?", ENCODED_WORD_MALFORMED },
 };
 
