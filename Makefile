@@ -185,6 +185,8 @@ install-files:
 	$(INSTALL) -m 644 $(MAN7) $(DESTDIR)$(MANDIR)/man7
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples
+	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/examples/transactional
+	$(INSTALL) -m 644 conf.examples/transactional/* $(DESTDIR)$(DOCDIR)/examples/transactional
 	$(INSTALL) -m 644 README.md doc/*.md $(DESTDIR)$(DOCDIR)
 	for unit in $(UNITS); do \
 		sed 's|/usr/sbin/|$(PREFIX)/sbin/|' conf.examples/systemd/$$unit >$(DESTDIR)$(UNITDIR)/$$unit && chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \

@@ -120,30 +120,37 @@ static void print_mistake(void *context, const char *mistake)
 	log_error("%s", mistake);
 }
 
-/* As the user who will have to read the files again. */
-static int check(const struct options *options, struct milter_setup *setup)
+static int check_tables(const struct options *options, const struct milter_setup *setup)
 {
 	struct limits_table *limits;
 	struct stat status;
 	char error[512];
-	size_t mistakes;
 
-	if (privdrop(setup->conf.user, error, sizeof(error)) < 0)
-		return fail(error);
-	milter_setup_release(setup);
-	setup = milter_setup_create(options->conf_path, error, sizeof(error));
-	if (setup == NULL)
-		return fail(error);
 	limits = limits_table_read(setup->conf.limits, &status, error, sizeof(error));
 	if (limits == NULL)
 		return fail(error);
-	mistakes = senders_check(setup->senders, print_mistake, NULL);
-	if (mistakes > 0)
+	limits_table_destroy(limits);
+	if (senders_check(setup->senders, print_mistake, NULL) > 0)
 		return fail("those who have these lines can send nothing until they are mended");
 	printf("%s: good; %zu lines in %s\n", options->conf_path, senders_count(setup->senders), setup->conf.senders);
-	limits_table_destroy(limits);
-	milter_setup_release(setup);
 	return EX_OK;
+}
+
+/* As the user who will have to read the files again. Takes the set-up. */
+static int check(const struct options *options, struct milter_setup *setup)
+{
+	char error[512];
+	int result = privdrop(setup->conf.user, error, sizeof(error));
+
+	milter_setup_release(setup);
+	if (result < 0)
+		return fail(error);
+	setup = milter_setup_create(options->conf_path, error, sizeof(error));
+	if (setup == NULL)
+		return fail(error);
+	result = check_tables(options, setup);
+	milter_setup_release(setup);
+	return result;
 }
 
 static int ask_limits(const struct options *options, const struct milter_setup *setup)
@@ -155,19 +162,29 @@ static int ask_limits(const struct options *options, const struct milter_setup *
 	return control_client_ask(setup->conf.control_socket, request, stdout, stderr);
 }
 
+static int prepare(const struct milter_conf *conf, int *policy_fd, char *error, size_t error_size)
+{
+	if (callbacks_register() < 0) {
+		snprintf(error, error_size, "libmilter does not take this program; it is of another version than the one it was built with");
+		return -1;
+	}
+	if (sockets_open(conf, policy_fd, error, error_size) < 0)
+		return -1;
+	log_open("postern/milter", conf->log_target == MILTER_LOG_STDERR ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG,
+		 (enum log_level)conf->log_level);
+	return privdrop(conf->user, error, error_size);
+}
+
+/* Takes the set-up. */
 static int serve(const struct options *options, struct milter_setup *setup)
 {
 	char error[512];
 	int policy_fd;
 
-	if (callbacks_register() < 0)
-		return fail("libmilter does not take this program; it is of another version than the one it was built with");
-	if (sockets_open(&setup->conf, &policy_fd, error, sizeof(error)) < 0)
+	if (prepare(&setup->conf, &policy_fd, error, sizeof(error)) < 0) {
+		milter_setup_release(setup);
 		return fail(error);
-	log_open("postern/milter", setup->conf.log_target == MILTER_LOG_STDERR ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG,
-		 (enum log_level)setup->conf.log_level);
-	if (privdrop(setup->conf.user, error, sizeof(error)) < 0)
-		return fail(error);
+	}
 	log_info("started: %s, %zu lines in %s%s", options->conf_path, senders_count(setup->senders), setup->conf.senders,
 		 setup->conf.mode == MILTER_MODE_LOG ? ", mode=log: nothing is refused or changed" : "");
 	return supervisor_run(options->conf_path, setup, policy_fd);
@@ -175,20 +192,26 @@ static int serve(const struct options *options, struct milter_setup *setup)
 
 static int run(const struct options *options, struct milter_setup *setup)
 {
+	int result = EX_SOFTWARE;
+
 	switch (options->task) {
 	case TASK_CHECK:
 		return check(options, setup);
-	case TASK_LIMITS:
-		return ask_limits(options, setup);
-	case TASK_SENDERS_CHECK:
-		return dry_run_sender(setup, options->words[0], options->words[1], stdout);
-	case TASK_HEADERS_CHECK:
-		return dry_run_headers(setup, options->word_count > 0 ? options->words[0] : NULL,
-				       options->word_count > 1 ? options->words[1] : NULL, stdin, stdout);
 	case TASK_SERVE:
+		return serve(options, setup);
+	case TASK_LIMITS:
+		result = ask_limits(options, setup);
+		break;
+	case TASK_SENDERS_CHECK:
+		result = dry_run_sender(setup, options->words[0], options->words[1], stdout);
+		break;
+	case TASK_HEADERS_CHECK:
+		result = dry_run_headers(setup, options->word_count > 0 ? options->words[0] : NULL,
+					 options->word_count > 1 ? options->words[1] : NULL, stdin, stdout);
 		break;
 	}
-	return serve(options, setup);
+	milter_setup_release(setup);
+	return result;
 }
 
 int main(int argc, char **argv)

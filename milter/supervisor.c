@@ -177,6 +177,7 @@ int supervisor_run(const char *conf_path, struct milter_setup *setup, int policy
 	block_worker_signals();
 	if (supervisor.signal_fd < 0 || start_worker(&supervisor) < 0) {
 		log_error("no room for another process or descriptor: %s", strerror(errno));
+		milter_setup_release(supervisor.setup);
 		return EX_OSERR;
 	}
 	exit_code = watch(&supervisor);

@@ -145,10 +145,10 @@ class Limits(MilterCase):
         for _ in range(3):
             done = lab.home.run("postern", "senders-check", ALICE, ALICE)
             self.assertIn("/etc/postern/senders:1", done.stdout)
-            done = lab.home.run("postern", "headers-check", ALICE, input=message().decode())
+            done = lab.home.run("postern", "headers-check", "--login", ALICE, input=message().decode())
             self.assertRegex(done.stdout, r"(?i)pass")
         self.assertNotEqual(lab.home.run("postern", "senders-check", ALICE, BOB, check=False).returncode, 0)
-        done = lab.home.run("postern", "headers-check", ALICE, input=message(f"From: {BOB}").decode(), check=False)
+        done = lab.home.run("postern", "headers-check", "--login", ALICE, input=message(f"From: {BOB}").decode(), check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertTrue(re.search("from_address", done.stdout + done.stderr))
         self.assertEqual(self.stages(1), ["queued"])

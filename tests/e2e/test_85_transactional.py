@@ -37,6 +37,7 @@ class Transactional(MilterCase):
     def by_sendmail(self, data, sender=NOREPLY):
         """The bounce, or None if the message went out."""
         with_feeds = data.replace(b"\r\n", b"\n")
+        lab.home.wait_queue_empty()
         known = {host: len(lab.stored(host)) for host in ("home", "mx-postfix")}
         lab.home.sendmail(sender, ["you@postfix.example"], with_feeds)
         wait_for("the message has come to something", lambda: any(len(lab.stored(host)) > known[host] for host in known))
