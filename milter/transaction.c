@@ -274,7 +274,8 @@ static void check_recipient(struct transaction *transaction, const char *mailer,
 
 /*
  * What is only to be told is told once, at the end of the message. There too, all of it, for
- * sendmail(1): Postfix takes no refusal of a recipient there, and would try again for ever.
+ * sendmail(1): Postfix takes no refusal of a recipient there, and would try again for ever. And in a
+ * dry run, which is to tell everything.
  */
 static void keep(struct transaction *transaction, const struct findings *findings)
 {
@@ -294,7 +295,7 @@ void transaction_recipient(struct transaction *transaction, const char *mailer, 
 
 	check_recipient(transaction, mailer, &findings);
 	judge(&findings, verdict);
-	if (verdict->action >= RULE_TEMPFAIL && !transaction->client->is_local) {
+	if (verdict->action >= RULE_TEMPFAIL && !transaction->client->is_local && !transaction->is_dry_run) {
 		transaction_log(transaction, &findings, verdict);
 	} else {
 		pass(verdict);

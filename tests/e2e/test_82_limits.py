@@ -118,8 +118,8 @@ class Limits(MilterCase):
         self.assertEqual(self.stages(4), ["queued"] * 3 + ["451 rcpt"])
         self.stages(1, BOB, BOB)
         shown = self.postern("show").stdout
-        self.assertRegex(shown, rf"(?m)^login:{ALICE} messages 3/3 in 1h, full again in \d+")
-        self.assertRegex(shown, rf"(?m)^login:{BOB} messages 1/5 in 1h")
+        self.assertRegex(shown, rf"(?m)^login:{ALICE} messages=3/1h: 0 left, full again in \d+")
+        self.assertRegex(shown, rf"(?m)^login:{BOB} messages=5/1h: 4 left")
         self.assertRegex(self.postern("reset", f"login:{ALICE}").stdout, "1")
         self.assertNotIn(ALICE, self.postern("show").stdout)
         self.assertEqual(self.stages(1), ["queued"])
