@@ -13,9 +13,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "e2e"))
-from harness import lab  # noqa: E402
+from harness import Home, lab  # noqa: E402
 
-OPENDKIM = "unix:postern/opendkim.sock"
+OPENDKIM = Home.OPENDKIM
 KINDS = {"no milter": (), "OpenDKIM": (OPENDKIM,), "postern-milter": (lab.milter,),
          "postern-milter, OpenDKIM": (lab.milter, OPENDKIM)}
 # Kind, at least this share of the other kind.
@@ -25,11 +25,6 @@ SENDERS = "".join(f"user{number}@home.example\tself\n" for number in range(1000)
 
 def prepare():
     lab.milter.use(SENDERS)
-    # A second OpenDKIM with a socket like the milter's: over TCP it would wait for acknowledgements.
-    lab.home.run("sh", "-ec", "sed 's,^Socket.*,Socket local:/var/spool/postfix/postern/opendkim.sock,; s,^PidFile.*,PidFile /run/2,' "
-                 "/etc/opendkim.conf >/etc/opendkim2.conf; opendkim -x /etc/opendkim2.conf; "
-                 "until [ -S /var/spool/postfix/postern/opendkim.sock ]; do sleep 0.1; done; "
-                 "chown postfix /var/spool/postfix/postern/opendkim.sock")
     lab.home.run("postconf", "-e", "default_transport = discard:", "smtpd_client_connection_rate_limit = 0")
 
 

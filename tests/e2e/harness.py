@@ -193,7 +193,7 @@ class Home(Host):
         self.run("postconf", "-e", *settings)
         self.reload()
 
-    OPENDKIM = "inet:127.0.0.1:8891"
+    OPENDKIM = "unix:opendkim/opendkim.sock"
 
     def filter_by(self, *milters):
         """Have SMTP and sendmail(1) mail pass these: lab.milter, Home.OPENDKIM. Without the milter its policy service is off too."""

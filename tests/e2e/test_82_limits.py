@@ -148,7 +148,7 @@ class Limits(MilterCase):
             done = lab.home.run("postern", "headers-check", "--login", ALICE, input=message().decode())
             self.assertRegex(done.stdout, r"(?i)pass")
         self.assertNotEqual(lab.home.run("postern", "senders-check", ALICE, BOB, check=False).returncode, 0)
-        done = lab.home.run("postern", "headers-check", "--login", ALICE, input=message(f"From: {BOB}").decode(), check=False)
+        done = lab.home.run("postern", "headers-check", "--login", ALICE, "--sender", ALICE, input=message(f"From: {BOB}").decode(), check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertTrue(re.search("from_address", done.stdout + done.stderr))
         self.assertEqual(self.stages(1), ["queued"])
