@@ -28,8 +28,8 @@ struct session {
 	char port[8];
 	struct transaction transaction;
 	bool has_connection;		/* counted in milter->connections */
-	bool needs_no_reply;		/* the other side agreed that header events are not answered */
-	bool can_skip;			/* the other side can leave out the rest of a body */
+	bool is_refused;		/* one connection too many, or we are about to stop */
+	unsigned long steps;		/* what was agreed on: SMFIP_NR_*: that event is not answered */
 };
 
 /* libmilter hands no pointer of ours to the first callback. */
@@ -39,7 +39,8 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 			     unsigned long *actions_out, unsigned long *steps_out, unsigned long *u0_out, unsigned long *u1_out)
 {
 	/* What we do without, as far as the other side can leave it out. */
-	const unsigned long unwanted = SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOEOH | SMFIP_NOUNKNOWN | SMFIP_NR_HDR |
+	const unsigned long unwanted = SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOEOH | SMFIP_NOUNKNOWN | SMFIP_NR_CONN |
+				       SMFIP_NR_MAIL | SMFIP_NR_HDR |
 				       (rate_limits_has_sizes(the_milter->limits) ? SMFIP_SKIP : SMFIP_NOBODY);
 	struct session *session = calloc(1, sizeof(*session));
 
@@ -50,15 +51,14 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 		return SMFIS_REJECT;
 	}
 	session->milter = the_milter;
-	session->needs_no_reply = (steps & SMFIP_NR_HDR) != 0;
-	session->can_skip = (steps & SMFIP_SKIP) != 0;
+	session->steps = steps & unwanted;
 	transaction_init(&session->transaction);
 	smfi_setpriv(context, session);
 	smfi_setsymlist(context, SMFIM_ENVFROM, "i {auth_authen}");
 	smfi_setsymlist(context, SMFIM_ENVRCPT, "i {rcpt_mailer}");
 	smfi_setsymlist(context, SMFIM_EOM, "i");
 	*actions_out = SMFIF_ADDHDRS | SMFIF_CHGHDRS;
-	*steps_out = steps & unwanted;
+	*steps_out = session->steps;
 	*u0_out = *u1_out = 0;
 	return SMFIS_CONTINUE;
 }
@@ -102,27 +102,36 @@ static void take_address(struct session *session, const struct sockaddr *address
 	endpoint_print_address(address, client->address_text, sizeof(client->address_text));
 }
 
+/* An event that is let pass is answered only where the other side waits for it. */
+static sfsistat go_on(const struct session *session, unsigned long no_reply)
+{
+	return (session->steps & no_reply) != 0 ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+/* Is there room for one more? Its mail is deferred otherwise, at the first event that is answered. */
+static bool is_welcome(struct session *session)
+{
+	struct milter_setup *setup = milter_acquire_setup(session->milter);
+	int64_t limit = setup->conf.connections;
+
+	milter_setup_release(setup);
+	session->has_connection = true;
+	if (atomic_fetch_add(&session->milter->connections, 1) < limit)
+		return !atomic_load(&session->milter->is_stopping);
+	log_warning("more than %d connections of the mail server at the same time (connections): mail is deferred", (int)limit);
+	return false;
+}
+
 static sfsistat on_connect(SMFICTX *context, char *host, _SOCK_ADDR *address)
 {
 	struct session *session = session_of(context);
-	struct milter_setup *setup;
-	int64_t limit;
 
 	(void)host;
 	if (session == NULL)
 		return SMFIS_TEMPFAIL;
-	if (atomic_load(&session->milter->is_stopping))
-		return SMFIS_TEMPFAIL;
-	setup = milter_acquire_setup(session->milter);
-	limit = setup->conf.connections;
-	milter_setup_release(setup);
-	session->has_connection = true;
-	if (atomic_fetch_add(&session->milter->connections, 1) >= limit) {
-		log_warning("more than %d connections of the mail server at the same time (connections): mail is deferred", (int)limit);
-		return SMFIS_TEMPFAIL;
-	}
+	session->is_refused = !is_welcome(session);
 	take_address(session, address);
-	return SMFIS_CONTINUE;
+	return go_on(session, SMFIP_NR_CONN);
 }
 
 /* The end of a message, however it came to it. */
@@ -157,13 +166,16 @@ static sfsistat on_envfrom(SMFICTX *context, char **arguments)
 	if (session == NULL || arguments[0] == NULL)
 		return SMFIS_TEMPFAIL;
 	end_transaction(session);
+	/* Without a transaction the recipients are deferred. */
+	if (session->is_refused)
+		return go_on(session, SMFIP_NR_MAIL);
 	atomic_fetch_add(&session->milter->messages, 1);
 	take_login(&session->client, smfi_getsymval(context, "{auth_authen}"));
 	session->client.certificate[0] = session->client.public_key[0] = '\0';
 	transaction_begin(&session->transaction, milter_acquire_setup(session->milter), session->milter->limits, &session->client,
 			  arguments[0], arguments + 1);
 	take_queue_id(session, context);
-	return SMFIS_CONTINUE;
+	return go_on(session, SMFIP_NR_MAIL);
 }
 
 /* Text for smfi_setreply(3), which takes "%" for the beginning of a conversion. */
@@ -220,15 +232,17 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 	struct session *session = session_of(context);
 	const struct milter_conf *conf;
 
-	if (session == NULL || session->transaction.setup == NULL)
+	if (session == NULL)
 		return SMFIS_TEMPFAIL;
+	if (session->transaction.setup == NULL)
+		return go_on(session, SMFIP_NR_HDR);
 	conf = &session->transaction.setup->conf;
 	if (transaction_wants_content(&session->transaction) &&
 	    message_add_field(&session->transaction.message, name, value, (size_t)conf->header_count_limit,
 			      (size_t)conf->header_size_limit) < 0)
 		/* A field that nobody looks at: the message is deferred at its end. */
 		session->transaction.findings.has_failed = 1;
-	return session->needs_no_reply ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+	return go_on(session, SMFIP_NR_HDR);
 }
 
 static sfsistat on_body(SMFICTX *context, unsigned char *chunk, size_t length)
@@ -239,7 +253,7 @@ static sfsistat on_body(SMFICTX *context, unsigned char *chunk, size_t length)
 	if (session == NULL)
 		return SMFIS_TEMPFAIL;
 	session->transaction.message.content_bytes += length;
-	return session->can_skip && transaction_is_too_large(&session->transaction) ? SMFIS_SKIP : SMFIS_CONTINUE;
+	return (session->steps & SMFIP_SKIP) != 0 && transaction_is_too_large(&session->transaction) ? SMFIS_SKIP : SMFIS_CONTINUE;
 }
 
 static int apply(SMFICTX *context, const struct field_edit *edit)
