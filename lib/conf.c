@@ -283,7 +283,7 @@ int conf_defaults(void *conf, const struct conf_setting *settings, char *error, 
 	for (const struct conf_setting *setting = settings; setting->name != NULL; setting++) {
 		struct conf_literal literal;
 
-		if (setting->default_text == NULL)
+		if (setting->default_text == NULL && setting->default_items == NULL)
 			continue;
 		literal = conf_value_default(setting);
 		if (conf_value_convert(&value, setting, &literal, reason, sizeof(reason)) != 0) {

@@ -51,6 +51,8 @@ struct conf_setting {
 	const char *const *choices;	/* CONF_CHOICE, NULL-terminated */
 	conf_check_fn *check;		/* or NULL */
 	const char *help;		/* one line, for --check -v and the manual test */
+	/* Of a list with more than one default item, NULL-terminated, in place of default_text. */
+	const char *const *default_items;
 };
 
 /*

@@ -230,7 +230,12 @@ struct conf_literal conf_value_default(const struct conf_setting *setting)
 					.string = setting->default_text };
 	char *end;
 
-	if (setting->type == CONF_INTEGER || setting->type == CONF_DURATION) {
+	if (setting->default_items != NULL) {
+		literal.kind = CONF_LITERAL_STRINGS;
+		literal.strings = setting->default_items;
+		while (literal.strings[literal.count] != NULL)
+			literal.count++;
+	} else if (setting->type == CONF_INTEGER || setting->type == CONF_DURATION) {
 		errno = 0;
 		literal.integer = strtoll(setting->default_text, &end, 10);
 		if (errno == 0 && end != setting->default_text && *end == '\0')

@@ -46,7 +46,7 @@ int conf_value_convert(union conf_value *value, const struct conf_setting *setti
 		       const struct conf_literal *literal, char *error, size_t error_size);
 
 /*
- * The literal that conf_setting.default_text stands for; `setting` has one. Borrows from *setting.
+ * The literal that conf_setting.default_text or default_items stands for; `setting` has one. Borrows from *setting.
  */
 struct conf_literal conf_value_default(const struct conf_setting *setting);
 

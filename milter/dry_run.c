@@ -162,24 +162,12 @@ static void choose_path(const char *sender, const struct message *message, char 
 	address_list_wipe(&list);
 }
 
-static int run_transaction(struct transaction *transaction, FILE *out)
-{
-	struct verdict verdict;
-
-	transaction_recipient(transaction, NULL, &verdict);
-	if (verdict.action >= RULE_TEMPFAIL) {
-		fprintf(out, "refused at RCPT: %s %s %s\n", verdict.reply.code, verdict.reply.status, verdict.text);
-		return verdict.action == RULE_REJECT ? DRY_RUN_REFUSED : DRY_RUN_DEFERRED;
-	}
-	transaction_content(transaction, &verdict);
-	return tell_verdict(transaction, &verdict, out);
-}
-
 static int run_message(struct milter_setup *setup, const struct client *client, const char *sender, struct message *message,
 		       FILE *out)
 {
 	struct transaction transaction;
 	char path[ADDRESS_PATH_MAX];
+	struct verdict verdict;
 	int result;
 
 	choose_path(sender, message, path, sizeof(path));
@@ -187,7 +175,9 @@ static int run_message(struct milter_setup *setup, const struct client *client, 
 	transaction_begin(&transaction, milter_setup_acquire(setup), NULL, client, path, NULL);
 	transaction.is_dry_run = true;
 	transaction_move_fields(&transaction, message);
-	result = run_transaction(&transaction, out);
+	transaction_recipient(&transaction, NULL, &verdict);
+	transaction_content(&transaction, &verdict);
+	result = tell_verdict(&transaction, &verdict, out);
 	transaction_end(&transaction);
 	return result;
 }

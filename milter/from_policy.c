@@ -120,7 +120,7 @@ static bool check_from(const struct sender_case *sender, const struct header_fie
 	bool is_replaced = false, has_several = false;
 	struct sender_field field;
 
-	sender_field_parse(&field, header->value, sender->message->is_smtputf8);
+	sender_field_parse(&field, header->value, sender->allow_utf8);
 	/* Whoever only wants broken fields logged does not want everybody's address allowed. */
 	if (check_from_syntax(sender, &field) || field.addresses.count > 0)
 		is_replaced = check_from_address(sender, &field);

@@ -187,6 +187,7 @@ static int serve(const struct options *options, struct milter_setup *setup)
 	}
 	log_info("started: %s, %zu lines in %s%s", options->conf_path, senders_count(setup->senders), setup->conf.senders,
 		 setup->conf.mode == MILTER_MODE_LOG ? ", mode=log: nothing is refused or changed" : "");
+	senders_log_mistakes(setup->senders);
 	return supervisor_run(options->conf_path, setup, policy_fd);
 }
 

@@ -54,6 +54,18 @@ static int check_classes(const void *value, char *error, size_t error_size)
 	return 0;
 }
 
+/* What is written into a field. */
+static int check_name(const void *value, char *error, size_t error_size)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+	const char *name = *(char *const *)value;
+
+	if (name == NULL || (name[strspn(name, allowed)] == '\0' && strlen(name) <= SMTP_DOMAIN_MAX))
+		return 0;
+	snprintf(error, error_size, "\"%.100s\" is no name such as \"mail.example.com\"", name);
+	return -1;
+}
+
 /* There is nothing that could be repaired. */
 static int check_no_repair(const void *value, char *error, size_t error_size)
 {
@@ -74,6 +86,17 @@ static int check_always(const void *value, char *error, size_t error_size)
 	return -1;
 }
 
+static const char *const default_transports[] = { "postern", "postern-pipe", NULL };
+static const char *const default_classes[] = { "bounce", "auto-reply", "disposition-notification", NULL };
+static const char *const default_ip_fields[] = {
+	"X-Originating-IP", "X-Originating-Email", "X-Sender-IP", "X-Client-IP", "X-Forwarded-For", "X-Real-IP",
+	"X-PHP-Originating-Script", "X-PHP-Script", "X-Source", "X-Source-Args", "X-Source-Dir", "X-Get-Message-Sender-Via",
+	"X-Authenticated-Sender", "X-AntiAbuse", "X-MDRemoteIP", "X-Remote-IP", NULL
+};
+static const char *const default_agent_fields[] = {
+	"User-Agent", "X-Mailer", "X-Newsreader", "X-MimeOLE", "Mail-User-Agent", "X-MailGenerator", NULL
+};
+
 #define SETTING(member, conf_type, default_value, ...) \
 	{ .name = #member, .type = conf_type, .offset = offsetof(struct milter_conf, member), \
 	  .default_text = default_value, __VA_ARGS__ }
@@ -93,11 +116,11 @@ const struct conf_setting milter_conf_settings[] = {
 	SETTING(user, CONF_STRING, "_postern-milter", .minimum = 1, .help = "what root becomes"),
 	SETTING(senders, CONF_STRING, POSTERN_SYSCONFDIR "/senders", .minimum = 1,
 		.help = "table of who may send as whom: a file, cdb:FILE or socketmap:ENDPOINT:NAME"),
-	SETTING(outbound_transports, CONF_STRING_LIST, NULL,
+	SETTING(outbound_transports, CONF_STRING_LIST, NULL, .default_items = default_transports, .minimum = 1,
 		.help = "Postfix transports by which mail leaves: who uses them must be in senders"),
 	SETTING(recipient_delimiter, CONF_STRING, NULL,
 		.help = "as in main.cf: an address with an extension counts as the one without"),
-	SETTING(null_sender_classes, CONF_STRING_LIST, NULL, .check = check_classes,
+	SETTING(null_sender_classes, CONF_STRING_LIST, NULL, .default_items = default_classes, .check = check_classes,
 		.help = "messages that may have the null reverse-path (default: all three classes)"),
 	SETTING(mode, CONF_CHOICE, "enforce", .choices = mode_choices, .help = "\"log\" only says what would be done"),
 	SETTING(profile, CONF_CHOICE, "standard", .choices = rule_profile_choices,
@@ -133,10 +156,12 @@ const struct conf_setting milter_conf_settings[] = {
 	RULE_SETTING(originating_ip, RULE_ORIGINATING_IP, .help = "originating_ip_fields; repair: delete"),
 	RULE_SETTING(user_agent, RULE_USER_AGENT, .help = "user_agent_fields; repair: delete"),
 	RULE_SETTING(received_client, RULE_RECEIVED_CLIENT, .help = "Received fields that came with the message; repair: delete"),
-	SETTING(authserv_id, CONF_STRING, NULL, .minimum = 1, .help = "our name in Authentication-Results (default: this host's)"),
-	SETTING(message_id_domain, CONF_STRING, NULL, .minimum = 1, .help = "in Message-ID fields that are added (default: that of From)"),
-	SETTING(originating_ip_fields, CONF_STRING_LIST, NULL, .help = "fields that tell the sender's address"),
-	SETTING(user_agent_fields, CONF_STRING_LIST, NULL, .help = "fields that tell the sender's program"),
+	SETTING(authserv_id, CONF_STRING, NULL, .minimum = 1, .check = check_name, .help = "our name in Authentication-Results (default: this host's)"),
+	SETTING(message_id_domain, CONF_STRING, NULL, .minimum = 1, .check = check_name, .help = "in Message-ID fields that are added (default: that of From)"),
+	SETTING(originating_ip_fields, CONF_STRING_LIST, NULL, .default_items = default_ip_fields,
+		.help = "fields that tell the sender's address"),
+	SETTING(user_agent_fields, CONF_STRING_LIST, NULL, .default_items = default_agent_fields,
+		.help = "fields that tell the sender's program"),
 	SETTING(subject_length_limit, CONF_INTEGER, "0", .minimum = 0, .maximum = 100000, .help = "characters; 0: no limit"),
 	SETTING(header_count_limit, CONF_INTEGER, "1000", .minimum = 20, .maximum = 10000, .help = "fields of one message"),
 	SETTING(header_size_limit, CONF_SIZE, "512k", .minimum = 4096, .maximum = 16 << 20, .help = "bytes of all fields of one message"),
@@ -150,45 +175,6 @@ const struct conf_setting milter_conf_settings[] = {
 	SETTING(log_level, CONF_CHOICE, "info", .choices = level_choices, .help = "how much is logged"),
 	{ .name = NULL },
 };
-
-/* Lists have one default item at most in the table; these have more. */
-static int default_list(struct conf_list *list, const char *const *items, size_t count)
-{
-	if (list->count > 0)
-		return 0;
-	list->items = calloc(count, sizeof(*list->items));
-	if (list->items == NULL)
-		return -1;
-	for (; list->count < count; list->count++) {
-		list->items[list->count] = strdup(items[list->count]);
-		if (list->items[list->count] == NULL)
-			return -1;
-	}
-	return 0;
-}
-
-#define DEFAULT_LIST(list, items) default_list(list, items, sizeof(items) / sizeof((items)[0]))
-
-static int default_lists(struct milter_conf *conf)
-{
-	static const char *const classes[] = { "bounce", "auto-reply", "disposition-notification" };
-	static const char *const transports[] = { "postern", "postern-pipe" };
-	static const char *const ip_fields[] = {
-		"X-Originating-IP", "X-Originating-Email", "X-Sender-IP", "X-Client-IP", "X-Forwarded-For", "X-Real-IP",
-		"X-PHP-Originating-Script", "X-PHP-Script", "X-Source", "X-Source-Args", "X-Source-Dir", "X-Get-Message-Sender-Via",
-		"X-Authenticated-Sender", "X-AntiAbuse", "X-MDRemoteIP", "X-Remote-IP",
-	};
-	static const char *const agent_fields[] = {
-		"User-Agent", "X-Mailer", "X-Newsreader", "X-MimeOLE", "Mail-User-Agent", "X-MailGenerator",
-	};
-
-	return DEFAULT_LIST(&conf->null_sender_classes, classes) < 0 ||
-			       DEFAULT_LIST(&conf->outbound_transports, transports) < 0 ||
-			       DEFAULT_LIST(&conf->originating_ip_fields, ip_fields) < 0 ||
-			       DEFAULT_LIST(&conf->user_agent_fields, agent_fields) < 0 ?
-		       -1 :
-		       0;
-}
 
 static int default_authserv_id(struct milter_conf *conf)
 {
@@ -207,7 +193,7 @@ int milter_conf_read(struct milter_conf *conf, const char *path, char *error, si
 	if (conf_defaults(conf, milter_conf_settings, error, error_size) < 0 ||
 	    conf_read(conf, milter_conf_settings, path, error, error_size) < 0)
 		return -1;
-	if (default_lists(conf) < 0 || default_authserv_id(conf) < 0) {
+	if (default_authserv_id(conf) < 0) {
 		snprintf(error, error_size, "%s: out of memory", path);
 		return -1;
 	}

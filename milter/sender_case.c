@@ -19,6 +19,8 @@ struct sender_case sender_case_make(struct findings *findings, const struct milt
 				     .list = entry->list,
 				     .self = self,
 				     .message = message,
+				     .allow_utf8 = message->is_smtputf8 ||
+						   milter_conf_action(conf, RULE_RAW_8BIT) < RULE_TEMPFAIL,
 				     .who = entry->who + (is_login ? strlen(login) : 0) };
 }
 

@@ -22,6 +22,7 @@ struct sender_case {
 	const struct sender_list *list;
 	const struct sender_address *self;	/* the login as an address, or NULL */
 	const struct message *message;
+	bool allow_utf8;			/* SMTPUTF8, or rule raw_8bit lets 8-bit pass */
 	const char *who;			/* for people: a login without its prefix */
 };
 

@@ -26,7 +26,7 @@ static bool find_fault(const struct sender_case *sender, const struct header_fie
 	struct sender_field field;
 	bool is_bad = true;
 
-	sender_field_parse(&field, header->value, sender->message->is_smtputf8);
+	sender_field_parse(&field, header->value, sender->allow_utf8);
 	forbidden = sender_field_forbidden(&field, sender->list, sender->self);
 	if (!field.is_parsed)
 		snprintf(out, size, "%s cannot be read: %s", header->name, field.reason);
@@ -107,7 +107,7 @@ static void check_reply_to(const struct sender_case *sender, const struct header
 	char text[SENDER_CASE_TEXT_MAX];
 	struct sender_field field;
 
-	sender_field_parse(&field, header->value, sender->message->is_smtputf8);
+	sender_field_parse(&field, header->value, sender->allow_utf8);
 	forbidden = sender_field_forbidden(&field, sender->list, sender->self);
 	if (forbidden != NULL) {
 		sender_case_print_forbidden(sender, "Reply-To", forbidden->text, text, sizeof(text));

@@ -219,6 +219,12 @@ size_t senders_check(const struct senders *senders, senders_tell_fn *tell, void 
 	return senders->text != NULL ? senders_text_check(senders->text, tell, context) : 0;
 }
 
+void senders_log_mistakes(const struct senders *senders)
+{
+	if (senders->text != NULL)
+		senders_text_log_mistakes(senders->text);
+}
+
 size_t senders_count(const struct senders *senders)
 {
 	return senders->text != NULL ? senders_text_count(senders->text) : 0;

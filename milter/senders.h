@@ -37,8 +37,7 @@ struct senders_entry {
 /*
  * spec: "/path" (postmap-style text, read again when it changes), "cdb:/path" (opened again when it
  * changes), "socketmap:unix:/path:name" or "socketmap:inet:host:port:name". NULL with error if it
- * cannot be read at all. Lines with mistakes are no such error: they are logged, and returned by
- * senders_check().
+ * cannot be read at all. Lines with mistakes are no such error: see senders_log_mistakes().
  */
 struct senders *senders_create(const char *spec, const char *delimiter, char *error, size_t error_size);
 void senders_destroy(struct senders *senders);
@@ -50,6 +49,8 @@ enum senders_result senders_find(struct senders *senders, const struct client *c
 /* Calls `tell` for every mistake of a text table; returns their number. Others have none to tell. */
 typedef void senders_tell_fn(void *context, const char *mistake);
 size_t senders_check(const struct senders *senders, senders_tell_fn *tell, void *context);
+/* The same to the log, as far as they do not fill it; what is read again later is logged by itself. */
+void senders_log_mistakes(const struct senders *senders);
 size_t senders_count(const struct senders *senders);	/* lines; 0 if unknown */
 
 #endif

@@ -54,7 +54,6 @@ struct senders_text *senders_text_create(const char *path, const char *delimiter
 	if (text == NULL || (text->path = strdup(path)) == NULL || (text->delimiter = strdup(delimiter)) == NULL) {
 		snprintf(error, error_size, "out of memory");
 	} else if ((text->lines = senders_lines_read(path, delimiter, &text->status, error, error_size)) != NULL) {
-		log_mistakes(text->lines, path);
 		text->reminder = deadline_in_ms(0);
 		text->next_look = deadline_in_ms(LOOK_MS);
 		pthread_mutex_init(&text->lock, NULL);
@@ -197,6 +196,13 @@ size_t senders_text_check(struct senders_text *text, senders_tell_fn *tell, void
 		tell(context, senders_lines_mistake(text->lines, i));
 	pthread_mutex_unlock(&text->lock);
 	return count;
+}
+
+void senders_text_log_mistakes(struct senders_text *text)
+{
+	pthread_mutex_lock(&text->lock);
+	log_mistakes(text->lines, text->path);
+	pthread_mutex_unlock(&text->lock);
 }
 
 size_t senders_text_count(struct senders_text *text)

@@ -25,6 +25,7 @@ void senders_text_destroy(struct senders_text *text);
 enum senders_result senders_text_find(struct senders_text *text, struct senders_key *key, struct senders_entry *entry,
 				      char *error, size_t error_size);
 size_t senders_text_check(struct senders_text *text, senders_tell_fn *tell, void *context);
+void senders_text_log_mistakes(struct senders_text *text);
 size_t senders_text_count(struct senders_text *text);
 
 #endif

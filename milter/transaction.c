@@ -274,7 +274,8 @@ static void check_recipient(struct transaction *transaction, const char *mailer,
 
 /*
  * What is only to be told is told once, at the end of the message. There too, all of it, for
- * sendmail(1): Postfix takes no refusal of a recipient there, and would try again for ever.
+ * sendmail(1): Postfix takes no refusal of a recipient there, and would try again for ever. And in a
+ * dry run, which is to tell everything.
  */
 static void keep(struct transaction *transaction, const struct findings *findings)
 {
@@ -294,7 +295,7 @@ void transaction_recipient(struct transaction *transaction, const char *mailer, 
 
 	check_recipient(transaction, mailer, &findings);
 	judge(&findings, verdict);
-	if (verdict->action >= RULE_TEMPFAIL && !transaction->client->is_local) {
+	if (verdict->action >= RULE_TEMPFAIL && !transaction->client->is_local && !transaction->is_dry_run) {
 		transaction_log(transaction, &findings, verdict);
 	} else {
 		pass(verdict);
@@ -327,15 +328,29 @@ static void make_unique(char *out, size_t size)
 		 (unsigned long)getpid(), atomic_fetch_add(&message_ids, 1));
 }
 
-/* The domain of the first address in From; "" if there is none. */
-static void find_from_domain(const struct message *message, char *domain, size_t size)
+/* From as it will be: a repair puts another in the place of the one that came, or adds one. */
+static const char *future_from(const struct transaction *transaction)
 {
-	const struct header_field *from = message_field(message, "From", 1);
+	const struct header_field *from = message_field(&transaction->message, "From", 1);
+
+	for (size_t i = 0; i < transaction->findings.edit_count; i++) {
+		const struct field_edit *edit = &transaction->findings.edits[i];
+
+		if (edit->kind != FIELD_EDIT_DELETE && strcasecmp(edit->name, "From") == 0)
+			return edit->value;
+	}
+	return from != NULL ? from->value : NULL;
+}
+
+/* The domain of its first address; "" if there is none. */
+static void find_from_domain(const struct transaction *transaction, char *domain, size_t size)
+{
+	const char *from = future_from(transaction);
 	struct address_list list;
 	char reason[200];
 
 	domain[0] = '\0';
-	if (from == NULL || address_list_parse(&list, from->value, strlen(from->value), true, reason, sizeof(reason)) < 0)
+	if (from == NULL || address_list_parse(&list, from, strlen(from), true, reason, sizeof(reason)) < 0)
 		return;
 	if (list.count > 0)
 		snprintf(domain, size, "%s", list.items[0].address.domain);
@@ -349,10 +364,10 @@ static void check_header(struct transaction *transaction)
 	struct header_policy_facts facts = { .now = time(NULL), .unique = unique, .from_domain = domain };
 
 	make_unique(unique, sizeof(unique));
-	find_from_domain(&transaction->message, domain, sizeof(domain));
 	if (transaction->standing == STANDING_LISTED)
 		sender_policy_fields(findings, &transaction->setup->conf, &transaction->entry,
 				     transaction->has_self ? &transaction->self : NULL, &transaction->message);
+	find_from_domain(transaction, domain, sizeof(domain));
 	header_policy_check(findings, &transaction->setup->conf, &transaction->message, &facts);
 }
 

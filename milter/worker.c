@@ -66,6 +66,7 @@ static void reload(struct worker *worker)
 	milter_replace_setup(&worker->milter, fresh);
 	rate_limits_refresh(worker->milter.limits);
 	log_info("%s was read again", worker->conf_path);
+	senders_log_mistakes(fresh->senders);
 }
 
 /* Ends the process. Who is cut off is deferred by Postfix. */

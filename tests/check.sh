@@ -74,8 +74,8 @@ stage fuzz fuzz
 stage e2e e2e_in_two_labs address,undefined
 # What a sanitizer would hide: the memory of the programs as they are installed.
 stage e2e-memory e2e '' test_memory Steady
-# The thread sanitizer sees the edge at its busiest.
-stage e2e-tsan e2e thread test_10_road test_30_fifty Steady test_edge_killed test_edge_stopped
+# The thread sanitizer sees the edge and the milter at their busiest.
+stage e2e-tsan e2e thread test_10_road test_30_fifty Steady test_edge_killed test_edge_stopped test_82_limits
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -261,6 +261,27 @@ class Certificates(MilterCase):
         self.assertEqual(results, {number: ["queued", "rcpt", "queued"] for number in range(20)})
 
 
+class Chroot(MilterCase):
+    """The relative path of the socket is the same file for processes in Postfix's queue directory and for those locked in there."""
+
+    SERVICES = ("smtp/inet", "submission/inet", "cleanup/unix")
+
+    def chroot(self, word):
+        lab.home.reload("postconf -F " + " ".join(f"{service}/chroot={word}" for service in self.SERVICES) + f" && {lab.home.RELOAD}")
+
+    def test_chroot(self):
+        # What a chroot needs besides; Debian's start script copies the same.
+        lab.home.run("sh", "-ec", "cd /var/spool/postfix; mkdir -p etc; cp /etc/resolv.conf /etc/hosts /etc/services /etc/localtime etc/")
+        self.chroot("y")
+        self.addCleanup(self.chroot, "n")
+        self.assertQueued(self.send(message()))
+        roots = lab.home.run("sh", "-c", "for p in $(pgrep -x smtpd; pgrep -x cleanup); do readlink /proc/$p/root; done").stdout.split()
+        self.assertEqual(len([root for root in roots if root.endswith("/var/spool/postfix")]), 2, roots)
+        self.assertRefused(self.send(message(sender="ceo@bank.example")), "data", 550, "from_address")
+        lab.home.sendmail("www@home.example", ["you@postfix.example"], "From: www@home.example\nSubject: by program\n\nhello\n")
+        lab.milter.wait_decision(r"(pass|repair): who=local")
+
+
 class OtherWaysIn(MilterCase):
     def test_network(self):
         self.use("198.51.100.0/24\tapp@home.example\n198.51.100.20\tvps@home.example\n")

@@ -1,6 +1,7 @@
 """The README's set-up, command by command as it is written, on two hosts that know nothing of postern yet. Last: it replaces the lab's own."""
 import os
 import re
+import smtplib
 
 from harness import Case, lab
 
@@ -31,6 +32,34 @@ class Readme(Case):
         for name, value in replacements.items():
             commands = commands.replace(name, value)
         return host.run("sh", "-ec", f"cd /srv/project\n{commands}").stdout
+
+    def test_milter_by_the_book(self):
+        """The section "Who may send as whom": first only the log speaks, then the rule."""
+        with open(os.path.join(PROJECT, "README.md"), encoding="utf-8") as file:
+            section = re.search(r"## Who may send as whom\n(.*?)\n## ", file.read(), re.S).group(1)
+        commands = "\n".join(line[4:] for line in section.splitlines() if line.startswith("    "))
+        start = re.search(r" && systemctl daemon-reload && systemctl enable --now postern-milter", commands).group(0)
+        lab.home.run("sh", "-c", "rm -rf /etc/postern/milter.conf /etc/postern/senders /etc/postern/limits; userdel _postern-milter")
+        checked = self.follow(lab.home, commands.replace(start, ""), **{"example.com": "home.example"})
+        self.assertIn("2 lines in /etc/postern/senders", checked)
+        lab.milter.start()
+        self.addCleanup(lab.milter.stop)
+        self.addCleanup(lab.home.filter_by, lab.home.OPENDKIM)
+        lab.home.reload()
+        forged = MESSAGE.replace(b"anna@", b"ceo@")
+        with lab.home.submit("alice@home.example") as client:
+            client.sendmail("alice@home.example", ["you@postfix.example"], forged)
+        self.assertRegex(lab.home.wait_log(r"postern/milter.*log: who=login:alice")[0], "rule=from_address")
+        lab.home.run("sh", "-ec", "sed -i /mode/d /etc/postern/milter.conf; postern-milter --check")
+        mark = lab.home.log_mark()
+        lab.milter.reload()
+        lab.home.wait_log(r"postern/milter.*milter\.conf was read again", since=mark)
+        with lab.home.submit("alice@home.example") as client, self.assertRaises(smtplib.SMTPDataError) as refused:
+            client.sendmail("alice@home.example", ["you@postfix.example"], forged)
+        self.assertIn(b"5.7.1 alice@home.example may not send as <ceo@home.example> in From", refused.exception.smtp_error)
+        answer = lab.home.run("postern", "senders-check", "alice@home.example", "ceo@home.example", check=False)
+        self.assertEqual(answer.returncode, 77)
+        self.assertIn("decided by /etc/postern/senders:1", answer.stdout)
 
     def test_set_up_by_the_book(self):
         book = steps()

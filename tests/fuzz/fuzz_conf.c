@@ -35,17 +35,17 @@ struct sample {
 static const char *const flavours[] = { "may", "encrypt", NULL };
 
 static const struct conf_setting settings[] = {
-	{ "note", CONF_STRING, offsetof(struct sample, note), "hello", 1, 100, NULL, NULL, "" },
-	{ "port", CONF_INTEGER, offsetof(struct sample, port), "25", 1, 65535, NULL, NULL, "" },
+	{ "note", CONF_STRING, offsetof(struct sample, note), "hello", 1, 100, NULL, NULL, "", NULL },
+	{ "port", CONF_INTEGER, offsetof(struct sample, port), "25", 1, 65535, NULL, NULL, "", NULL },
 	{ "starttls", CONF_BOOLEAN, offsetof(struct sample, starttls), "yes", 0, 0, NULL, NULL,
-	  "" },
+	  "", NULL },
 	{ "flavour", CONF_CHOICE, offsetof(struct sample, flavour), "may", 0, 0, flavours, NULL,
-	  "" },
-	{ "hosts", CONF_STRING_LIST, offsetof(struct sample, hosts), "a", 1, 0, NULL, NULL, "" },
+	  "", NULL },
+	{ "hosts", CONF_STRING_LIST, offsetof(struct sample, hosts), "a", 1, 0, NULL, NULL, "", NULL },
 	{ "size", CONF_SIZE, offsetof(struct sample, size), "25M", 1, INT64_C(1) << 40, NULL, NULL,
-	  "" },
+	  "", NULL },
 	{ "patience", CONF_DURATION, offsetof(struct sample, patience), "30s", 1, 1000000, NULL,
-	  NULL, "" },
+	  NULL, "", NULL },
 	{ 0 },
 };
 

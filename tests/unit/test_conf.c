@@ -27,7 +27,7 @@ struct sample {
 	int64_t limit;
 	bool starttls;
 	int flavour;
-	struct conf_list hosts;
+	struct conf_list hosts, names;
 	int64_t size;
 	int64_t patience;
 };
@@ -44,23 +44,27 @@ static int no_shouting(const void *value, char *error, size_t error_size)
 
 static const char *const flavours[] = { "may", "encrypt", NULL };
 
+static const char *const two_names[] = { "one", "two", NULL };
+
 static const struct conf_setting settings[] = {
 	{ "ehlo_name", CONF_STRING, offsetof(struct sample, ehlo_name), NULL, 1, 20, NULL, NULL,
-	  "" },
+	  "", NULL },
 	{ "note", CONF_STRING, offsetof(struct sample, note), "hello", 0, 0, NULL, no_shouting,
-	  "" },
-	{ "port", CONF_INTEGER, offsetof(struct sample, port), "7425", 1, 65535, NULL, NULL, "" },
-	{ "limit", CONF_INTEGER, offsetof(struct sample, limit), NULL, 0, 0, NULL, NULL, "" },
+	  "", NULL },
+	{ "port", CONF_INTEGER, offsetof(struct sample, port), "7425", 1, 65535, NULL, NULL, "", NULL },
+	{ "limit", CONF_INTEGER, offsetof(struct sample, limit), NULL, 0, 0, NULL, NULL, "", NULL },
 	{ "starttls", CONF_BOOLEAN, offsetof(struct sample, starttls), "yes", 0, 0, NULL, NULL,
-	  "" },
+	  "", NULL },
 	{ "flavour", CONF_CHOICE, offsetof(struct sample, flavour), "may", 0, 0, flavours, NULL,
-	  "" },
+	  "", NULL },
 	{ "hosts", CONF_STRING_LIST, offsetof(struct sample, hosts), "localhost", 1, 0, NULL, NULL,
-	  "" },
+	  "", NULL },
 	{ "size", CONF_SIZE, offsetof(struct sample, size), "25M", 1, INT64_C(2) << 30, NULL, NULL,
-	  "" },
+	  "", NULL },
+	{ "names", CONF_STRING_LIST, offsetof(struct sample, names), NULL, 0, 0, NULL, NULL,
+	  "", two_names },
 	{ "patience", CONF_DURATION, offsetof(struct sample, patience), "30", 100, 432000000, NULL,
-	  NULL, "" },
+	  NULL, "", NULL },
 	{ 0 },
 };
 
@@ -114,6 +118,8 @@ static void assert_is_default(const struct sample *sample)
 	assert_int_equal(sample->flavour, FLAVOUR_MAY);
 	assert_int_equal(sample->hosts.count, 1);
 	assert_string_equal(sample->hosts.items[0], "localhost");
+	assert_int_equal(sample->names.count, 2);
+	assert_string_equal(sample->names.items[1], "two");
 	assert_int_equal(sample->size, 25 << 20);
 	assert_int_equal(sample->patience, 30000);
 }
@@ -146,6 +152,7 @@ static void every_type_is_read(void **state)
 				   "starttls = False;\n"
 				   "flavour = \"encrypt\";\n"
 				   "hosts = [\"a.example\", # why\n \"b.example\"];\n"
+				   "names = [];\n"
 				   "size = \"64k\"; patience = \"15m\";"),
 			 0);
 	assert_string_equal(sample.ehlo_name, "mail.example");
@@ -155,6 +162,7 @@ static void every_type_is_read(void **state)
 	assert_false(sample.starttls);
 	assert_int_equal(sample.flavour, FLAVOUR_ENCRYPT);
 	assert_int_equal(sample.hosts.count, 2);
+	assert_int_equal(sample.names.count, 0);
 	assert_string_equal(sample.hosts.items[1], "b.example");
 	assert_int_equal(sample.size, 65536);
 	assert_int_equal(sample.patience, 900000);
@@ -378,9 +386,9 @@ static void a_wrong_table_is_reported(void **state)
 {
 	static const struct conf_setting wrong[] = {
 		{ "note", CONF_STRING, offsetof(struct sample, note), "fine", 0, 0, NULL, NULL,
-		  "" },
+		  "", NULL },
 		{ "port", CONF_INTEGER, offsetof(struct sample, port), "70000", 1, 65535, NULL,
-		  NULL, "" },
+		  NULL, "", NULL },
 		{ 0 },
 	};
 	struct sample sample;

@@ -344,6 +344,8 @@ static void test_mistakes(void **state)
 		write_table(fixture, text, 0);
 		captured_log_start(&log);
 		create(fixture, fixture->path);
+		assert_int_equal(captured_log_count(&log, "/senders:2: "), 0);
+		senders_log_mistakes(fixture->senders);
 		logged = captured_log_count(&log, "/senders:2: ");
 		captured_log_stop(&log);
 		assert_int_equal(logged, 1);
@@ -508,6 +510,7 @@ static void test_many_mistakes(void **state)
 	fclose(file);
 	captured_log_start(&log);
 	create(fixture, fixture->path);
+	senders_log_mistakes(fixture->senders);
 	lines = captured_log_count(&log, "/senders");
 	rest = captured_log_count(&log, "/senders: 980 more mistakes; postern-milter --check");
 	captured_log_stop(&log);

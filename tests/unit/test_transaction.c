@@ -201,6 +201,30 @@ static void test_content(void **state)
 	milter_setup_release(setup);
 }
 
+/* A forged domain does not live on in what is added. */
+static void test_message_id_after_a_repair(void **state)
+{
+	struct milter_setup *setup = make_setup("from_address = \"repair\";");
+	struct client client = make_client("alice");
+	const struct field_edit *added = NULL;
+	struct transaction transaction;
+	struct verdict verdict;
+
+	(void)state;
+	transaction_init(&transaction);
+	begin(&transaction, setup, &client, "<alice@home.example>");
+	assert_int_equal(message_add_field(&transaction.message, "From", "CEO <ceo@bank.example>", 10, 1000), 0);
+	transaction_content(&transaction, &verdict);
+	assert_int_equal(verdict.action, RULE_REPAIR);
+	for (size_t i = 0; i < transaction.findings.edit_count; i++)
+		if (strcmp(transaction.findings.edits[i].name, "Message-ID") == 0)
+			added = &transaction.findings.edits[i];
+	assert_non_null(added);
+	assert_non_null(strstr(added->value, "@home.example>"));
+	transaction_end(&transaction);
+	milter_setup_release(setup);
+}
+
 /* Mail of sendmail(1) that nobody may send is refused, though only at the end. */
 static void test_local_is_judged_at_the_end(void **state)
 {
@@ -350,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recipients),
 		cmocka_unit_test(test_content),
+		cmocka_unit_test(test_message_id_after_a_repair),
 		cmocka_unit_test(test_local_is_judged_at_the_end),
 		cmocka_unit_test(test_inbound_is_left_alone),
 		cmocka_unit_test(test_log_mode),
