@@ -95,8 +95,11 @@ class MilterCase(Case):
         except smtplib.SMTPAuthenticationError as error:
             return Outcome("auth", error.smtp_code, error.smtp_error)
 
-    def assertQueued(self, outcome):
+    def assertQueued(self, outcome, is_looked_at=True):
+        """Accepted, and not behind the milter's back."""
         self.assertEqual(outcome.stage, "queued", outcome)
+        if is_looked_at:
+            lab.milter.wait_decision(rf"{outcome.queue_id}: ")
         return outcome
 
     def assertRefused(self, outcome, stage, code, pattern=""):
