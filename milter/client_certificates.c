@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "lib/deadline.h"
+#include "lib/log.h"
 #include "lib/mail_address.h"
 
 struct entry {
@@ -70,6 +71,7 @@ static void forget_client(struct client_certificates *certificates, const char *
 void client_certificates_put(struct client_certificates *certificates, const char *address, const char *port,
 			     const char *sender, const char *certificate, const char *public_key)
 {
+	char comparable[MAILBOX_TEXT_MAX];
 	struct entry *entry;
 
 	/* Too long to be compared in full is never compared. */
@@ -77,13 +79,14 @@ void client_certificates_put(struct client_certificates *certificates, const cha
 	    strlen(sender) >= sizeof(entry->sender) || strlen(address) >= sizeof(entry->address) ||
 	    strlen(port) >= sizeof(entry->port))
 		return;
+	log_printable(comparable, sizeof(comparable), sender, strlen(sender));
 	pthread_mutex_lock(&certificates->lock);
-	forget_client(certificates, address, port, sender);
+	forget_client(certificates, address, port, comparable);
 	entry = &certificates->entries[certificates->next % CLIENT_CERTIFICATES_MAX];
 	forget(certificates, entry);
 	snprintf(entry->address, sizeof(entry->address), "%s", address);
 	snprintf(entry->port, sizeof(entry->port), "%s", port);
-	snprintf(entry->sender, sizeof(entry->sender), "%s", sender);
+	snprintf(entry->sender, sizeof(entry->sender), "%s", comparable);
 	snprintf(entry->certificate, sizeof(entry->certificate), "%s", certificate);
 	snprintf(entry->public_key, sizeof(entry->public_key), "%s", public_key);
 	entry->end = deadline_in_ms(CLIENT_CERTIFICATES_LIFETIME_MS);

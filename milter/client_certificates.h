@@ -23,8 +23,8 @@ struct client_certificates *client_certificates_create(void);	/* NULL: no memory
 void client_certificates_destroy(struct client_certificates *certificates);
 
 /*
- * `sender` without brackets; fingerprints "" for a client without a certificate, which takes the
- * place of what was told before. Thread-safe.
+ * `sender` without brackets; it is made printable before it is compared, as message->sender_text is.
+ * Fingerprints are "" for a client without a certificate, which takes the place of what was told before.
  */
 void client_certificates_put(struct client_certificates *certificates, const char *address, const char *port,
 			     const char *sender, const char *certificate, const char *public_key);

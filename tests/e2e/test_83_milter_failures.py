@@ -219,8 +219,9 @@ class Failures(MilterCase):
 
     def test_too_many_connections(self):
         self.use(connections=3)
-        sessions = [lab.home.submit() for _ in range(5)]
-        codes = [session.mail(ALICE)[0] for session in sessions]
+        sessions = [lab.home.submit(ALICE) for _ in range(5)]
+        self.assertEqual([session.mail(ALICE)[0] for session in sessions], [250] * 5)
+        codes = [session.rcpt("you@postfix.example")[0] for session in sessions]
         self.assertEqual(codes[:3], [250] * 3)
         self.assertNotIn(250, codes[3:])
         self.assertTrue(all(400 <= code < 500 for code in codes[3:]), codes)
