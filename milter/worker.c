@@ -25,6 +25,12 @@
 
 /* A connection per smtpd(8) process: memory of short-lived threads is kept together. */
 #define ARENAS 4
+/*
+ * libmilter's threads wait for the next event of a message for one millisecond and then hand the
+ * connection to another thread, which is most of what a message costs. So lazy a timer makes them
+ * wait a little longer instead; no time-out here is so short that it matters.
+ */
+#define TIMER_SLACK_NS 20000000UL
 /* While stopping: how often to look whether all messages are done. */
 #define DRAIN_STEP_MS 20
 
@@ -141,6 +147,7 @@ int worker_run(const struct worker_start *start)
 	char error[512];
 
 	mallopt(M_ARENA_MAX, ARENAS);
+	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	/* Without the supervisor nobody would tell us to reload or to stop. */
 	prctl(PR_SET_PDEATHSIG, WORKER_STOP);
 	pthread_mutex_init(&worker->milter.setup_lock, NULL);
