@@ -182,6 +182,10 @@ class Steady(Case):
         lab.home.wait_queue_empty(120)
 
     def test_2000_deliveries_leave_nothing_behind(self):
+        if not lab.edge.sanitizer():
+            # One at a time: stacks and pools for many threads at once are not what is left behind.
+            lab.home.postconf("postern_destination_concurrency_limit = 1")
+            self.addCleanup(lab.home.postconf, "postern_destination_concurrency_limit = 100")
         self.deliver(500)
         time.sleep(1)
         threads, descriptors, resident = self.usage()
