@@ -1,5 +1,5 @@
 /*
- * Copies what libmilter hands over, calls transaction.c, and says what came of it. Each connection
+ * Copies what libmilter hands over, calls mail_transaction.c, and says what came of it. Each connection
  * has a struct session, reached by smfi_getpriv(3); libmilter gives a connection to one thread at a
  * time. A callback that has no session (no memory when the connection came) defers the mail.
  *
@@ -17,7 +17,7 @@
 #include "lib/endpoint.h"
 #include "lib/log.h"
 #include "lib/smtp_limits.h"
-#include "transaction.h"
+#include "mail_transaction.h"
 
 /* Postfix hands over fields of up to its header_size_limit (100 kB, often raised); libmilter takes 64 kB unless told. */
 #define PACKET_MAX (1024 * 1024)
@@ -26,7 +26,7 @@ struct session {
 	struct milter *milter;
 	struct client client;
 	char port[8];
-	struct transaction transaction;
+	struct mail_transaction transaction;
 	bool has_connection;		/* counted in milter->connections */
 	bool is_refused;		/* one connection too many, or we are about to stop */
 	unsigned long steps;		/* what was agreed on: SMFIP_NR_*: that event is not answered */
@@ -52,7 +52,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
 	}
 	session->milter = the_milter;
 	session->steps = steps & unwanted;
-	transaction_init(&session->transaction);
+	mail_transaction_init(&session->transaction);
 	smfi_setpriv(context, session);
 	smfi_setsymlist(context, SMFIM_ENVFROM, "i {auth_authen}");
 	smfi_setsymlist(context, SMFIM_ENVRCPT, "i {rcpt_mailer}");
@@ -139,7 +139,7 @@ static void end_transaction(struct session *session)
 {
 	if (session->transaction.setup == NULL)
 		return;
-	transaction_end(&session->transaction);
+	mail_transaction_end(&session->transaction);
 	atomic_fetch_sub(&session->milter->messages, 1);
 }
 
@@ -172,7 +172,7 @@ static sfsistat on_envfrom(SMFICTX *context, char **arguments)
 	atomic_fetch_add(&session->milter->messages, 1);
 	take_login(&session->client, smfi_getsymval(context, "{auth_authen}"));
 	session->client.certificate[0] = session->client.public_key[0] = '\0';
-	transaction_begin(&session->transaction, milter_acquire_setup(session->milter), session->milter->limits, &session->client,
+	mail_transaction_begin(&session->transaction, milter_acquire_setup(session->milter), session->milter->limits, &session->client,
 			  arguments[0], arguments + 1);
 	take_queue_id(session, context);
 	return go_on(session, SMFIP_NR_MAIL);
@@ -207,7 +207,7 @@ static sfsistat answer(SMFICTX *context, const struct verdict *verdict)
 static sfsistat on_envrcpt(SMFICTX *context, char **arguments)
 {
 	struct session *session = session_of(context);
-	struct transaction *transaction = session != NULL ? &session->transaction : NULL;
+	struct mail_transaction *transaction = session != NULL ? &session->transaction : NULL;
 	struct client seen;
 	struct verdict verdict;
 
@@ -223,7 +223,7 @@ static sfsistat on_envrcpt(SMFICTX *context, char **arguments)
 			memcpy(session->client.public_key, seen.public_key, sizeof(seen.public_key));
 		}
 	}
-	transaction_recipient(transaction, smfi_getsymval(context, "{rcpt_mailer}"), &verdict);
+	mail_transaction_recipient(transaction, smfi_getsymval(context, "{rcpt_mailer}"), &verdict);
 	return answer(context, &verdict);
 }
 
@@ -237,7 +237,7 @@ static sfsistat on_header(SMFICTX *context, char *name, char *value)
 	if (session->transaction.setup == NULL)
 		return go_on(session, SMFIP_NR_HDR);
 	conf = &session->transaction.setup->conf;
-	if (transaction_wants_content(&session->transaction) &&
+	if (mail_transaction_wants_content(&session->transaction) &&
 	    message_add_field(&session->transaction.message, name, value, (size_t)conf->header_count_limit,
 			      (size_t)conf->header_size_limit) < 0)
 		/* A field that nobody looks at: the message is deferred at its end. */
@@ -253,7 +253,7 @@ static sfsistat on_body(SMFICTX *context, unsigned char *chunk, size_t length)
 	if (session == NULL)
 		return SMFIS_TEMPFAIL;
 	session->transaction.message.content_bytes += length;
-	return (session->steps & SMFIP_SKIP) != 0 && transaction_is_too_large(&session->transaction) ? SMFIS_SKIP : SMFIS_CONTINUE;
+	return (session->steps & SMFIP_SKIP) != 0 && mail_transaction_is_too_large(&session->transaction) ? SMFIS_SKIP : SMFIS_CONTINUE;
 }
 
 static int apply(SMFICTX *context, const struct field_edit *edit)
@@ -290,7 +290,7 @@ static sfsistat on_eom(SMFICTX *context)
 	if (session == NULL || session->transaction.setup == NULL)
 		return SMFIS_TEMPFAIL;
 	take_queue_id(session, context);
-	transaction_content(&session->transaction, &verdict);
+	mail_transaction_content(&session->transaction, &verdict);
 	result = answer(context, &verdict);
 	if (result == SMFIS_CONTINUE && apply_all(context, &session->transaction.findings) < 0)
 		result = SMFIS_TEMPFAIL;

@@ -1,4 +1,4 @@
-/* The milter protocol's events (libmilter's xxfi_*), as thin adapters to transaction.h. */
+/* The milter protocol's events (libmilter's xxfi_*), as thin adapters to mail_transaction.h. */
 #ifndef CALLBACKS_H
 #define CALLBACKS_H
 

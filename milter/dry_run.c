@@ -9,7 +9,7 @@
 #include "header_section.h"
 #include "lib/endpoint.h"
 #include "senders_key.h"
-#include "transaction.h"
+#include "mail_transaction.h"
 
 #define ADDRESS_PATH_MAX (MAILBOX_TEXT_MAX + 3)
 
@@ -130,7 +130,7 @@ static void print_edits(const struct findings *findings, FILE *out)
 	}
 }
 
-static int tell_verdict(const struct transaction *transaction, const struct verdict *verdict, FILE *out)
+static int tell_verdict(const struct mail_transaction *transaction, const struct verdict *verdict, FILE *out)
 {
 	const struct findings *findings = &transaction->findings;
 
@@ -165,20 +165,20 @@ static void choose_path(const char *sender, const struct message *message, char 
 static int run_message(struct milter_setup *setup, const struct client *client, const char *sender, struct message *message,
 		       FILE *out)
 {
-	struct transaction transaction;
+	struct mail_transaction transaction;
 	char path[ADDRESS_PATH_MAX];
 	struct verdict verdict;
 	int result;
 
 	choose_path(sender, message, path, sizeof(path));
-	transaction_init(&transaction);
-	transaction_begin(&transaction, milter_setup_acquire(setup), NULL, client, path, NULL);
+	mail_transaction_init(&transaction);
+	mail_transaction_begin(&transaction, milter_setup_acquire(setup), NULL, client, path, NULL);
 	transaction.is_dry_run = true;
-	transaction_move_fields(&transaction, message);
-	transaction_recipient(&transaction, NULL, &verdict);
-	transaction_content(&transaction, &verdict);
+	mail_transaction_move_fields(&transaction, message);
+	mail_transaction_recipient(&transaction, NULL, &verdict);
+	mail_transaction_content(&transaction, &verdict);
 	result = tell_verdict(&transaction, &verdict, out);
-	transaction_end(&transaction);
+	mail_transaction_end(&transaction);
 	return result;
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers docs unit ctl interop differential asan tsan milter fuzz e2e e2e-memory e2e-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz e2e e2e-memory e2e-tsan).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
@@ -11,6 +11,8 @@ stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsa
 jobs=$(nproc)
 passed=0 failed=0
 started=$SECONDS
+failures=$(mktemp)
+trap 'rm -f "$failures"' EXIT
 
 # stage NAME COMMAND...: counts from the command's closing line; a stage without one counts as one test.
 stage() {
@@ -21,6 +23,7 @@ stage() {
 	echo "== $name"
 	"$@" 2>&1 | tee "$log"
 	status=${PIPESTATUS[0]}
+	grep -wE 'FAILED' "$log" | sed "s/^/$name: /" >>"$failures"
 	line=$(grep -E '^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -1)
 	rm -f "$log"
 	if [[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
@@ -34,6 +37,9 @@ stage() {
 	echo "== $name: $((SECONDS - started)) s since the start"
 }
 
+build() {
+	make --no-print-directory -s -j"$jobs" all tool-programs && tests/check_symbols.sh build/normal
+}
 unit() {
 	make --no-print-directory -s -j"$jobs" "$@" all unit-programs || return 1
 	tests/run_unit.sh "build/${san:-normal}"
@@ -61,7 +67,7 @@ milter() {
 }
 
 stage layers tests/check_layers.sh
-stage build make --no-print-directory -s -j"$jobs" all tool-programs
+stage build build
 stage docs tests/check_docs.sh
 san='' stage unit unit
 stage ctl tests/ctl/test_ctl.sh build/normal
@@ -77,5 +83,7 @@ stage e2e-memory e2e '' test_memory Steady
 # The thread sanitizer sees the edge and the milter at their busiest.
 stage e2e-tsan e2e thread test_10_road test_30_fifty Steady test_edge_killed test_edge_stopped test_82_limits
 
+# Whoever sees only the end of the log learns what failed.
+[ "$failed" -eq 0 ] || cat "$failures"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -1,14 +1,14 @@
 /* The one line in the log per decision. */
-#ifndef TRANSACTION_LOG_H
-#define TRANSACTION_LOG_H
+#ifndef MAIL_TRANSACTION_LOG_H
+#define MAIL_TRANSACTION_LOG_H
 
-#include "transaction.h"
+#include "mail_transaction.h"
 
 /*
  * "QUEUEID: reject: who=login:alice, client=192.0.2.1, from=<a@x>, header_from=<ceo@y>,
  * rule=from_address, said=550 5.7.1 ..."; "NOQUEUE" as Postfix says before there is a queue id.
  */
-void transaction_log(const struct transaction *transaction, const struct findings *findings,
+void mail_transaction_log(const struct mail_transaction *transaction, const struct findings *findings,
 		     const struct verdict *verdict);
 
 #endif

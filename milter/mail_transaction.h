@@ -2,8 +2,8 @@
  * One mail transaction (RFC 5321 3.3) as the milter judges it, without libmilter: who hands it in,
  * what each stage is answered. The callbacks and the dry run both end here.
  */
-#ifndef TRANSACTION_H
-#define TRANSACTION_H
+#ifndef MAIL_TRANSACTION_H
+#define MAIL_TRANSACTION_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,19 +16,19 @@
 #include "rate_limits.h"
 #include "senders.h"
 
-enum transaction_standing {
+enum mail_transaction_standing {
 	STANDING_UNKNOWN,	/* no recipient yet */
 	STANDING_STRANGER,	/* inbound mail: not looked at */
 	STANDING_UNLISTED,	/* goes outside without a line in `senders`, and the rule only logs or is off */
 	STANDING_LISTED
 };
 
-struct transaction {
+struct mail_transaction {
 	struct milter_setup *setup;	/* a reference; NULL: no transaction */
 	struct rate_limits *limits;	/* NULL in a dry run: nothing is counted */
 	const struct client *client;
 	struct message message;
-	enum transaction_standing standing;
+	enum mail_transaction_standing standing;
 	struct senders_entry entry;
 	struct sender_address self;	/* the login, if it is an address */
 	bool has_self;
@@ -46,28 +46,28 @@ struct verdict {
 	char text[FINDING_TEXT_MAX];
 };
 
-void transaction_init(struct transaction *transaction);
+void mail_transaction_init(struct mail_transaction *transaction);
 /* MAIL: takes the reference to setup. `path` with its brackets, `parameters` NULL-terminated. */
-void transaction_begin(struct transaction *transaction, struct milter_setup *setup, struct rate_limits *limits,
+void mail_transaction_begin(struct mail_transaction *transaction, struct milter_setup *setup, struct rate_limits *limits,
 		       const struct client *client, const char *path, char *const *parameters);
 /* Everything of it is gone, also after an abort. */
-void transaction_end(struct transaction *transaction);
+void mail_transaction_end(struct mail_transaction *transaction);
 
 /*
  * RCPT. `mailer`: Postfix's {rcpt_mailer}, the transport that would deliver to it; NULL if unknown,
  * which counts as one by which mail leaves. A refusal is for this recipient alone.
  */
-void transaction_recipient(struct transaction *transaction, const char *mailer, struct verdict *verdict);
+void mail_transaction_recipient(struct mail_transaction *transaction, const char *mailer, struct verdict *verdict);
 /*
  * The end of the message: everything that is in the header section. transaction->findings then
  * holds the edits to be made if the verdict lets it pass.
  */
-void transaction_content(struct transaction *transaction, struct verdict *verdict);
+void mail_transaction_content(struct mail_transaction *transaction, struct verdict *verdict);
 /* Takes the fields of another message, which is empty afterwards. */
-void transaction_move_fields(struct transaction *transaction, struct message *from);
+void mail_transaction_move_fields(struct mail_transaction *transaction, struct message *from);
 /* Is the message larger than it may be already? Then the rest of it need not be looked at. */
-bool transaction_is_too_large(const struct transaction *transaction);
+bool mail_transaction_is_too_large(const struct mail_transaction *transaction);
 /* Shall the content be looked at at all? Not that of strangers. */
-bool transaction_wants_content(const struct transaction *transaction);
+bool mail_transaction_wants_content(const struct mail_transaction *transaction);
 
 #endif

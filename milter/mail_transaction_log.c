@@ -1,5 +1,5 @@
 /* Grammar of Postfix's own lines: words for grep, names with "=", what comes from a peer printable. */
-#include "transaction_log.h"
+#include "mail_transaction_log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -63,7 +63,7 @@ static const char *word_of(enum rule_action action)
 	return action == RULE_OFF ? "pass" : rule_action_name(action);
 }
 
-void transaction_log(const struct transaction *transaction, const struct findings *findings,
+void mail_transaction_log(const struct mail_transaction *transaction, const struct findings *findings,
 		     const struct verdict *verdict)
 {
 	char rules[LIST_MAX], from[LIST_MAX];

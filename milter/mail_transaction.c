@@ -12,7 +12,7 @@
  * What cannot be known (a table that does not answer, no memory) is a tempfail: nothing passes
  * unchecked.
  */
-#include "transaction.h"
+#include "mail_transaction.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -28,7 +28,7 @@
 #include "header_policy.h"
 #include "lib/log.h"
 #include "sender_policy.h"
-#include "transaction_log.h"
+#include "mail_transaction_log.h"
 
 /* A path with its route, if it has one (RFC 5321 4.5.3.1.3 says 256, Postfix takes more). */
 #define PATH_TEXT_MAX 2048
@@ -36,13 +36,13 @@
 /* Of the Message-ID fields that this process has made. */
 static atomic_uint_fast64_t message_ids;
 
-void transaction_init(struct transaction *transaction)
+void mail_transaction_init(struct mail_transaction *transaction)
 {
 	memset(transaction, 0, sizeof(*transaction));
 	message_init(&transaction->message);
 }
 
-void transaction_end(struct transaction *transaction)
+void mail_transaction_end(struct mail_transaction *transaction)
 {
 	if (transaction->setup == NULL)
 		return;
@@ -50,10 +50,10 @@ void transaction_end(struct transaction *transaction)
 	findings_wipe(&transaction->findings);
 	sender_list_release(transaction->entry.list);
 	milter_setup_release(transaction->setup);
-	transaction_init(transaction);
+	mail_transaction_init(transaction);
 }
 
-static void take_parameters(struct transaction *transaction, char *const *parameters)
+static void take_parameters(struct mail_transaction *transaction, char *const *parameters)
 {
 	for (; parameters != NULL && *parameters != NULL; parameters++) {
 		if (strcasecmp(*parameters, "SMTPUTF8") == 0)
@@ -81,10 +81,10 @@ static void take_path(struct message *message, const char *path)
 	log_printable(message->sender_text, sizeof(message->sender_text), path, length);
 }
 
-void transaction_begin(struct transaction *transaction, struct milter_setup *setup, struct rate_limits *limits,
+void mail_transaction_begin(struct mail_transaction *transaction, struct milter_setup *setup, struct rate_limits *limits,
 		       const struct client *client, const char *path, char *const *parameters)
 {
-	transaction_end(transaction);
+	mail_transaction_end(transaction);
 	transaction->setup = setup;
 	transaction->limits = limits;
 	transaction->client = client;
@@ -92,7 +92,7 @@ void transaction_begin(struct transaction *transaction, struct milter_setup *set
 	take_path(&transaction->message, path);
 }
 
-void transaction_move_fields(struct transaction *transaction, struct message *from)
+void mail_transaction_move_fields(struct mail_transaction *transaction, struct message *from)
 {
 	struct message *message = &transaction->message;
 
@@ -135,12 +135,12 @@ static void judge(const struct findings *findings, struct verdict *verdict)
 }
 
 /* What a rule without a setting does: `mode = "log"` makes it log. */
-static enum rule_action in_mode(const struct transaction *transaction, enum rule_action action)
+static enum rule_action in_mode(const struct mail_transaction *transaction, enum rule_action action)
 {
 	return transaction->setup->conf.mode == MILTER_MODE_LOG ? RULE_LOG : action;
 }
 
-static bool leaves(const struct transaction *transaction, const char *mailer)
+static bool leaves(const struct mail_transaction *transaction, const char *mailer)
 {
 	const struct conf_list *transports = &transaction->setup->conf.outbound_transports;
 
@@ -152,7 +152,7 @@ static bool leaves(const struct transaction *transaction, const char *mailer)
 	return false;
 }
 
-static void take_self(struct transaction *transaction)
+static void take_self(struct mail_transaction *transaction)
 {
 	const char *login = transaction->client->login;
 	struct mailbox mailbox;
@@ -164,7 +164,7 @@ static void take_self(struct transaction *transaction)
 }
 
 /* Once per transaction: whose is it? */
-static void identify(struct transaction *transaction, struct findings *findings)
+static void identify(struct mail_transaction *transaction, struct findings *findings)
 {
 	char error[400] = "";
 	enum senders_result result;
@@ -192,7 +192,7 @@ static void identify(struct transaction *transaction, struct findings *findings)
 }
 
 /* A stranger with a recipient outside, or a login without rights. */
-static void check_unlisted(struct transaction *transaction, const char *mailer, struct findings *findings)
+static void check_unlisted(struct mail_transaction *transaction, const char *mailer, struct findings *findings)
 {
 	enum rule_action action = milter_conf_action(&transaction->setup->conf, RULE_UNLISTED);
 	bool is_login = transaction->client->login[0] != '\0';
@@ -205,7 +205,7 @@ static void check_unlisted(struct transaction *transaction, const char *mailer, 
 		transaction->standing = STANDING_UNLISTED;
 }
 
-static void subject_of(const struct transaction *transaction, struct rate_subject *subject, char *domain, size_t size)
+static void subject_of(const struct mail_transaction *transaction, struct rate_subject *subject, char *domain, size_t size)
 {
 	const struct reverse_path *path = &transaction->message.reverse_path;
 	char reason[200];
@@ -216,7 +216,7 @@ static void subject_of(const struct transaction *transaction, struct rate_subjec
 		sender_address_fold_domain(domain, size, path->mailbox.domain, reason, sizeof(reason));
 }
 
-static uint64_t size_limit(const struct transaction *transaction, char *where, size_t where_size)
+static uint64_t size_limit(const struct mail_transaction *transaction, char *where, size_t where_size)
 {
 	char domain[SMTP_DOMAIN_MAX + 1];
 	struct rate_subject subject;
@@ -227,7 +227,7 @@ static uint64_t size_limit(const struct transaction *transaction, char *where, s
 	return rate_limits_size(transaction->limits, &subject, where, where_size);
 }
 
-static void check_size(const struct transaction *transaction, uint64_t bytes, struct findings *findings)
+static void check_size(const struct mail_transaction *transaction, uint64_t bytes, struct findings *findings)
 {
 	char where[300];
 	uint64_t limit = size_limit(transaction, where, sizeof(where));
@@ -237,7 +237,7 @@ static void check_size(const struct transaction *transaction, uint64_t bytes, st
 			     "the message is larger than %" PRIu64 " bytes (rule message_size)", limit);
 }
 
-static void check_rate(struct transaction *transaction, struct findings *findings)
+static void check_rate(struct mail_transaction *transaction, struct findings *findings)
 {
 	char domain[SMTP_DOMAIN_MAX + 1], reason[300] = "";
 	enum rate_verdict rate = RATE_OK;
@@ -258,7 +258,7 @@ static void check_rate(struct transaction *transaction, struct findings *finding
 }
 
 /* Rights before rates: who may not send at all is told so, and uses up nobody's rate. */
-static void check_recipient(struct transaction *transaction, const char *mailer, struct findings *findings)
+static void check_recipient(struct mail_transaction *transaction, const char *mailer, struct findings *findings)
 {
 	identify(transaction, findings);
 	check_unlisted(transaction, mailer, findings);
@@ -277,7 +277,7 @@ static void check_recipient(struct transaction *transaction, const char *mailer,
  * sendmail(1): Postfix takes no refusal of a recipient there, and would try again for ever. And in a
  * dry run, which is to tell everything.
  */
-static void keep(struct transaction *transaction, const struct findings *findings)
+static void keep(struct mail_transaction *transaction, const struct findings *findings)
 {
 	transaction->findings.has_failed |= findings->has_failed;
 	for (size_t i = 0; i < findings->count; i++) {
@@ -289,14 +289,14 @@ static void keep(struct transaction *transaction, const struct findings *finding
 	transaction->is_envelope_judged = transaction->standing > STANDING_STRANGER;
 }
 
-void transaction_recipient(struct transaction *transaction, const char *mailer, struct verdict *verdict)
+void mail_transaction_recipient(struct mail_transaction *transaction, const char *mailer, struct verdict *verdict)
 {
 	struct findings findings = { 0 };
 
 	check_recipient(transaction, mailer, &findings);
 	judge(&findings, verdict);
 	if (verdict->action >= RULE_TEMPFAIL && !transaction->client->is_local && !transaction->is_dry_run) {
-		transaction_log(transaction, &findings, verdict);
+		mail_transaction_log(transaction, &findings, verdict);
 	} else {
 		pass(verdict);
 		keep(transaction, &findings);
@@ -305,12 +305,12 @@ void transaction_recipient(struct transaction *transaction, const char *mailer, 
 	findings_wipe(&findings);
 }
 
-bool transaction_wants_content(const struct transaction *transaction)
+bool mail_transaction_wants_content(const struct mail_transaction *transaction)
 {
 	return transaction->standing >= STANDING_UNLISTED;
 }
 
-bool transaction_is_too_large(const struct transaction *transaction)
+bool mail_transaction_is_too_large(const struct mail_transaction *transaction)
 {
 	char where[300];
 	uint64_t limit = size_limit(transaction, where, sizeof(where));
@@ -329,7 +329,7 @@ static void make_unique(char *out, size_t size)
 }
 
 /* From as it will be: a repair puts another in the place of the one that came, or adds one. */
-static const char *future_from(const struct transaction *transaction)
+static const char *future_from(const struct mail_transaction *transaction)
 {
 	const struct header_field *from = message_field(&transaction->message, "From", 1);
 
@@ -343,7 +343,7 @@ static const char *future_from(const struct transaction *transaction)
 }
 
 /* The domain of its first address; "" if there is none. */
-static void find_from_domain(const struct transaction *transaction, char *domain, size_t size)
+static void find_from_domain(const struct mail_transaction *transaction, char *domain, size_t size)
 {
 	const char *from = future_from(transaction);
 	struct address_list list;
@@ -357,7 +357,7 @@ static void find_from_domain(const struct transaction *transaction, char *domain
 	address_list_wipe(&list);
 }
 
-static void check_header(struct transaction *transaction)
+static void check_header(struct mail_transaction *transaction)
 {
 	struct findings *findings = &transaction->findings;
 	char unique[100], domain[SMTP_DOMAIN_MAX + 1];
@@ -371,15 +371,15 @@ static void check_header(struct transaction *transaction)
 	header_policy_check(findings, &transaction->setup->conf, &transaction->message, &facts);
 }
 
-void transaction_content(struct transaction *transaction, struct verdict *verdict)
+void mail_transaction_content(struct mail_transaction *transaction, struct verdict *verdict)
 {
 	pass(verdict);
-	if (!transaction_wants_content(transaction) && !refuses(findings_worst(&transaction->findings)) &&
+	if (!mail_transaction_wants_content(transaction) && !refuses(findings_worst(&transaction->findings)) &&
 	    !transaction->findings.has_failed)
 		return;
-	if (transaction_wants_content(transaction))
+	if (mail_transaction_wants_content(transaction))
 		check_header(transaction);
 	check_size(transaction, transaction->message.content_bytes, &transaction->findings);
 	judge(&transaction->findings, verdict);
-	transaction_log(transaction, &transaction->findings, verdict);
+	mail_transaction_log(transaction, &transaction->findings, verdict);
 }
