@@ -73,12 +73,16 @@ static const char *recipient_text(const struct recipient *recipient,
 
 /*
  * What stands in relay= and tls= is not said again: a success is the server's reply alone, as in
- * Postfix's own line.
+ * Postfix's own line, unless it is an earlier attempt's.
  */
 static void print_outcome(const struct delivery_status *status, char *out, size_t size)
 {
+	char reply[SMTP_REPLY_TEXT_MAX + 32];
+
 	if (status->action == DELIVERY_RELAYED)
-		smtp_reply_print(&status->reply, out, size);
+		snprintf(out, size, "%s%s",
+			 smtp_reply_print(&status->reply, reply, sizeof(reply)),
+			 delivery_status_note(status));
 	else
 		delivery_status_print_text(status, "", out, size);
 }

@@ -198,6 +198,21 @@ static void print_reply(const struct delivery_status *status, char *out, size_t 
 			 delivery_stage_words(status->stage));
 }
 
+const char *delivery_status_note(const struct delivery_status *status)
+{
+	switch (status->action) {
+	case DELIVERY_RELAYED:
+		return status->from_journal ? " (already delivered; answered from journal)" : "";
+	case DELIVERY_FAILED:
+		return status->from_journal ? " (answered from journal)" : "";
+	case DELIVERY_DELAYED:
+		break;	/* a journal keeps no outcome that another attempt may change */
+	}
+	if (!status->maybe_duplicate)
+		return "";
+	return " (the message may have been delivered; the next attempt may be a duplicate)";
+}
+
 /*
  * The note is what people must not miss, so when there is no room it is the text before it that is
  * cut.
@@ -228,10 +243,7 @@ char *delivery_status_print_text(const struct delivery_status *status, const cha
 		print_reply(status, text + used, limit - used);
 	else
 		print_reason(status, text + used, limit - used);
-	if (status->maybe_duplicate && status->action == DELIVERY_DELAYED)
-		add_note(text, limit,
-			 " (the message may have been delivered; "
-			 "the next attempt may be a duplicate)");
+	add_note(text, limit, delivery_status_note(status));
 	return log_printable(out, size, text, strlen(text));
 }
 

@@ -45,6 +45,7 @@ struct delivery_status {
 	char tls[DELIVERY_TLS_MAX + 1];		/* "TLSv1.3 TLS_AES_256_GCM_SHA384 (unauthenticated)"; "" = cleartext or none */
 	bool maybe_duplicate;			/* the final dot was sent and no reply was read (RFC 1047) */
 	bool dsn_offered;			/* the server took over RFC 3461 duties */
+	bool from_journal;			/* an earlier attempt's outcome; nothing was sent this time */
 };
 
 /*
@@ -75,7 +76,8 @@ char *delivery_status_relay(const struct delivery_status *status, char *out, siz
  *   451 4.4.1 EDGE: connect to mx[addr]:25: Connection timed out             (our reason, STAGE_CONNECT)
  *   451 4.4.2 EDGE: host mx[addr]: lost connection while sending RCPT TO     (our reason, later stages)
  *   451 4.4.3 EDGE: no answer from the resolver                              (our reason, no host reached)
- * so a reason does not name the host itself. maybe_duplicate adds a note at the end of a delayed status.
+ * so a reason does not name the host itself. delivery_status_note() stands at the end; where there is too little room,
+ * the text before it is cut.
  *
  * The class of code and enhanced status is always that of the action. A remote 4xx or 5xx of this class is kept as the
  * code, except 421, which would end the LMTP session; everything else is 250, 451 or 550.
@@ -84,5 +86,10 @@ char *delivery_status_relay(const struct delivery_status *status, char *out, siz
 char *delivery_status_print_lmtp(const struct delivery_status *status, const char *edge, char *out, size_t size);
 /* The part after the LMTP code and enhanced status: for logs. */
 char *delivery_status_print_text(const struct delivery_status *status, const char *edge, char *out, size_t size);
+/*
+ * What people must not miss about it, with a space in front: maybe_duplicate of a delayed status, from_journal of a
+ * relayed or failed one; "" when there is nothing. For those who do not print it with one of the functions above.
+ */
+const char *delivery_status_note(const struct delivery_status *status);
 
 #endif

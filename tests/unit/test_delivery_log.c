@@ -148,6 +148,24 @@ static void test_sent_and_in_doubt(void **state)
 		"(the message may have been delivered; the next attempt may be a duplicate)"));
 }
 
+/* What an earlier attempt came to: nobody must look for a connection that was not made. */
+static void test_from_journal(void **state)
+{
+	struct delivery_status status = status_of_reply(250, ENHANCED_STATUS(2, 0, 0), "2.0.0 Ok");
+	char text[4096];
+
+	(void)state;
+	status.from_journal = true;
+	log_to_text(text, sizeof(text), &status, "example.net", 0, EDGE_LOG_RECIPIENTS_DOMAIN);
+	assert_non_null(strstr(text, "status=sent (250 2.0.0 Ok "
+				     "(already delivered; answered from journal))\n"));
+	status = status_of_reply(550, ENHANCED_STATUS(5, 1, 1), "<john.doe@example.net>: unknown");
+	status.from_journal = true;
+	log_to_text(text, sizeof(text), &status, "example.net", 0, EDGE_LOG_RECIPIENTS_DOMAIN);
+	assert_non_null(strstr(text, "<*@example.net>: unknown (in reply to RCPT TO command) "
+				     "(answered from journal))\n"));
+}
+
 /* 8-bit domains, and no host at all. */
 static void test_nothing_unprintable(void **state)
 {
@@ -189,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_hide_addresses),
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_sent_and_in_doubt),
+		cmocka_unit_test(test_from_journal),
 		cmocka_unit_test(test_nothing_unprintable),
 		cmocka_unit_test(test_longest_line),
 	};

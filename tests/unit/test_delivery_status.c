@@ -175,6 +175,85 @@ static void test_possible_duplicate(void **state)
 	assert_null(strstr(delivery_status_print_text(&status, "us", text, sizeof(text)), note));
 }
 
+struct journal_row {
+	enum delivery_stage stage;
+	struct smtp_reply reply;
+	const char *plain, *note;
+};
+
+static const struct journal_row journal_rows[] = {
+	{ STAGE_AFTER_FINAL_DOT, { 250, { 2, 0, 0 }, "2.0.0 Ok" },
+	  "250 2.0.0 us: mx1.example.net[192.0.2.9]:25 " TLS " said: 250 2.0.0 Ok",
+	  " (already delivered; answered from journal)" },
+	{ STAGE_RCPT, { 550, { 5, 1, 1 }, "5.1.1 no" },
+	  "550 5.1.1 us: host mx1.example.net[192.0.2.9] said: 550 5.1.1 no (in reply to RCPT TO command)",
+	  " (answered from journal)" },
+	/* nothing of the kind is ever said of what will be tried again */
+	{ STAGE_RCPT, { 450, { 4, 2, 0 }, "4.2.0 later" },
+	  "450 4.2.0 us: host mx1.example.net[192.0.2.9] said: 450 4.2.0 later (in reply to RCPT TO command)", "" },
+};
+
+static void test_from_journal(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(journal_rows) / sizeof(journal_rows[0]); i++) {
+		const struct journal_row *row = &journal_rows[i];
+		struct delivery_status status = at_mx;
+		char expected[DELIVERY_LMTP_REPLY_MAX], lmtp[DELIVERY_LMTP_REPLY_MAX], text[DELIVERY_LMTP_REPLY_MAX];
+
+		delivery_status_set_reply(&status, row->stage, &row->reply);
+		assert_string_equal(delivery_status_print_lmtp(&status, "us", lmtp, sizeof(lmtp)), row->plain);
+		assert_string_equal(delivery_status_note(&status), "");
+		status.from_journal = true;
+		delivery_status_set_reply(&status, row->stage, &row->reply);
+		assert_true(status.from_journal);
+		snprintf(expected, sizeof(expected), "%s%s", row->plain, row->note);
+		assert_string_equal(delivery_status_print_lmtp(&status, "us", lmtp, sizeof(lmtp)), expected);
+		assert_string_equal(delivery_status_print_text(&status, "us", text, sizeof(text)), expected + strlen("250 2.0.0 "));
+		assert_string_equal(delivery_status_note(&status), row->note);
+	}
+}
+
+/* A note is of the action it belongs to, whatever other flags an edge sets. */
+static void test_one_note(void **state)
+{
+	struct delivery_status status = { .maybe_duplicate = true, .from_journal = true };
+
+	(void)state;
+	delivery_status_set_local(&status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(4, 4, 2), "lost connection");
+	assert_null(strstr(delivery_status_note(&status), "journal"));
+	delivery_status_set_local(&status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(2, 0, 0), "Ok");
+	assert_string_equal(delivery_status_note(&status), " (already delivered; answered from journal)");
+	delivery_status_set_local(&status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(5, 0, 0), "no");
+	assert_string_equal(delivery_status_note(&status), " (answered from journal)");
+}
+
+/* In every size of buffer: the text is cut, never the note; where not even the note fits, there is none of it. */
+static void test_note_is_never_cut(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const struct journal_row *row = &journal_rows[i];
+		const char *plain = row->plain + strlen("250 2.0.0 ");
+		struct delivery_status status = at_mx;
+
+		status.from_journal = true;
+		delivery_status_set_reply(&status, row->stage, &row->reply);
+		for (size_t size = 1; size <= strlen(plain) + strlen(row->note) + 2; size++) {
+			size_t note = size > strlen(row->note) ? strlen(row->note) : 0, length;
+			char *out = malloc(size);
+
+			assert_non_null(out);
+			delivery_status_print_text(&status, "us", out, size);
+			length = strlen(out) - note;
+			assert_memory_equal(out + length, row->note, note);
+			assert_memory_equal(out, plain, length);
+			assert_true(length == strlen(plain) || length + note == size - 1);
+			free(out);
+		}
+	}
+}
+
 /* Everything as long as it can be, in every size of buffer: it fits, and is one printable line. */
 static void test_sizes(void **state)
 {
@@ -203,6 +282,11 @@ static void test_sizes(void **state)
 		assert_true(strlen(out) == size - 1 || strlen(out) == strlen(whole));
 		free(out);
 	}
+	/* there is room for a note, too */
+	status.from_journal = true;
+	delivery_status_print_lmtp(&status, edge, whole, sizeof(whole));
+	assert_non_null(strstr(whole, "ttt (already delivered; answered from journal)"));
+	assert_true(strlen(whole) < sizeof(whole) - 1);
 }
 
 static void test_relay_and_words(void **state)
@@ -244,6 +328,9 @@ int main(void)
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_action_decides),
 		cmocka_unit_test(test_possible_duplicate),
+		cmocka_unit_test(test_from_journal),
+		cmocka_unit_test(test_one_note),
+		cmocka_unit_test(test_note_is_never_cut),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_relay_and_words),
 		cmocka_unit_test(test_reply_of_the_status_itself),

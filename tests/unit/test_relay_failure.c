@@ -36,6 +36,7 @@ static void check(const struct delivery_status *status, const char *code, const 
 	assert_string_equal(status->reason, text);
 	assert_int_equal(status->maybe_duplicate, maybe_duplicate);
 	assert_false(status->dsn_offered);
+	assert_false(status->from_journal);
 }
 
 static void test_table(void **state)

@@ -128,6 +128,7 @@ static void check_refused(struct fixture *fixture, struct enhanced_status code, 
 	assert_int_equal(refusal->reply.code, 0);
 	assert_false(refusal->maybe_duplicate);
 	assert_false(refusal->dsn_offered);
+	assert_false(refusal->from_journal);
 	assert_int_equal(content_pool_used(&fixture->edge.content_pool), 0);
 }
 
