@@ -168,9 +168,10 @@ static int encode_status(struct buffer *out, uint32_t index, const struct delive
 	    put_u16(out, STATUS_REMOTE_PORT, (uint16_t)status->remote_port) < 0)
 		return -1;
 	if (put_printable(out, STATUS_TLS, status->tls) < 0 ||
-	    put_flag(out, STATUS_MAYBE_DUPLICATE, status->maybe_duplicate) < 0)
+	    put_flag(out, STATUS_MAYBE_DUPLICATE, status->maybe_duplicate) < 0 ||
+	    put_flag(out, STATUS_DSN_OFFERED, status->dsn_offered) < 0)
 		return -1;
-	return put_flag(out, STATUS_DSN_OFFERED, status->dsn_offered);
+	return put_flag(out, STATUS_FROM_JOURNAL, status->from_journal);
 }
 
 static int encode_info(struct buffer *out, const struct frame_info *info)

@@ -102,7 +102,10 @@ def good_frames():
             reply_status=(5, 1, 1), reply_text="5.1.1 <a@example.net>: no such user",
             remote_mta="mx1.example.net", remote_address="2001:db8::9", remote_port=25,
             tls="TLSv1.3 TLS_AES_256_GCM_SHA384 (unauthenticated)", maybe_duplicate=1,
-            dsn_offered=1)),
+            dsn_offered=1, from_journal=1)),
+        ("status-from-journal", frames.encode(
+            frames.STATUS, 1, **status, reply_code=250, reply_status=(2, 0, 0),
+            reply_text="2.0.0 Ok: queued as 4F", from_journal=1)),
         ("status-local", frames.encode(frames.STATUS, 1, index=3, action=1, status=(4, 4, 1),
                                        stage=3, reason="Connection timed out",
                                        remote_mta="mx2.example.net")),

@@ -87,7 +87,7 @@ static void vectors(void **state)
 		count++;
 	}
 	fclose(file);
-	assert_true(count >= 19);
+	assert_true(count >= 20);
 }
 
 static void values(void **state)
@@ -117,6 +117,8 @@ static void values(void **state)
 	assert_string_equal(status->reply.text, "no");
 	assert_int_equal(status->remote_port, 25);
 	assert_false(status->maybe_duplicate);
+	assert_false(status->dsn_offered);
+	assert_false(status->from_journal);
 }
 
 #define ENVELOPE_7 "01 01 00000007 "
@@ -209,6 +211,11 @@ static void bad_frames(void **state)
 		  "remote-mta: not printable, or with a space" },
 		{ STATUS_1 STATUS_OK "0b 0002 0000", "remote-port: number" },
 		{ STATUS_1 STATUS_OK "0d 0001 02", "maybe-duplicate: number" },
+		{ STATUS_1 STATUS_OK "0e 0001 02", "dsn-offered: number" },
+		{ STATUS_1 STATUS_OK "0f 0001 02", "from-journal: number" },
+		{ STATUS_1 STATUS_OK "0f 0002 0001", "from-journal: wrong width" },
+		{ STATUS_1 STATUS_OK "0f 0001 01 0f 0001 01", "from-journal: there twice" },
+		{ STATUS_1 STATUS_OK "10 0001 01", "unknown field: must not be skipped" },
 		/* INFO, CLOSE */
 		{ "13 01 00000000 02 0008 0000000000000001 03 0004 00000001",
 		  "edge-name: missing" },
@@ -226,6 +233,30 @@ static void bad_frames(void **state)
 		if (strstr(error, rows[i].why) == NULL)
 			fail_msg("%s: \"%s\" does not say \"%s\"", rows[i].hex, error, rows[i].why);
 	}
+}
+
+/* Each flag is its own: none is given by another's field, and none goes missing on the way back. */
+static void status_flags(void **state)
+{
+	static const char *const flags[] = { "0d 0001 01 ", "0e 0001 01 ", "0f 0001 01 " };
+	const struct delivery_status *status = &frame.u.status.status;
+
+	(void)state;
+	for (unsigned int given = 0; given < 8; given++) {
+		char hex[200] = STATUS_1 STATUS_OK;
+		uint8_t bytes[sizeof(hex)];
+
+		for (size_t i = 0; i < 3; i++)
+			if ((given & 1U << i) != 0)
+				strcat(hex, flags[i]);
+		assert_int_equal(decode_hex(hex), FRAME_OK);
+		assert_int_equal(status->maybe_duplicate, (given & 1) != 0);
+		assert_int_equal(status->dsn_offered, (given & 2) != 0);
+		assert_int_equal(status->from_journal, (given & 4) != 0);
+		assert_encodes_to(bytes, from_hex(bytes, hex));
+	}
+	assert_int_equal(decode_hex(STATUS_1 STATUS_OK "0f 0001 00"), FRAME_OK);
+	assert_false(status->from_journal);
 }
 
 static void skipped(void **state)
@@ -332,10 +363,11 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vectors),     cmocka_unit_test(values),
-		cmocka_unit_test(bad_frames),  cmocka_unit_test(skipped),
-		cmocka_unit_test(text_bounds), cmocka_unit_test(frame_bounds),
-		cmocka_unit_test(encoding),    cmocka_unit_test(names),
+		cmocka_unit_test(vectors),	cmocka_unit_test(values),
+		cmocka_unit_test(bad_frames),	cmocka_unit_test(status_flags),
+		cmocka_unit_test(skipped),	cmocka_unit_test(text_bounds),
+		cmocka_unit_test(frame_bounds), cmocka_unit_test(encoding),
+		cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
