@@ -3,6 +3,9 @@
  * read after the final dot, after END had been sent. FAILED makes Postfix bounce, so it must not
  * stand on a 2xx or 4xx reply. DELAYED costs nothing but time and may stand on any reply but 2xx (a
  * 552 to RCPT is temporary, RFC 5321 4.5.3.1.10).
+ *
+ * All that holds for from_journal, too. Besides, no edge knows which message it is before END, and
+ * only what is final is remembered.
  */
 #include "status_audit.h"
 
@@ -14,6 +17,17 @@ static void make_printable(char *text, size_t size)
 {
 	text[size - 1] = '\0';
 	log_printable(text, size, text, strlen(text));
+}
+
+static const char *audit_from_journal(const struct delivery_status *status, bool end_was_sent)
+{
+	if (!status->from_journal)
+		return NULL;
+	if (!end_was_sent)
+		return "an earlier attempt's outcome before the end of the message";
+	if (status->action == DELIVERY_DELAYED)
+		return "temporary failure as an earlier attempt's outcome";
+	return NULL;
 }
 
 static const char *audit_relayed(const struct delivery_status *status, bool end_was_sent)
@@ -49,13 +63,8 @@ static const char *audit_failed(const struct delivery_status *status)
 	return NULL;
 }
 
-const char *status_audit(struct delivery_status *status, bool end_was_sent)
+static const char *audit_action(const struct delivery_status *status, bool end_was_sent)
 {
-	make_printable(status->reply.text, sizeof(status->reply.text));
-	make_printable(status->reason, sizeof(status->reason));
-	make_printable(status->remote_mta, sizeof(status->remote_mta));
-	make_printable(status->remote_address, sizeof(status->remote_address));
-	make_printable(status->tls, sizeof(status->tls));
 	switch (status->action) {
 	case DELIVERY_RELAYED:
 		return audit_relayed(status, end_was_sent);
@@ -65,6 +74,19 @@ const char *status_audit(struct delivery_status *status, bool end_was_sent)
 		return audit_failed(status);
 	}
 	return "no known outcome";
+}
+
+const char *status_audit(struct delivery_status *status, bool end_was_sent)
+{
+	const char *contradiction;
+
+	make_printable(status->reply.text, sizeof(status->reply.text));
+	make_printable(status->reason, sizeof(status->reason));
+	make_printable(status->remote_mta, sizeof(status->remote_mta));
+	make_printable(status->remote_address, sizeof(status->remote_address));
+	make_printable(status->tls, sizeof(status->tls));
+	contradiction = audit_action(status, end_was_sent);
+	return contradiction != NULL ? contradiction : audit_from_journal(status, end_was_sent);
 }
 
 bool status_audit_is_same(const struct delivery_status *a, const struct delivery_status *b)

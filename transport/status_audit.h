@@ -16,7 +16,7 @@
  */
 const char *status_audit(struct delivery_status *status, bool end_was_sent);
 
-/* Do two statuses for one recipient say the same? */
+/* Do two statuses for one recipient say the same? How the edge came to know it does not count. */
 bool status_audit_is_same(const struct delivery_status *a, const struct delivery_status *b);
 
 #endif

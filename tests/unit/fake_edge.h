@@ -1,7 +1,7 @@
 /*
  * An edge for tests of the transport: a thread behind a real tunnel on loopback. What it says of a
- * recipient follows from the local part ("ok1", "bounce", "defer", "missing", ...); how it
- * misbehaves besides, from `mode`.
+ * recipient follows from the local part ("ok1", "bounce", "defer", "missing", ...; with "again" in
+ * it, that is an earlier attempt's outcome); how it misbehaves besides, from `mode`.
  */
 #ifndef FAKE_EDGE_H
 #define FAKE_EDGE_H
@@ -113,6 +113,7 @@ static inline void fake_edge_status(struct fake_edge *fake, struct tunnel *tunne
 		status->reply.code = 0;
 	else if (fake_edge_is(recipient, "stranger"))
 		frame.u.status.index = 999;
+	status->from_journal = strstr(recipient->forward_path.local_part, "again") != NULL;
 	fake_edge_send(tunnel, &frame);
 	if (!fake_edge_is(recipient, "twice"))
 		return;

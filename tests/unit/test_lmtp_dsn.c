@@ -99,6 +99,8 @@ static void test_report(void **state)
 	ASK(&session, "RCPT TO:<dsn3@example.net> NOTIFY=SUCCESS", "250");
 	ASK(&session, "RCPT TO:<bounce4@example.net> NOTIFY=SUCCESS,FAILURE", "250");
 	ASK(&session, "RCPT TO:<ok5@example.net> NOTIFY=SUCCESS,DELAY", "250");
+	ASK(&session, "RCPT TO:<ok-again6@example.net> NOTIFY=SUCCESS", "250");
+	ASK(&session, "RCPT TO:<dsn-again7@example.net> NOTIFY=SUCCESS", "250");
 	ASK(&session, "DATA", "354 ");
 	SAY(&session, "Subject: hello\r\n continued\r\n..dotted: x\r\n\r\nsecret body\r\n.\r\n");
 	expect(&session, "250 ");
@@ -106,6 +108,8 @@ static void test_report(void **state)
 	expect(&session, "250 ");
 	expect(&session, "250 ");
 	expect(&session, "550 ");
+	expect(&session, "250 ");
+	expect(&session, "250 ");
 	expect(&session, "250 ");
 	finish(&session);
 	read_file(mail_path, mail, sizeof(mail));
@@ -126,6 +130,14 @@ static void test_report(void **state)
 		"Action: relayed\nStatus: 2.0.0\nRemote-MTA: dns; mx.example.net\n"
 		"Diagnostic-Code: smtp; 250 2.0.0 Ok: queued\n\n"
 		"Final-Recipient: rfc822; ok5@example.net\nAction: relayed\n"));
+	/* from the journal: no less relayed; whose words are whose stays clear (RFC 3464 2.3.6) */
+	assert_non_null(strstr(mail, "\n<ok-again6@example.net>: mx.example.net[192.0.2.9]:25 said: "
+				     "250 2.0.0 Ok: queued (already delivered; answered from journal)\n"));
+	assert_non_null(strstr(machines, "\n\nFinal-Recipient: rfc822; ok-again6@example.net\n"
+					 "Action: relayed\nStatus: 2.0.0\n"
+					 "Remote-MTA: dns; mx.example.net\n"
+					 "Diagnostic-Code: smtp; 250 2.0.0 Ok: queued\n\n"));
+	assert_null(strstr(mail, "dsn-again7@"));
 	assert_null(strstr(mail, "ok2@"));
 	assert_null(strstr(mail, "dsn3@"));
 	assert_null(strstr(mail, "bounce4@"));

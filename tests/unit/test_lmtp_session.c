@@ -29,6 +29,38 @@ static void assert_content(struct session *session, const char *content, size_t 
 	assert_true(session->edge.digest_is_good);
 }
 
+/* What an earlier attempt came to is told, and that it is; what cannot be is deferred. */
+static void test_answers_from_journal(void **state)
+{
+	struct session session;
+	char line[DELIVERY_LMTP_REPLY_MAX];
+
+	(void)state;
+	open_session(&session, FAKE_EDGE_GOOD);
+	ASK(&session, "MAIL FROM:<s@home.example>", "250");
+	ASK(&session, "RCPT TO:<ok-again@example.net>", "250");
+	ASK(&session, "RCPT TO:<bounce-again@example.net>", "250");
+	ASK(&session, "RCPT TO:<defer-again@example.net>", "250");
+	ASK(&session, "RCPT TO:<ok@example.net>", "250");
+	ASK(&session, "DATA", "354 ");
+	SAY(&session, "Subject: x\r\n\r\nx\r\n.\r\n");
+	expect(&session,
+	       "250 2.0.0 edge.example.com: mx.example.net[192.0.2.9]:25 said: 250 2.0.0 Ok: queued "
+	       "(already delivered; answered from journal)");
+	expect(&session,
+	       "550 5.1.1 edge.example.com: host mx.example.net[192.0.2.9] said: 550 5.1.1 no such user "
+	       "(in reply to RCPT TO command) (answered from journal)");
+	expect(&session, "451 4.4.2 edge.example.com: outcome unknown: temporary failure as an "
+			 "earlier attempt's outcome (the message may have been delivered; ");
+	assert_int_equal(stream_read_line(&session.stream, line, sizeof(line), NULL,
+					  deadline_in_ms(10000)),
+			 STREAM_OK);
+	assert_string_equal(line, "250 2.0.0 edge.example.com: mx.example.net[192.0.2.9]:25 said: "
+				  "250 2.0.0 Ok: queued");
+	ASK(&session, "QUIT", "221 2.0.0");
+	finish(&session);
+}
+
 static void test_delivers(void **state)
 {
 	struct session session;
@@ -539,6 +571,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_delivers),
+		cmocka_unit_test(test_answers_from_journal),
 		cmocka_unit_test(test_queue_id_from_received),
 		cmocka_unit_test(test_pipelined_thousand),
 		cmocka_unit_test(test_replies_in_order_at_once),

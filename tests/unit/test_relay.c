@@ -330,6 +330,46 @@ static void test_answers(void **state)
 	}
 }
 
+/* What an edge says of an earlier attempt: believed where it is final and comes after END. */
+static void test_from_journal(void **state)
+{
+	static const struct {
+		int code;
+		size_t from_send; /* 99: after END */
+		const char *outcomes, *sent;
+		bool is_believed;
+	} rows[] = {
+		{ 250, 99, "222", "ERRRCC.", true },
+		{ 550, 99, "555", "ERRRCC.", true },
+		{ 450, 99, "4!4!4!", "ERRRCC.", false },
+		{ 250, 4, "444", "ERRRA", false },
+		{ 550, 4, "444", "ERRRA", false },
+		{ 450, 4, "444", "ERRRA", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct script script = { .input_from_send = rows[i].from_send };
+		struct relay relay;
+		char outcomes[20];
+
+		for (uint32_t index = 0; index < 3; index++) {
+			add_status(&script, 1, index, rows[i].code);
+			script.input[index].u.status.status.from_journal = true;
+		}
+		add_frame(&script, FRAME_DONE, 1);
+		relay_init(&relay, (struct edge_link){ &script_ops, &script });
+		run(&relay, &script, outcomes);
+		if (strcmp(outcomes, rows[i].outcomes) != 0 ||
+		    strcmp(script.sent, rows[i].sent) != 0)
+			fail_msg("%zu: outcomes %s, sent %s", i, outcomes, script.sent);
+		for (size_t j = 0; j < 3; j++)
+			assert_int_equal(relay.outcomes[j].status.from_journal,
+					 rows[i].is_believed);
+		relay_wipe(&relay);
+	}
+}
+
 /* What comes while content is still being sent. */
 static void test_early_words(void **state)
 {
@@ -422,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_no_tunnel),
 		cmocka_unit_test(test_break_at_each_frame),
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_from_journal),
 		cmocka_unit_test(test_early_words),
 		cmocka_unit_test(test_early_status_of_one),
 		cmocka_unit_test(test_late_words_of_an_aborted_transaction),

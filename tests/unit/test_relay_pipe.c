@@ -99,6 +99,12 @@ static void test_outcomes(void **state)
 	      "5.1.1 edge.example.com: host mx.example.net");
 	check("s@home.example", "defer@example.net", FAKE_EDGE_GOOD, 75,
 	      "4.7.1 edge.example.com: host mx.example.net");
+	check("s@home.example", "ok-again@example.net", FAKE_EDGE_GOOD, 0,
+	      "edge.example.com: mx.example.net[192.0.2.9]:25 said: 250 2.0.0 Ok: queued "
+	      "(already delivered; answered from journal)");
+	check("s@home.example", "bounce-again@example.net", FAKE_EDGE_GOOD, 75,
+	      "5.1.1 edge.example.com: host mx.example.net[192.0.2.9] said: 550 5.1.1 no such user "
+	      "(in reply to RCPT TO command) (answered from journal)");
 	check("s@home.example", "missing@example.net", FAKE_EDGE_GOOD, 75,
 	      "4.4.2 edge.example.com: outcome unknown");
 	check("s@home.example", "ok@example.net", FAKE_EDGE_VANISH_AT_ENVELOPE, 75, "4.4.2 ");

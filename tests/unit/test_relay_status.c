@@ -77,6 +77,63 @@ static void test_rows(void **state)
 	}
 }
 
+/* An earlier attempt's outcome must be sound in itself, final, and told after END. */
+static void test_from_journal(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		bool before_end = i % 2 == 1;
+		struct delivery_status status = {
+			.action = rows[i / 2].action,
+			.status = rows[i / 2].status,
+			.stage = rows[i / 2].stage,
+			.reply = { .code = rows[i / 2].code, .status = rows[i / 2].reply_status },
+		};
+		bool is_sound = status_audit(&status, true) == NULL && !before_end &&
+				status.action != DELIVERY_DELAYED;
+		const char *contradiction;
+
+		status.from_journal = true;
+		contradiction = status_audit(&status, !before_end);
+		if ((contradiction == NULL) != is_sound)
+			fail_msg("row %zu, %s END: %s", i / 2, before_end ? "before" : "after",
+				 contradiction != NULL ? contradiction : "believed");
+	}
+}
+
+/* Words for the log: what is wrong with an outcome from the journal, not only that something is. */
+static void test_words_for_the_journal(void **state)
+{
+	struct delivery_status status = { .action = DELIVERY_FAILED,
+					  .status = ST(5, 1, 10),
+					  .stage = STAGE_DNS,
+					  .from_journal = true };
+
+	(void)state;
+	assert_null(status_audit(&status, true));
+	assert_string_equal(status_audit(&status, false),
+			    "an earlier attempt's outcome before the end of the message");
+	status.action = DELIVERY_DELAYED;
+	status.status.class = 4;
+	assert_string_equal(status_audit(&status, true),
+			    "temporary failure as an earlier attempt's outcome");
+}
+
+static void test_same(void **state)
+{
+	const struct delivery_status heard = { .action = DELIVERY_RELAYED,
+					       .status = ST(2, 0, 0),
+					       .stage = STAGE_AFTER_FINAL_DOT,
+					       .reply = { .code = 250 } };
+	struct delivery_status again = heard;
+
+	(void)state;
+	again.from_journal = true;
+	assert_true(status_audit_is_same(&heard, &again));
+	again.reply.code = 251;
+	assert_false(status_audit_is_same(&heard, &again));
+}
+
 static void test_texts_become_printable(void **state)
 {
 	struct delivery_status status = { .action = DELIVERY_DELAYED, .status = ST(4, 0, 0) };
@@ -99,6 +156,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_from_journal),
+		cmocka_unit_test(test_words_for_the_journal),
+		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_texts_become_printable),
 	};
 
