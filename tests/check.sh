@@ -1,14 +1,15 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz e2e e2e-memory e2e-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz e2e e2e-memory-tsan).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
 	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
 	exit 1
 fi
-stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz e2e e2e-memory e2e-tsan}
+stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz e2e e2e-memory-tsan}
 jobs=$(nproc)
+closing='^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$'
 passed=0 failed=0
 started=$SECONDS
 failures=$(mktemp)
@@ -24,7 +25,7 @@ stage() {
 	"$@" 2>&1 | tee "$log"
 	status=${PIPESTATUS[0]}
 	grep -wE 'FAILED' "$log" | sed "s/^/$name: /" >>"$failures"
-	line=$(grep -E '^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -1)
+	line=$(grep -E "$closing" "$log" | tail -1)
 	rm -f "$log"
 	if [[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
 		passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
@@ -59,6 +60,22 @@ e2e() {
 	shift
 	POSTERN_BUILD=$PWD/$build tests/lab/lab run tests/e2e/run "$@"
 }
+# What a sanitizer would hide: the memory of the programs as they are installed. Beside it, as one waits and the other
+# computes, the thread sanitizer sees the edge and the milter at their busiest.
+e2e_memory_and_tsan() {
+	local logs status
+	logs=$(mktemp -d)
+	LAB_NAME=check-memory e2e '' test_memory Steady >"$logs/memory" 2>&1 &
+	LAB_NAME=check-tsan e2e thread test_10_road test_30_fifty Steady test_edge_killed test_edge_stopped test_55_journal test_82_limits \
+		>"$logs/tsan" 2>&1
+	wait
+	grep -hvE "$closing" "$logs"/*
+	grep -hE "$closing" "$logs"/* |
+		awk '{ passed += $1; failed += $3 } END { print passed + 0 " passed, " failed + (NR != 2) " failed"; exit failed > 0 || NR != 2 }'
+	status=$?
+	rm -r "$logs"
+	return $status
+}
 e2e_in_two_labs() {
 	make --no-print-directory -s -j"$jobs" SAN="$1" all && POSTERN_BUILD=$PWD/build/$1 tests/e2e/two_labs
 }
@@ -78,10 +95,7 @@ san=thread stage tsan unit SAN=thread
 stage milter milter address,undefined
 stage fuzz fuzz
 stage e2e e2e_in_two_labs address,undefined
-# What a sanitizer would hide: the memory of the programs as they are installed.
-stage e2e-memory e2e '' test_memory Steady
-# The thread sanitizer sees the edge and the milter at their busiest.
-stage e2e-tsan e2e thread test_10_road test_30_fifty Steady test_edge_killed test_edge_stopped test_82_limits
+stage e2e-memory-tsan e2e_memory_and_tsan
 
 # Whoever sees only the end of the log learns what failed.
 [ "$failed" -eq 0 ] || cat "$failures"
