@@ -4,6 +4,9 @@
  * one domain after the other. The calling thread works too, so a machine that has no thread to
  * spare still delivers, only one domain at a time. Before each domain stands its line
  * (destination.h), shared with all other messages.
+ *
+ * Before all that the journal is asked: whose outcome is known is answered; whom another attempt is
+ * just delivering to waits until the others are done.
  */
 #include "delivery.h"
 
@@ -20,6 +23,8 @@
 #include "received.h"
 
 #define NO_RECIPIENT ((size_t)-1)
+/* For another attempt of the same message, whose tunnel was lost. */
+#define WAIT_FOR_OTHER_MS 30000
 
 /*
  * One message on its way. Everything but the marked members is fixed before the first thread
@@ -27,8 +32,11 @@
  */
 struct dispatch {
 	const struct delivery *delivery;
-	size_t *order;			/* distinct recipients, sorted by domain */
+	size_t *order;			/* distinct recipients to deliver to, sorted by domain */
 	size_t distinct;
+	size_t *busy;			/* those whom another attempt has */
+	size_t busy_count;
+	struct journal_claim *claims;	/* per recipient */
 	size_t *same_as_next;		/* per recipient: the next one of the same address, or none */
 	size_t *group_start;		/* indices into order, one more than groups */
 	size_t groups;
@@ -57,10 +65,12 @@ static int compare_recipients(const void *a, const void *b, void *context)
 static int dispatch_allocate(struct dispatch *dispatch, size_t count)
 {
 	dispatch->order = calloc(count, sizeof(*dispatch->order));
+	dispatch->busy = calloc(count, sizeof(*dispatch->busy));
+	dispatch->claims = calloc(count, sizeof(*dispatch->claims));
 	dispatch->same_as_next = calloc(count, sizeof(*dispatch->same_as_next));
 	dispatch->group_start = calloc(count + 1, sizeof(*dispatch->group_start));
-	if (dispatch->order == NULL || dispatch->same_as_next == NULL ||
-	    dispatch->group_start == NULL)
+	if (dispatch->order == NULL || dispatch->busy == NULL || dispatch->claims == NULL ||
+	    dispatch->same_as_next == NULL || dispatch->group_start == NULL)
 		return -1;
 	return 0;
 }
@@ -68,13 +78,15 @@ static int dispatch_allocate(struct dispatch *dispatch, size_t count)
 static void dispatch_wipe(struct dispatch *dispatch)
 {
 	free(dispatch->order);
+	free(dispatch->busy);
+	free(dispatch->claims);
 	free(dispatch->same_as_next);
 	free(dispatch->group_start);
 	pthread_mutex_destroy(&dispatch->sink_lock);
 }
 
-/* Sorts, links doubled addresses together, marks where each domain begins. */
-static void dispatch_group(struct dispatch *dispatch)
+/* Sorts, and links doubled addresses together. */
+static void dispatch_sort(struct dispatch *dispatch)
 {
 	const struct envelope *envelope = dispatch->delivery->envelope;
 	struct recipient *recipients = envelope->recipients;
@@ -95,14 +107,23 @@ static void dispatch_group(struct dispatch *dispatch)
 			last = current;
 			continue;
 		}
-		if (last == NO_RECIPIENT ||
-		    strcasecmp(recipients[last].forward_path.domain,
-			       recipients[current].forward_path.domain) != 0)
-			dispatch->group_start[dispatch->groups++] = dispatch->distinct;
 		dispatch->order[dispatch->distinct++] = current;
 		last = current;
 	}
+}
+
+/* Marks where each domain begins. */
+static void dispatch_group(struct dispatch *dispatch)
+{
+	const struct recipient *recipients = dispatch->delivery->envelope->recipients;
+
+	dispatch->groups = 0;
+	for (size_t i = 0; i < dispatch->distinct; i++)
+		if (i == 0 || strcasecmp(recipients[dispatch->order[i - 1]].forward_path.domain,
+					 recipients[dispatch->order[i]].forward_path.domain) != 0)
+			dispatch->group_start[dispatch->groups++] = i;
 	dispatch->group_start[dispatch->groups] = dispatch->distinct;
+	atomic_store(&dispatch->next_group, 0);
 }
 
 static void report(void *context, size_t recipient, const struct delivery_status *status)
@@ -111,6 +132,9 @@ static void report(void *context, size_t recipient, const struct delivery_status
 	const struct delivery *delivery = dispatch->delivery;
 	int64_t delay_ms = deadline_now_ms() - dispatch->started_ms;
 
+	/* First it is remembered, then told. */
+	if (delivery->journal != NULL)
+		journal_settle(delivery->journal, &dispatch->claims[recipient], status);
 	for (; recipient != NO_RECIPIENT; recipient = dispatch->same_as_next[recipient]) {
 		delivery_log_status(&delivery->envelope->recipients[recipient], status,
 				    delivery->client, delay_ms,
@@ -118,6 +142,55 @@ static void report(void *context, size_t recipient, const struct delivery_status
 		pthread_mutex_lock(&dispatch->sink_lock);
 		delivery->sink(delivery->context, recipient, status);
 		pthread_mutex_unlock(&dispatch->sink_lock);
+	}
+}
+
+static int before_final_dot(void *context, const size_t *recipients, size_t count)
+{
+	struct dispatch *dispatch = context;
+	struct journal_claim *claims[SMTP_RECIPIENTS_PER_TRANSACTION];
+
+	if (dispatch->delivery->journal == NULL)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		claims[i] = &dispatch->claims[recipients[i]];
+	return journal_intend(dispatch->delivery->journal, claims, count);
+}
+
+/* Asks the journal about one recipient; reports the outcome if there is one already. */
+static enum journal_answer claim(struct dispatch *dispatch, size_t recipient, struct deadline deadline)
+{
+	const struct delivery *delivery = dispatch->delivery;
+	const struct recipient *target = &delivery->envelope->recipients[recipient];
+	struct delivery_status status = { 0 };
+	enum journal_answer answer = journal_claim(
+		delivery->journal,
+		&(struct journal_subject){ delivery->client, delivery->envelope->queue_id,
+					   delivery->content_digest, &target->forward_path },
+		deadline, &dispatch->claims[recipient], &status);
+
+	if (answer == JOURNAL_KNOWN || answer == JOURNAL_REFUSED)
+		report(dispatch, recipient, &status);
+	else if (dispatch->claims[recipient].is_in_doubt)
+		delivery_log_in_doubt(target, delivery->client,
+				      (enum edge_log_recipients)delivery->setup->conf.log_recipients);
+	return answer;
+}
+
+/* Leaves in `order` those who are to be delivered to. */
+static void claim_all(struct dispatch *dispatch, struct deadline deadline)
+{
+	size_t asked = dispatch->distinct;
+
+	dispatch->distinct = dispatch->busy_count = 0;
+	for (size_t i = 0; i < asked; i++) {
+		size_t recipient = dispatch->order[i];
+		enum journal_answer answer = claim(dispatch, recipient, deadline);
+
+		if (answer == JOURNAL_CLAIMED)
+			dispatch->order[dispatch->distinct++] = recipient;
+		else if (answer == JOURNAL_BUSY)
+			dispatch->busy[dispatch->busy_count++] = recipient;
 	}
 }
 
@@ -184,6 +257,7 @@ static void *work(void *argument)
 			.trace_field = dispatch->trace_field,
 			.trace_field_length = dispatch->trace_field_length,
 			.report = report,
+			.before_final_dot = before_final_dot,
 			.context = dispatch,
 		});
 	}
@@ -222,6 +296,31 @@ static void run_threads(struct dispatch *dispatch)
 	free(threads);
 }
 
+static void deliver(struct dispatch *dispatch)
+{
+	dispatch_group(dispatch);
+	if (dispatch->groups > 0)
+		run_threads(dispatch);
+}
+
+/* The other attempt may have ended with an outcome, without one, or not at all. */
+static void deliver_to_busy(struct dispatch *dispatch)
+{
+	struct delivery_status status = { 0 };
+
+	if (dispatch->busy_count == 0)
+		return;
+	memcpy(dispatch->order, dispatch->busy, dispatch->busy_count * sizeof(*dispatch->order));
+	dispatch->distinct = dispatch->busy_count;
+	claim_all(dispatch, deadline_earlier(dispatch->delivery->deadline,
+					     deadline_in_ms(WAIT_FOR_OTHER_MS)));
+	delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 2),
+				  "delivery in progress: an earlier attempt of this message has not ended yet");
+	for (size_t i = 0; i < dispatch->busy_count; i++)
+		report(dispatch, dispatch->busy[i], &status);
+	deliver(dispatch);
+}
+
 void delivery_run(const struct delivery *delivery)
 {
 	struct dispatch dispatch = {
@@ -243,7 +342,10 @@ void delivery_run(const struct delivery *delivery)
 	dispatch.trace_field_length = received_print(
 		dispatch.trace_field, sizeof(dispatch.trace_field), delivery->setup->conf.ehlo_name,
 		delivery->envelope->queue_id, time(NULL));
-	dispatch_group(&dispatch);
-	run_threads(&dispatch);
+	dispatch_sort(&dispatch);
+	if (delivery->journal != NULL)
+		claim_all(&dispatch, deadline_in_ms(0));
+	deliver(&dispatch);
+	deliver_to_busy(&dispatch);
 	dispatch_wipe(&dispatch);
 }

@@ -11,6 +11,7 @@
 #include "content.h"
 #include "destination.h"
 #include "edge_setup.h"
+#include "journal.h"
 #include "lib/deadline.h"
 #include "lib/delivery_status.h"
 #include "lib/envelope.h"
@@ -42,9 +43,11 @@ struct delivery {
 	struct edge_setup *setup;
 	const struct envelope *envelope;
 	const struct content *content;		/* sealed: nobody writes to it */
+	const uint8_t *content_digest;		/* CONTENT_DIGEST_SIZE */
 	const char *client;			/* name in the allow-list */
 	bool tls_required_no;			/* the message says "TLS-Required: No" (RFC 8689 5) */
 	struct deadline deadline;
+	struct journal *journal;		/* NULL: nothing is journaled */
 	struct sts_store *sts;			/* NULL: MTA-STS is not looked at */
 	struct tlsrpt *tlsrpt;			/* NULL: TLS sessions are not counted */
 	const struct edge_end *end;

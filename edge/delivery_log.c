@@ -106,3 +106,13 @@ void delivery_log_status(const struct recipient *recipient, const struct deliver
 		 enhanced_status_print(status->status, code, sizeof(code)),
 		 delivery_action_word(status->action), text);
 }
+
+void delivery_log_in_doubt(const struct recipient *recipient, const char *client,
+			   enum edge_log_recipients detail)
+{
+	char to[MAILBOX_TEXT_MAX + 2];
+
+	log_warning("to=<%s>, client=%s: possible duplicate: an earlier attempt ended between the end of the message and "
+		    "the server's answer",
+		    recipient_text(recipient, detail, to, sizeof(to)), client);
+}

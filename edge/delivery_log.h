@@ -17,6 +17,10 @@
 void delivery_log_status(const struct recipient *recipient, const struct delivery_status *status,
 			 const char *client, int64_t delay_ms, enum edge_log_recipients detail);
 
+/* That this attempt may be a second delivery, and why. */
+void delivery_log_in_doubt(const struct recipient *recipient, const char *client,
+			   enum edge_log_recipients detail);
+
 /*
  * Servers like to quote addresses in their replies. In place: the local part in front of every "@"
  * becomes "*", a quoted one ("john doe"@example.com) with its quotes. In doubt a little more than

@@ -20,7 +20,8 @@ struct edge {
 	struct noise_static_key key;	/* read-only after start */
 	struct content_pool content_pool;	/* has its own lock */
 	struct session_table sessions;	/* has its own lock */
-	struct sts_store *sts;		/* has its own lock */
+	struct journal *journal;	/* has its own lock */
+	struct sts_store *sts;		/* likewise */
 	struct tlsrpt *tlsrpt;		/* likewise */
 	struct edge_end end;
 	struct delivery_load load;

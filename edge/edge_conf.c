@@ -19,6 +19,7 @@ static const char *const ipv6_choices[] = { "auto", "on", "off", NULL };
 /* enum tls_level without fingerprint, which is no default: every host has its own. */
 static const char *const tls_choices[] = { "none", "may", "encrypt", "dane", "dane-only", "verify", "secure", NULL };
 static const char *const tls_cipher_choices[] = { "medium", "high", NULL };
+static const char *const journal_sync_choices[] = { "group", "none", NULL };
 static const char *const target_choices[] = { "syslog", "stderr", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 static const char *const recipients_choices[] = { "domain", "full", "none", NULL };
@@ -140,6 +141,13 @@ const struct conf_setting edge_conf_settings[] = {
 		.help = "where MTA-STS policies and counts of TLS sessions are kept"),
 	SETTING(tls_reports, CONF_BOOLEAN, "yes",
 		.help = "count TLS sessions for domains that ask for reports (RFC 8460)"),
+	SETTING(journal_size, CONF_SIZE, "128M", .minimum = 64 << 10, .maximum = INT64_C(1) << 40,
+		.help = "disk space for the outcomes of deliveries; 512 bytes each"),
+	SETTING(journal_keep, CONF_DURATION, "5d", .minimum = 3600000, .maximum = INT64_C(90) * 86400000,
+		.help = "how long they are kept; no shorter than mail waits in the mail hosts' queues"),
+	SETTING(journal_sync, CONF_CHOICE, "group", .choices = journal_sync_choices,
+		.help = "group = on the disk before mail is delivered; none = left to the kernel, which a "
+			"power cut does not survive"),
 	SETTING(delivery_time_limit, CONF_DURATION, "900s", .minimum = 10000,
 		.maximum = TUNNEL_EDGE_BUDGET_MS,
 		.help = "time for one message, all hosts tried included"),

@@ -17,6 +17,7 @@ enum edge_log_recipients {
 	EDGE_LOG_RECIPIENTS_FULL,
 	EDGE_LOG_RECIPIENTS_NONE
 };
+enum edge_journal_sync { EDGE_JOURNAL_SYNC_GROUP, EDGE_JOURNAL_SYNC_NONE };
 enum edge_log_target { EDGE_LOG_SYSLOG, EDGE_LOG_STDERR };
 
 struct edge_conf {
@@ -40,6 +41,9 @@ struct edge_conf {
 	int tls_ciphers, tls_mandatory_ciphers;	/* enum tls_ciphers */
 	char *state_directory;
 	bool tls_reports;
+	int64_t journal_size;		/* bytes */
+	int64_t journal_keep;		/* ms */
+	int journal_sync;		/* enum edge_journal_sync */
 	int64_t delivery_time_limit;	/* ms */
 	int64_t parallel_destinations;
 	int64_t delivery_threads;

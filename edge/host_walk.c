@@ -81,6 +81,14 @@ static void lose_open(struct walk *walk)
 	decide_open(walk, &decision);
 }
 
+static int before_final_dot(void *context, const size_t *accepted, size_t count)
+{
+	const struct host_walk_params *params = ((struct walk *)context)->params;
+
+	return params->before_final_dot == NULL ? 0 :
+						  params->before_final_dot(params->context, accepted, count);
+}
+
 static bool run_transaction(struct walk *walk, const size_t *indices, size_t count)
 {
 	const struct delivery *delivery = walk->params->delivery;
@@ -92,6 +100,7 @@ static bool run_transaction(struct walk *walk, const size_t *indices, size_t cou
 			.prefix = walk->params->trace_field,
 			.prefix_length = walk->params->trace_field_length,
 			.result = on_result,
+			.before_final_dot = before_final_dot,
 			.context = walk,
 		});
 	struct walk_host host = describe_host(walk);

@@ -15,6 +15,9 @@
 typedef void host_walk_report_fn(void *context, size_t recipient,
 				 const struct delivery_status *status);
 
+/* Before the final dot, for recipients that a server has taken; see smtp_client.h. */
+typedef int host_walk_dot_fn(void *context, const size_t *recipients, size_t count);
+
 struct host_walk_params {
 	const struct delivery *delivery;
 	const char *domain;		/* of all these recipients */
@@ -23,6 +26,7 @@ struct host_walk_params {
 	const char *trace_field;	/* goes before the content */
 	size_t trace_field_length;
 	host_walk_report_fn *report;	/* exactly once per recipient, from this thread */
+	host_walk_dot_fn *before_final_dot;	/* NULL: nobody has to be asked */
 	void *context;
 };
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "edge.h"
+#include "journal.h"
 #include "lib/log.h"
 #include "lib/privdrop.h"
 #include "lib/service.h"
@@ -119,6 +120,22 @@ static void log_start(struct edge *edge, const char *conf_path)
 	edge_setup_warn(edge->setup, conf_path);
 }
 
+/* An edge that cannot remember what it delivered must not deliver. */
+static int open_journal(struct edge *edge, char *error, size_t error_size)
+{
+	const struct edge_conf *conf = &edge->setup->conf;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/journal", conf->state_directory);
+	edge->journal = journal_open(&(struct journal_settings){
+			.path = path,
+			.size = (uint64_t)conf->journal_size,
+			.keep_ms = conf->journal_keep,
+			.is_synced = conf->journal_sync == EDGE_JOURNAL_SYNC_GROUP,
+		}, error, error_size);
+	return edge->journal == NULL ? -1 : 0;
+}
+
 /* 0, or -1 with error. What cannot be written is no reason not to start: the log says so. */
 static int open_state(struct edge *edge, char *error, size_t error_size)
 {
@@ -142,13 +159,14 @@ static int serve(struct edge *edge, struct listener *listener, const char *conf_
 
 	if (signal_fd < 0 || init_shared(edge) < 0)
 		return fail("no descriptors left at start");
-	if (open_state(edge, error, sizeof(error)) < 0)
+	if (open_journal(edge, error, sizeof(error)) < 0 || open_state(edge, error, sizeof(error)) < 0)
 		return fail(error);
 	log_start(edge, conf_path);
 	own_ipv6_start(edge);
 	if (listener_run(listener, edge, signal_fd, conf_path)) {
 		sts_store_destroy(edge->sts);
 		tlsrpt_destroy(edge->tlsrpt);
+		journal_close(edge->journal);
 	}
 	log_info("stopped");
 	return EX_OK;

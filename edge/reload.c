@@ -32,10 +32,12 @@ static void warn_of_restart(const struct edge_conf *now, const struct edge_conf 
 	    strcmp(now->key_file, fresh->key_file) != 0 ||
 	    strcmp(now->authorized_clients, fresh->authorized_clients) != 0 ||
 	    strcmp(now->state_directory, fresh->state_directory) != 0 ||
+	    now->journal_size != fresh->journal_size || now->journal_keep != fresh->journal_keep ||
+	    now->journal_sync != fresh->journal_sync ||
 	    now->content_memory != fresh->content_memory || now->strangers != fresh->strangers ||
 	    now->strangers_per_network != fresh->strangers_per_network || now->log_target != fresh->log_target ||
 	    now->log_level != fresh->log_level)
-		log_warning("listen, user, key_file, authorized_clients, state_directory, content_memory, strangers, strangers_per_network, "
+		log_warning("listen, user, key_file, authorized_clients, state_directory, journal_*, content_memory, strangers, strangers_per_network, "
 			    "log_target and log_level change only with a restart");
 }
 
@@ -88,6 +90,7 @@ bool reload_stop(struct edge *edge)
 		if (write(edge->end.cancel_fd, &(uint64_t){ 1 }, sizeof(uint64_t)) < 0)
 			log_error("cannot wake deliveries: they end by themselves");
 		destination_table_stop(&edge->destinations);
+		journal_stop(edge->journal);
 		session_table_cut(&edge->sessions);
 		sts_store_stop(edge->sts);
 		left = session_table_wait_empty(&edge->sessions, deadline_in_ms(LAST_REPLIES_MS));

@@ -38,6 +38,7 @@ enum smtp_failure {
 	SMTP_FAILURE_SLOW,		/* below the minimum data rate */
 	SMTP_FAILURE_CANCELLED,		/* the edge stops */
 	SMTP_FAILURE_LOCAL,		/* memory, descriptors */
+	SMTP_FAILURE_JOURNAL,		/* before_final_dot said no */
 };
 
 /* An error of TLS, who demands it, and a command that shows it (see tls_terms.h). */
@@ -100,6 +101,11 @@ int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_clien
  * disable_mime_output_conversion does the same).
  */
 typedef void smtp_client_result_fn(void *context, size_t index, const struct smtp_event *event);
+/*
+ * Called when all content is written, with those whom the server took. 0: send the final dot. -1: the
+ * connection is closed without it, and these recipients get SMTP_FAILURE_JOURNAL.
+ */
+typedef int smtp_client_dot_fn(void *context, const size_t *indices, size_t count);
 
 struct smtp_transaction {
 	const struct envelope *envelope;
@@ -109,6 +115,7 @@ struct smtp_transaction {
 	const char *prefix;			/* Received field with CRLF */
 	size_t prefix_length;
 	smtp_client_result_fn *result;
+	smtp_client_dot_fn *before_final_dot;	/* NULL: nobody has to be asked */
 	void *context;
 };
 bool smtp_client_transaction(struct smtp_client *client,

@@ -171,10 +171,24 @@ static int write_final_dot(struct smtp_client *client, struct smtp_event *event)
 	return -1;
 }
 
-void smtp_client_send_content(struct smtp_client *client,
-			      const struct smtp_transaction *transaction, struct smtp_event *event)
+/* May the dot be sent? It is asked as late as can be, and before every single dot. */
+static int ask_before_dot(const struct smtp_transaction *transaction, const size_t *accepted,
+			  size_t accepted_count, struct smtp_event *event)
 {
-	if (write_content(client, transaction, event) != 0 || write_final_dot(client, event) != 0) {
+	if (transaction->before_final_dot == NULL ||
+	    transaction->before_final_dot(transaction->context, accepted, accepted_count) == 0)
+		return 0;
+	smtp_client_fail(event, STAGE_CONTENT, SMTP_FAILURE_JOURNAL, "%s", "");
+	return -1;
+}
+
+void smtp_client_send_content(struct smtp_client *client,
+			      const struct smtp_transaction *transaction, const size_t *accepted,
+			      size_t accepted_count, struct smtp_event *event)
+{
+	if (write_content(client, transaction, event) != 0 ||
+	    ask_before_dot(transaction, accepted, accepted_count, event) != 0 ||
+	    write_final_dot(client, event) != 0) {
 		smtp_client_close(client);
 		return;
 	}

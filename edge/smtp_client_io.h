@@ -42,9 +42,10 @@ int smtp_client_command(struct smtp_client *client, enum delivery_stage stage, i
 /*
  * Writes prefix, content and the final dot, and reads the reply. *event says what happened in every
  * case: a reply in stage CONTENT (early, the dot was not sent) or AFTER_FINAL_DOT, or a failure.
- * The client is closed unless it may be used further.
+ * The client is closed unless it may be used further. `accepted`: for transaction->before_final_dot.
  */
 void smtp_client_send_content(struct smtp_client *client,
-			      const struct smtp_transaction *transaction, struct smtp_event *event);
+			      const struct smtp_transaction *transaction, const size_t *accepted,
+			      size_t accepted_count, struct smtp_event *event);
 
 #endif

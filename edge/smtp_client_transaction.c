@@ -259,8 +259,19 @@ static void end_empty_data(struct group *group)
 		smtp_client_close(client);
 }
 
+static size_t list_accepted(const struct group *group, size_t *indices)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < group->transaction->count; i++)
+		if (group->states[i] == RECIPIENT_ACCEPTED)
+			indices[count++] = group->transaction->indices[i];
+	return count;
+}
+
 static void run_group(struct group *group)
 {
+	size_t accepted[SMTP_RECIPIENTS_PER_TRANSACTION], count;
 	struct smtp_event event;
 
 	run_commands(group);
@@ -270,7 +281,8 @@ static void run_group(struct group *group)
 		end_empty_data(group);
 		return;
 	}
-	smtp_client_send_content(group->client, group->transaction, &event);
+	count = list_accepted(group, accepted);
+	smtp_client_send_content(group->client, group->transaction, accepted, count, &event);
 	report_rest(group, &event);
 }
 

@@ -142,7 +142,6 @@ static void check_loop(struct transaction *transaction)
 bool transaction_complete(struct transaction *transaction,
 			  const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length)
 {
-	uint8_t computed[CONTENT_DIGEST_SIZE];
 	struct delivery_status status = { 0 };
 
 	if (transaction->state == TRANSACTION_ANSWERED)
@@ -151,8 +150,9 @@ bool transaction_complete(struct transaction *transaction,
 		return false;
 	if (transaction->state == TRANSACTION_REFUSED)
 		return true;
-	content_digest_final(&transaction->digest, computed);
-	if (length != transaction->digest.length || memcmp(digest, computed, sizeof(computed)) != 0)
+	content_digest_final(&transaction->digest, transaction->content_digest);
+	if (length != transaction->digest.length ||
+	    memcmp(digest, transaction->content_digest, CONTENT_DIGEST_SIZE) != 0)
 		return false;
 	if (!dot_verifier_finish(&transaction->verifier)) {
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 6, 0),
@@ -172,8 +172,10 @@ void transaction_deliver(struct transaction *transaction, struct edge *edge, con
 		.envelope = &transaction->envelope,
 		.content = &transaction->content,
 		.tls_required_no = header_section_has_tls_required_no(&transaction->content),
+		.content_digest = transaction->content_digest,
 		.client = client,
 		.deadline = transaction->deadline,
+		.journal = edge->journal,
 		.sts = edge->sts,
 		.tlsrpt = edge->tlsrpt,
 		.end = &edge->end,

@@ -29,6 +29,7 @@ struct transaction {
 	struct content content;
 	struct dot_verifier verifier;
 	struct content_digest digest;
+	uint8_t content_digest[CONTENT_DIGEST_SIZE];	/* once complete */
 	struct delivery_status refusal;
 	struct edge_setup *setup;	/* our reference while state is not NONE */
 	struct deadline deadline;

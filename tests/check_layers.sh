@@ -39,7 +39,7 @@ may edge "lib tunnel"
 may edge/sts_fetch "lib edge"
 may ctl "lib tunnel"
 may milter "lib"
-only_in 'sodium' '^tunnel/'
+only_in 'sodium' '^(tunnel/|edge/journal_seal)'
 only_in 'openssl/' '^edge/(tls_|sts_fetch/)'
 only_in 'ldns/' '^edge/dns_'
 only_in 'libconfig' '^lib/conf'

@@ -651,3 +651,30 @@ def case00c_honest_tls12(c):
     c.line("220 go")
     c.starttls(maximum=ssl.TLSVersion.TLSv1_2)
     c.serve()
+
+
+# -- for the journal: when a message is accepted, and by whom
+
+def accepts_after(seconds):
+    def script(c):
+        c.greet()
+        while True:
+            c.until_dot()
+            c.sleep(seconds)
+            c.line("250 2.0.0 Ok: taken at last")
+    script.__doc__ = f"Accepts the message {seconds} s after the final dot."
+    return script
+
+
+case161_accepts_late = accepts_after(3)
+case174_accepts_later = accepts_after(10)
+
+
+def case167_forgets_the_first(c):
+    """RST instead of the reply to the final dot on every second connection, beginning with the first."""
+    c.greet()
+    c.until_dot()
+    if c.number % 2 == 1:
+        c.reset()
+    c.line("250 2.0.0 Ok: once more")
+    c.serve()

@@ -1,0 +1,40 @@
+/*
+ * The file of the journal: a fixed number of records, all its space taken from the disk when it is
+ * made, so that a disk which fills up later stops nothing. One process at a time has it (flock(2)).
+ * Thread-safe; a slot is written by one thread at a time.
+ */
+#ifndef JOURNAL_FILE_H
+#define JOURNAL_FILE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "journal_record.h"
+
+struct journal_file {
+	int fd;
+	uint32_t slots;			/* fixed */
+	pthread_mutex_t lock;		/* protects these */
+	pthread_cond_t synced;
+	uint64_t asked, durable, failed;	/* numbers of syncs: who asked up to it has its answer */
+	bool is_syncing;
+};
+
+/* Opens or makes it. 0, or -1 with "PATH: ..." in error. */
+int journal_file_open(struct journal_file *file, const char *path, uint32_t slots, char *error,
+		      size_t error_size);
+void journal_file_close(struct journal_file *file);
+/* 0, or -1 with errno. */
+int journal_file_read(const struct journal_file *file, uint32_t slot, uint8_t record[JOURNAL_RECORD_BYTES]);
+int journal_file_write(struct journal_file *file, uint32_t slot,
+		       const uint8_t record[JOURNAL_RECORD_BYTES]);
+/*
+ * Everything that this thread has written is on disk afterwards. Threads that come together share
+ * one fdatasync(2). 0, or -1 with errno: then nobody who waited for it may rely on what was written,
+ * as the kernel tells of a failure only once.
+ */
+int journal_file_sync(struct journal_file *file);
+
+#endif

@@ -1,0 +1,148 @@
+/* Reading the journal at start, and its end. Everything that is not sound is left out, and counted. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "journal_state.h"
+#include "lib/log.h"
+
+/* A record from later than this was written under a wrong clock. */
+#define CLOCK_SLACK_S 86400
+
+struct found {
+	uint32_t outcomes, in_doubt, damaged;
+};
+
+/* A name stands twice after an entry was given back and came anew: the later one counts. */
+static void put(struct journal *journal, uint32_t slot, const struct journal_record *record,
+		struct found *found)
+{
+	uint32_t twin = journal_index_find(&journal->index, record->name);
+
+	if (twin != JOURNAL_NO_SLOT && journal->index.entries[twin].time_s > record->time_s)
+		return;
+	if (twin != JOURNAL_NO_SLOT)
+		journal_index_give_back(&journal->index, twin);
+	journal_index_put(&journal->index, slot, record);
+	if (record->state == JOURNAL_DOT)
+		found->in_doubt++;
+	else
+		found->outcomes++;
+}
+
+static int read_all(struct journal *journal, struct found *found)
+{
+	uint8_t bytes[JOURNAL_RECORD_BYTES];
+	int64_t now_s = (int64_t)time(NULL);
+	struct journal_record record;
+
+	for (uint32_t slot = 0; slot < journal->file.slots; slot++) {
+		if (journal_file_read(&journal->file, slot, bytes) < 0)
+			return -1;
+		if (journal_record_read(&record, bytes, journal->key, slot) != JOURNAL_RECORD_OK) {
+			found->damaged++;
+			continue;
+		}
+		if (record.time_s > now_s + CLOCK_SLACK_S)
+			record.time_s = now_s;
+		if (record.state != JOURNAL_FREE && record.time_s >= now_s - journal->keep_s)
+			put(journal, slot, &record, found);
+	}
+	return 0;
+}
+
+static int load(struct journal *journal, char *error, size_t error_size)
+{
+	struct found found = { 0 };
+
+	if (journal_index_init(&journal->index, journal->file.slots) < 0) {
+		snprintf(error, error_size, "%s: no memory for %u records", journal->path,
+			 journal->file.slots);
+		return -1;
+	}
+	if (read_all(journal, &found) < 0) {
+		snprintf(error, error_size, "%s: %s", journal->path, strerrordesc_np(errno));
+		return -1;
+	}
+	if (found.damaged > 0)
+		log_warning("%s: %u damaged records are ignored: of these messages a second attempt would be a second delivery",
+			    journal->path, found.damaged);
+	log_info("%s: %u outcomes, %u deliveries in doubt, room for %u", journal->path, found.outcomes,
+		 found.in_doubt, journal->file.slots);
+	return 0;
+}
+
+static void init_lock(struct journal *journal)
+{
+	pthread_condattr_t attributes;
+
+	pthread_mutex_init(&journal->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&journal->released, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+static int open_files(struct journal *journal, const struct journal_settings *settings, char *error,
+		      size_t error_size)
+{
+	char key_path[PATH_MAX];
+
+	snprintf(key_path, sizeof(key_path), "%s.key", settings->path);
+	if (journal_seal_key(journal->key, key_path, error, error_size) < 0)
+		return -1;
+	return journal_file_open(&journal->file, settings->path,
+				 (uint32_t)(settings->size / JOURNAL_RECORD_BYTES), error, error_size);
+}
+
+static void wipe(struct journal *journal)
+{
+	explicit_bzero(journal->key, sizeof(journal->key));
+	free(journal->path);
+	free(journal);
+}
+
+struct journal *journal_open(const struct journal_settings *settings, char *error, size_t error_size)
+{
+	struct journal *journal = calloc(1, sizeof(*journal));
+
+	if (journal == NULL || (journal->path = strdup(settings->path)) == NULL) {
+		snprintf(error, error_size, "%s: out of memory", settings->path);
+		free(journal);
+		return NULL;
+	}
+	journal->keep_s = settings->keep_ms / 1000;
+	journal->is_synced = settings->is_synced;
+	init_lock(journal);
+	journal->next_expiry = deadline_in_ms(JOURNAL_EXPIRE_EVERY_MS);
+	if (open_files(journal, settings, error, error_size) < 0) {
+		wipe(journal);
+		return NULL;
+	}
+	if (load(journal, error, error_size) == 0)
+		return journal;
+	journal_close(journal);
+	return NULL;
+}
+
+void journal_stop(struct journal *journal)
+{
+	pthread_mutex_lock(&journal->lock);
+	journal->is_stopping = true;
+	pthread_cond_broadcast(&journal->released);
+	pthread_mutex_unlock(&journal->lock);
+}
+
+void journal_close(struct journal *journal)
+{
+	if (journal == NULL)
+		return;
+	journal_index_wipe(&journal->index);
+	journal_file_close(&journal->file);
+	pthread_mutex_destroy(&journal->lock);
+	pthread_cond_destroy(&journal->released);
+	wipe(journal);
+}
