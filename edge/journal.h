@@ -39,7 +39,7 @@ struct journal_settings {
  * process has it, no room on the disk.
  */
 struct journal *journal_open(const struct journal_settings *settings, char *error, size_t error_size);
-/* Whoever waits in journal_claim() is told JOURNAL_BUSY, from now on at once. */
+/* Whoever waits in journal_claim() is told JOURNAL_BUSY, from now on at once. NULL is allowed. */
 void journal_stop(struct journal *journal);
 /* NULL is allowed. Nobody may use it any more. */
 void journal_close(struct journal *journal);

@@ -130,6 +130,8 @@ struct journal *journal_open(const struct journal_settings *settings, char *erro
 
 void journal_stop(struct journal *journal)
 {
+	if (journal == NULL)
+		return;
 	pthread_mutex_lock(&journal->lock);
 	journal->is_stopping = true;
 	pthread_cond_broadcast(&journal->released);

@@ -4,8 +4,8 @@
  * stand on a 2xx or 4xx reply. DELAYED costs nothing but time and may stand on any reply but 2xx (a
  * 552 to RCPT is temporary, RFC 5321 4.5.3.1.10).
  *
- * All that holds for from_journal, too. Besides, no edge knows which message it is before END, and
- * only what is final is remembered.
+ * All that holds for from_journal, too, but that the reply may be lost by now. Besides, no edge knows
+ * which message it is before END, and only what is final is remembered.
  */
 #include "status_audit.h"
 
@@ -34,7 +34,8 @@ static const char *audit_relayed(const struct delivery_status *status, bool end_
 {
 	if (status->status.class != 2)
 		return "success with a status of another class";
-	if (status->reply.code < 200 || status->reply.code > 299)
+	if ((status->reply.code < 200 || status->reply.code > 299) &&
+	    !(status->from_journal && status->reply.code == 0))
 		return "success without a 2xx reply";
 	if (enhanced_status_is_given(status->reply.status) && status->reply.status.class != 2)
 		return "success with a reply of another class";
