@@ -42,6 +42,8 @@ struct conversation {
 	struct smtp_reply last_reply;
 	size_t reports;
 	bool without_trace;			/* no prefix before the content */
+	smtp_client_dot_fn *before_final_dot;	/* NULL: nobody is asked; the context is the conversation */
+	void *dot_context;			/* for it */
 };
 
 static inline const char *conversation_stage(enum delivery_stage stage)
@@ -76,6 +78,7 @@ static inline void conversation_print(char *out, size_t size, const struct smtp_
 		[SMTP_FAILURE_SLOW] = "slow",
 		[SMTP_FAILURE_CANCELLED] = "cancelled",
 		[SMTP_FAILURE_LOCAL] = "local",
+		[SMTP_FAILURE_JOURNAL] = "journal",
 	};
 
 	if (event->failure == SMTP_FAILURE_NONE)
@@ -162,6 +165,7 @@ static inline bool conversation_send(struct conversation *conversation, size_t f
 		.prefix = TRACE,
 		.prefix_length = conversation->without_trace ? 0 : sizeof(TRACE) - 1,
 		.result = conversation_result,
+		.before_final_dot = conversation->before_final_dot,
 		.context = conversation,
 	});
 }
