@@ -2,6 +2,7 @@
 #ifndef JOURNAL_FIXTURE_H
 #define JOURNAL_FIXTURE_H
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,12 +36,17 @@ static inline void journal_place_make(struct journal_place *place)
 	};
 }
 
+/* With whatever a test that failed has left there. */
 static inline void journal_place_remove(struct journal_place *place)
 {
-	unlink(place->path);
-	unlink(place->key_path);
-	if (rmdir(place->directory) != 0)
-		fail_msg("%s is not empty", place->directory);
+	DIR *directory = opendir(place->directory);
+	const struct dirent *entry;
+
+	while (directory != NULL && (entry = readdir(directory)) != NULL)
+		unlinkat(dirfd(directory), entry->d_name, 0);
+	if (directory != NULL)
+		closedir(directory);
+	rmdir(place->directory);
 }
 
 static inline struct journal *journal_place_open(const struct journal_place *place)
