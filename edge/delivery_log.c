@@ -79,7 +79,7 @@ static void print_outcome(const struct delivery_status *status, char *out, size_
 {
 	char reply[SMTP_REPLY_TEXT_MAX + 32];
 
-	if (status->action == DELIVERY_RELAYED)
+	if (status->action == DELIVERY_RELAYED && status->reply.code != 0)
 		snprintf(out, size, "%s%s",
 			 smtp_reply_print(&status->reply, reply, sizeof(reply)),
 			 delivery_status_note(status));

@@ -82,7 +82,7 @@ static enum journal_answer claim_old(struct journal *journal, struct journal_cla
 	entry->is_held = true;
 	claim->is_held = true;
 	claim->is_in_doubt = entry->state == JOURNAL_DOT;
-	return entry->state == JOURNAL_DOT ? JOURNAL_CLAIMED : JOURNAL_KNOWN;
+	return entry->state <= JOURNAL_DOT ? JOURNAL_CLAIMED : JOURNAL_KNOWN;
 }
 
 /* Caller holds the lock. May end early. */
@@ -121,13 +121,12 @@ static void release(struct journal *journal, struct journal_claim *claim)
 }
 
 /*
- * A record that cannot be read now was read well before, or written by this process: that it was
- * delivered is certain, only the words are lost.
+ * A record that cannot be read now was read well before, or written by this process. That a message
+ * was delivered is certain then, only the words are lost; a refusal may be asked for again.
  */
-static void read_outcome(struct journal *journal, const struct journal_claim *claim,
-			 struct delivery_status *status)
+static enum journal_answer read_outcome(struct journal *journal, const struct journal_claim *claim,
+					struct delivery_status *status)
 {
-	bool is_relayed = journal->index.entries[claim->slot].state == JOURNAL_RELAYED;
 	uint8_t bytes[JOURNAL_RECORD_BYTES];
 	struct journal_record record;
 
@@ -135,12 +134,13 @@ static void read_outcome(struct journal *journal, const struct journal_claim *cl
 	    journal_record_read(&record, bytes, journal->key, claim->slot) != JOURNAL_RECORD_OK ||
 	    journal_record_outcome(status, bytes, &claim->name) < 0) {
 		memset(status, 0, sizeof(*status));
-		delivery_status_set_local(status, STAGE_AFTER_FINAL_DOT,
-					  is_relayed ? ENHANCED_STATUS(2, 0, 0) : ENHANCED_STATUS(5, 0, 0),
-					  "%s by an earlier attempt, whose reply cannot be read any more",
-					  is_relayed ? "delivered" : "refused");
+		if (journal->index.entries[claim->slot].state != JOURNAL_RELAYED)
+			return JOURNAL_CLAIMED;
+		delivery_status_set_local(status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(2, 0, 0),
+					  "delivered by an earlier attempt, whose reply cannot be read any more");
 	}
 	status->from_journal = true;
+	return JOURNAL_KNOWN;
 }
 
 enum journal_answer journal_claim(struct journal *journal, const struct journal_subject *subject,
@@ -156,10 +156,10 @@ enum journal_answer journal_claim(struct journal *journal, const struct journal_
 	pthread_mutex_lock(&journal->lock);
 	answer = claim_locked(journal, deadline, claim, status);
 	pthread_mutex_unlock(&journal->lock);
-	if (answer == JOURNAL_KNOWN) {
-		read_outcome(journal, claim, status);
+	if (answer == JOURNAL_KNOWN)
+		answer = read_outcome(journal, claim, status);
+	if (answer == JOURNAL_KNOWN)
 		release(journal, claim);
-	}
 	return answer;
 }
 
@@ -181,9 +181,9 @@ static int write_record(struct journal *journal, const struct journal_claim *cla
 	return journal_file_write(&journal->file, claim->slot, bytes);
 }
 
-static int sync_records(struct journal *journal)
+static int sync_records(struct journal *journal, uint64_t failures)
 {
-	return journal->is_synced ? journal_file_sync(&journal->file) : 0;
+	return journal->is_synced ? journal_file_sync(&journal->file, failures) : 0;
 }
 
 static void tell_failure(struct journal *journal, const char *consequence)
@@ -200,6 +200,7 @@ static void tell_failure(struct journal *journal, const char *consequence)
 
 int journal_intend(struct journal *journal, struct journal_claim *const *claims, size_t count)
 {
+	uint64_t failures = journal_file_failures(&journal->file);
 	bool is_written = true, has_any = false;
 
 	for (size_t i = 0; i < count && is_written; i++) {
@@ -208,7 +209,7 @@ int journal_intend(struct journal *journal, struct journal_claim *const *claims,
 		has_any = true;
 		is_written = write_record(journal, claims[i], JOURNAL_DOT, NULL) == 0;
 	}
-	if (!has_any || (is_written && sync_records(journal) == 0))
+	if (!has_any || (is_written && sync_records(journal, failures) == 0))
 		return 0;
 	tell_failure(journal, "no mail is delivered that this edge could not remember");
 	pthread_mutex_lock(&journal->lock);
@@ -234,11 +235,12 @@ static void remember(struct journal *journal, struct journal_claim *claim,
 		     const struct delivery_status *status)
 {
 	bool is_relayed = status->action == DELIVERY_RELAYED;
+	uint64_t failures = journal_file_failures(&journal->file);
 	int result = write_record(journal, claim, is_relayed ? JOURNAL_RELAYED : JOURNAL_FAILED, status);
 
 	/* What was refused may be asked again without harm. */
 	if (result == 0 && is_relayed)
-		result = sync_records(journal);
+		result = sync_records(journal, failures);
 	if (result < 0)
 		tell_failure(journal, "an outcome may be forgotten when this edge stops");
 	release(journal, claim);

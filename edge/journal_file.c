@@ -86,12 +86,13 @@ static off_t offset_of(uint32_t slot)
 	return (off_t)slot * JOURNAL_RECORD_BYTES;
 }
 
-int journal_file_read(const struct journal_file *file, uint32_t slot, uint8_t record[JOURNAL_RECORD_BYTES])
+int journal_file_read_many(const struct journal_file *file, uint32_t slot, uint32_t count,
+			   uint8_t *records)
 {
-	size_t done = 0;
+	size_t length = (size_t)count * JOURNAL_RECORD_BYTES, done = 0;
 
-	while (done < JOURNAL_RECORD_BYTES) {
-		ssize_t got = pread(file->fd, record + done, JOURNAL_RECORD_BYTES - done,
+	while (done < length) {
+		ssize_t got = pread(file->fd, records + done, length - done,
 				    offset_of(slot) + (off_t)done);
 
 		if (got == 0)
@@ -102,6 +103,11 @@ int journal_file_read(const struct journal_file *file, uint32_t slot, uint8_t re
 			done += (size_t)got;
 	}
 	return 0;
+}
+
+int journal_file_read(const struct journal_file *file, uint32_t slot, uint8_t record[JOURNAL_RECORD_BYTES])
+{
+	return journal_file_read_many(file, slot, 1, record);
 }
 
 int journal_file_write(struct journal_file *file, uint32_t slot,
@@ -144,13 +150,23 @@ static int lead(struct journal_file *file)
 	file->is_syncing = false;
 	file->durable = goal;
 	if (result != 0)
-		file->failed = goal;
+		file->failures++;
 	pthread_cond_broadcast(&file->synced);
 	errno = reason;
 	return result;
 }
 
-int journal_file_sync(struct journal_file *file)
+uint64_t journal_file_failures(struct journal_file *file)
+{
+	uint64_t failures;
+
+	pthread_mutex_lock(&file->lock);
+	failures = file->failures;
+	pthread_mutex_unlock(&file->lock);
+	return failures;
+}
+
+int journal_file_sync(struct journal_file *file, uint64_t failures)
 {
 	uint64_t mine;
 	int result = 0;
@@ -163,7 +179,7 @@ int journal_file_sync(struct journal_file *file)
 		else
 			result = lead(file);
 	}
-	if (result == 0 && file->failed >= mine) {
+	if (result == 0 && file->failures != failures) {
 		errno = EIO;
 		result = -1;
 	}

@@ -18,7 +18,8 @@ struct journal_file {
 	uint32_t slots;			/* fixed */
 	pthread_mutex_t lock;		/* protects these */
 	pthread_cond_t synced;
-	uint64_t asked, durable, failed;	/* numbers of syncs: who asked up to it has its answer */
+	uint64_t asked, durable;	/* numbers of syncs: who asked up to it has its answer */
+	uint64_t failures;
 	bool is_syncing;
 };
 
@@ -26,15 +27,20 @@ struct journal_file {
 int journal_file_open(struct journal_file *file, const char *path, uint32_t slots, char *error,
 		      size_t error_size);
 void journal_file_close(struct journal_file *file);
-/* 0, or -1 with errno. */
+/* `records` takes `count` of them. 0, or -1 with errno. */
+int journal_file_read_many(const struct journal_file *file, uint32_t slot, uint32_t count,
+			   uint8_t *records);
 int journal_file_read(const struct journal_file *file, uint32_t slot, uint8_t record[JOURNAL_RECORD_BYTES]);
 int journal_file_write(struct journal_file *file, uint32_t slot,
 		       const uint8_t record[JOURNAL_RECORD_BYTES]);
+/* How many syncs have failed. To be asked before the first write that is to be synced. */
+uint64_t journal_file_failures(struct journal_file *file);
 /*
- * Everything that this thread has written is on disk afterwards. Threads that come together share
- * one fdatasync(2). 0, or -1 with errno: then nobody who waited for it may rely on what was written,
- * as the kernel tells of a failure only once.
+ * Everything that this thread has written since journal_file_failures() said `failures` is on disk
+ * afterwards. Threads that come together share one fdatasync(2). 0, or -1 with errno: also if one
+ * failed in between that this thread did not ask for, as it may have dropped what was written, and
+ * the kernel tells of a failure only once.
  */
-int journal_file_sync(struct journal_file *file);
+int journal_file_sync(struct journal_file *file, uint64_t failures);
 
 #endif

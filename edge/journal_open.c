@@ -11,10 +11,20 @@
 
 /* A record from later than this was written under a wrong clock. */
 #define CLOCK_SLACK_S 86400
+/* Read at a time. */
+#define READ_RECORDS 512
 
 struct found {
 	uint32_t outcomes, in_doubt, damaged;
 };
+
+/* An outcome is more than an intent, whatever the clocks said. */
+static bool counts_more(const struct journal_record *record, const struct journal_entry *twin)
+{
+	if ((record->state == JOURNAL_DOT) != (twin->state == JOURNAL_DOT))
+		return twin->state == JOURNAL_DOT;
+	return record->time_s >= twin->time_s;
+}
 
 /* A name stands twice after an entry was given back and came anew: the later one counts. */
 static void put(struct journal *journal, uint32_t slot, const struct journal_record *record,
@@ -22,7 +32,7 @@ static void put(struct journal *journal, uint32_t slot, const struct journal_rec
 {
 	uint32_t twin = journal_index_find(&journal->index, record->name);
 
-	if (twin != JOURNAL_NO_SLOT && journal->index.entries[twin].time_s > record->time_s)
+	if (twin != JOURNAL_NO_SLOT && !counts_more(record, &journal->index.entries[twin]))
 		return;
 	if (twin != JOURNAL_NO_SLOT)
 		journal_index_give_back(&journal->index, twin);
@@ -33,25 +43,37 @@ static void put(struct journal *journal, uint32_t slot, const struct journal_rec
 		found->outcomes++;
 }
 
-static int read_all(struct journal *journal, struct found *found)
+static void take(struct journal *journal, uint32_t slot, const uint8_t bytes[JOURNAL_RECORD_BYTES],
+		 int64_t now_s, struct found *found)
 {
-	uint8_t bytes[JOURNAL_RECORD_BYTES];
-	int64_t now_s = (int64_t)time(NULL);
 	struct journal_record record;
 
-	for (uint32_t slot = 0; slot < journal->file.slots; slot++) {
-		if (journal_file_read(&journal->file, slot, bytes) < 0)
-			return -1;
-		if (journal_record_read(&record, bytes, journal->key, slot) != JOURNAL_RECORD_OK) {
-			found->damaged++;
-			continue;
-		}
-		if (record.time_s > now_s + CLOCK_SLACK_S)
-			record.time_s = now_s;
-		if (record.state != JOURNAL_FREE && record.time_s >= now_s - journal->keep_s)
-			put(journal, slot, &record, found);
+	if (journal_record_read(&record, bytes, journal->key, slot) != JOURNAL_RECORD_OK) {
+		found->damaged++;
+		return;
 	}
-	return 0;
+	if (record.time_s > now_s + CLOCK_SLACK_S)
+		record.time_s = now_s;
+	if (record.state != JOURNAL_FREE && record.time_s >= now_s - journal->keep_s)
+		put(journal, slot, &record, found);
+}
+
+/* 0, or -1 with errno. */
+static int read_all(struct journal *journal, struct found *found)
+{
+	uint8_t *records = malloc((size_t)READ_RECORDS * JOURNAL_RECORD_BYTES);
+	uint32_t slots = journal->file.slots, count;
+	int64_t now_s = (int64_t)time(NULL);
+	int result = records != NULL ? 0 : -1;
+
+	for (uint32_t slot = 0; slot < slots && result == 0; slot += count) {
+		count = slots - slot < READ_RECORDS ? slots - slot : READ_RECORDS;
+		result = journal_file_read_many(&journal->file, slot, count, records);
+		for (uint32_t i = 0; i < count && result == 0; i++)
+			take(journal, slot + i, records + (size_t)i * JOURNAL_RECORD_BYTES, now_s, found);
+	}
+	free(records);
+	return result;
 }
 
 static int load(struct journal *journal, char *error, size_t error_size)

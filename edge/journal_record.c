@@ -161,10 +161,7 @@ void journal_record_print(uint8_t out[JOURNAL_RECORD_BYTES], const uint8_t key[J
 
 static bool is_zero(const uint8_t *bytes, size_t length)
 {
-	for (size_t i = 0; i < length; i++)
-		if (bytes[i] != 0)
-			return false;
-	return true;
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
 }
 
 enum journal_record_result journal_record_read(struct journal_record *record,

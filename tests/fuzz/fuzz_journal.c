@@ -126,7 +126,7 @@ static void check_status(const struct delivery_status *status)
 {
 	char text[DELIVERY_LMTP_REPLY_MAX], relay[600];
 
-	require(status->from_journal && !status->maybe_duplicate);
+	require(status->from_journal && !status->maybe_duplicate && status->stage < STAGE_COUNT);
 	require(memchr(status->reply.text, '\0', sizeof(status->reply.text)) != NULL &&
 		memchr(status->reason, '\0', sizeof(status->reason)) != NULL &&
 		memchr(status->remote_mta, '\0', sizeof(status->remote_mta)) != NULL &&

@@ -217,8 +217,8 @@ static void test_more_than_a_transaction(void **state)
 		check_status(world->fixture, i, "2.0.0", "answered from journal");
 }
 
-/* `refusal`: what is told again of the one who was refused. */
-static void check_no_dot(struct world *world, _Atomic int *error, const char *refusal)
+/* A refusal that could be written is told again; one that could not is asked for again, of a server that is gone by then. */
+static void check_no_dot(struct world *world, _Atomic int *error, bool is_refusal_written)
 {
 	struct mx mx = { 0 };
 
@@ -239,24 +239,24 @@ static void check_no_dot(struct world *world, _Atomic int *error, const char *re
 	/* for a while nothing new is begun */
 	run_again(world);
 	check_status(world->fixture, 0, "4.3.1", "this edge cannot write its journal");
-	assert_int_equal(world->fixture->outcomes[1].status.action, DELIVERY_FAILED);
-	assert_non_null(strstr(world->fixture->outcomes[1].status.reply.code != 0 ?
-				       world->fixture->outcomes[1].status.reply.text :
-				       world->fixture->outcomes[1].status.reason, refusal));
+	if (is_refusal_written)
+		check_status(world->fixture, 1, "5.1.1", "no such user");
+	else
+		check_status(world->fixture, 1, "4.4.1", "onnect");
 }
 
 static void test_no_intent_no_dot(void **state)
 {
 	if (!have_port_25())
 		skip();
-	check_no_dot(*state, &fake_disk.write_error, "refused by an earlier attempt");
+	check_no_dot(*state, &fake_disk.write_error, false);
 }
 
 static void test_no_sync_no_dot(void **state)
 {
 	if (!have_port_25())
 		skip();
-	check_no_dot(*state, &fake_disk.sync_error, "no such user");
+	check_no_dot(*state, &fake_disk.sync_error, true);
 }
 
 static void test_in_doubt_is_logged(void **state)
@@ -342,12 +342,11 @@ static void test_busy_to_the_end(void **state)
 	struct journal_claim claim;
 
 	add(fixture, "a", "gone.example");
-	add(fixture, "c", "null.example");
 	claim_for_another(world, 0, &claim);
-	fixture->deadline = deadline_in_ms(1500);
+	fixture->deadline = deadline_in_ms(200);
 	run(fixture);
 	check_status(fixture, 0, "4.3.2", "delivery in progress");
-	check_status(fixture, 1, "5.1.10", "");
+	assert_int_equal(fake_dns_asked_count(world->dns), 0);
 	journal_settle(world->journal, &claim, &delayed);
 }
 

@@ -312,6 +312,7 @@ static void test_slots(void **state)
 struct syncer {
 	struct world *world;
 	pthread_t thread;
+	uint64_t failures;
 	int result, reason;
 };
 
@@ -319,14 +320,14 @@ static void *run_syncer(void *argument)
 {
 	struct syncer *syncer = argument;
 
-	syncer->result = journal_file_sync(&syncer->world->file);
+	syncer->result = journal_file_sync(&syncer->world->file, syncer->failures);
 	syncer->reason = errno;
 	return NULL;
 }
 
 static void start_syncer(struct world *world, struct syncer *syncer)
 {
-	*syncer = (struct syncer){ .world = world };
+	*syncer = (struct syncer){ .world = world, .failures = journal_file_failures(&world->file) };
 	assert_int_equal(pthread_create(&syncer->thread, NULL, run_syncer, syncer), 0);
 }
 
@@ -361,8 +362,9 @@ static void pile_up(struct world *world, struct syncer *first, struct syncer *ot
 
 static void join(struct syncer *syncers, unsigned count, int result)
 {
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count; i++)
 		pthread_join(syncers[i].thread, NULL);
+	for (unsigned i = 0; i < count; i++) {
 		assert_int_equal(syncers[i].result, result);
 		if (result < 0)
 			assert_int_equal(syncers[i].reason, EIO);
@@ -378,10 +380,10 @@ static void test_shared_sync(void **state)
 	open_well(world, SLOTS);
 	pile_up(world, &first, others, WAITING);
 	fake_disk.holds_syncs = false;
-	join(&first, 1, 0);
 	join(others, WAITING, 0);
+	join(&first, 1, 0);
 	assert_int_equal(fake_disk.syncs, 2);
-	assert_int_equal(journal_file_sync(&world->file), 0);
+	assert_int_equal(journal_file_sync(&world->file, 0), 0);
 	assert_int_equal(fake_disk.syncs, 3);
 	journal_file_close(&world->file);
 }
@@ -396,10 +398,26 @@ static void test_failed_sync(void **state)
 	pile_up(world, &first, others, WAITING);
 	fake_disk.sync_error = EIO;
 	fake_disk.holds_syncs = false;
+	join(others, WAITING, -1);
+	join(&first, 1, -1);
+	fake_disk.sync_error = 0;
+	assert_int_equal(journal_file_sync(&world->file, journal_file_failures(&world->file)), 0);
+	journal_file_close(&world->file);
+}
+
+/* Only the first one fails. What the others had written by then may have gone with it. */
+static void test_failed_sync_of_another(void **state)
+{
+	struct syncer first, others[WAITING];
+	struct world *world = *state;
+
+	open_well(world, SLOTS);
+	pile_up(world, &first, others, WAITING);
+	fake_disk.sync_errors_left = 1;
+	fake_disk.sync_error = EIO;
+	fake_disk.holds_syncs = false;
 	join(&first, 1, -1);
 	join(others, WAITING, -1);
-	fake_disk.sync_error = 0;
-	assert_int_equal(journal_file_sync(&world->file), 0);
 	journal_file_close(&world->file);
 }
 
@@ -422,9 +440,11 @@ static void *run_writer(void *argument)
 
 	writer->is_well = true;
 	for (int i = 1; i <= ROUNDS; i++) {
+		uint64_t failures = journal_file_failures(&writer->world->file);
+
 		memset(record, i, sizeof(record));
 		if (journal_file_write(&writer->world->file, writer->slot, record) < 0 ||
-		    journal_file_sync(&writer->world->file) < 0 ||
+		    journal_file_sync(&writer->world->file, failures) < 0 ||
 		    journal_file_read(&writer->world->file, writer->slot, got) < 0 ||
 		    memcmp(got, record, sizeof(got)) != 0)
 			writer->is_well = false;
@@ -468,6 +488,7 @@ int main(void)
 		TEST(test_slots),
 		TEST(test_shared_sync),
 		TEST(test_failed_sync),
+		TEST(test_failed_sync_of_another),
 		TEST(test_many_threads),
 	};
 

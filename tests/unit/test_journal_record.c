@@ -280,11 +280,13 @@ static void test_another_key(void **state)
 
 static void test_another_name(void **state)
 {
-	struct journal_name other = name_of(key, 2);
+	struct journal_name same = name_of(key, 1), other = name_of(key, 2);
 	struct delivery_status outcome = test_relayed(), got;
 	uint8_t bytes[JOURNAL_RECORD_BYTES];
 
 	(void)state;
+	assert_memory_not_equal(same.bytes, other.bytes, JOURNAL_NAME_BYTES);
+	assert_memory_not_equal(same.record_key, other.record_key, JOURNAL_KEY_BYTES);
 	print(bytes, JOURNAL_RELAYED, &outcome);
 	assert_int_equal(journal_record_outcome(&got, bytes, &other), -1);
 	memcpy(bytes + 16, other.bytes, JOURNAL_NAME_BYTES);
