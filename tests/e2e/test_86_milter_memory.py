@@ -21,6 +21,10 @@ class Memory(MilterCase):
         lab.home.postconf("default_transport = discard:")
         self.addCleanup(lab.home.postconf, "default_transport = postern:unix:private/postern-spawn")
 
+    def check_growth(self, residents, shown):
+        """What is lost is missing in every later reading; a pool for one more thread at once shows in some."""
+        self.assertLess(min(residents[-3:]) - residents[0], self.GROWTH_KB, shown)
+
     def test_memory_over_20000_messages(self):
         """In each session some are refused; each session is a new connection of Postfix, or an old one."""
         self.use(limits="client:127.0.0.1 messages=1000000/1m\n", profile="strict")
@@ -34,7 +38,7 @@ class Memory(MilterCase):
         lab.home.wait_queue_empty(60)
         self.assertGreaterEqual(len(lab.milter.decisions("(pass|repair): who=client:127")), self.STEPS * self.STEP_MESSAGES * 9 // 10)
         middle = residents[len(residents) // 2 - 1:]
-        self.assertLess(middle[-1] - middle[0], self.GROWTH_KB, residents)
+        self.check_growth(middle, residents)
 
     def test_memory_with_10000_fields(self):
         """Case 138: refused by default; let in, what one message took is given back."""
@@ -43,9 +47,9 @@ class Memory(MilterCase):
             self.use(**settings)
             residents = []
             with lab.home.submit(ALICE) as client:
-                for _ in range(6):
+                for _ in range(8):
                     for _ in range(2):
                         self.assertEqual(converse(client, ALICE, ["you@postfix.example"], huge).stage, stage)
                     residents.append(lab.milter.resident())
             self.assertLess(max(residents), 40_000, residents)
-            self.assertLess(residents[-1] - residents[2], self.GROWTH_KB, residents)
+            self.check_growth(residents[2:], residents)

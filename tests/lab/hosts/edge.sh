@@ -8,8 +8,9 @@ is_running() {
 	[ -e $pid_file ] && kill -0 "$(cat $pid_file)" 2>/dev/null
 }
 
-is_listening() {
-	ss -Hltn "sport = :7843" | grep -q .
+# It waits for connections once it has read its journal and started its threads.
+is_serving() {
+	ls -l "/proc/$1/fd" 2>/dev/null | grep -q eventpoll
 }
 
 start() {
@@ -21,7 +22,7 @@ start() {
 		</dev/null >>/var/log/postern-edge.stderr 2>&1 &
 	pid=$!
 	echo "$pid" >$pid_file
-	until is_listening; do
+	until is_serving "$pid"; do
 		if ! kill -0 "$pid" 2>/dev/null; then
 			echo "postern-edge did not start:"
 			tail -n 20 /var/log/postern-edge.stderr
