@@ -7,6 +7,7 @@
 #include "client_list.h"
 #include "content.h"
 #include "delivery.h"
+#include "delivery_jobs.h"
 #include "destination.h"
 #include "edge_setup.h"
 #include "log_limit.h"
@@ -25,6 +26,7 @@ struct edge {
 	struct tlsrpt *tlsrpt;		/* likewise */
 	struct edge_end end;
 	struct delivery_load load;
+	struct delivery_jobs jobs;	/* has its own lock */
 	struct destination_table destinations;	/* has its own lock */
 	struct log_limit handshake_log;	/* has its own lock */
 };

@@ -151,6 +151,9 @@ const struct conf_setting edge_conf_settings[] = {
 	SETTING(delivery_time_limit, CONF_DURATION, "900s", .minimum = 10000,
 		.maximum = TUNNEL_EDGE_BUDGET_MS,
 		.help = "time for one message, all hosts tried included"),
+	SETTING(wait_limit, CONF_DURATION, "120s", .minimum = 1000, .maximum = TUNNEL_EDGE_BUDGET_MS,
+		.help = "after this the mail host waits no longer for a message's outcomes: it collects "
+			"them at its next attempt"),
 	SETTING(parallel_destinations, CONF_INTEGER, "50", .minimum = 1, .maximum = 1000,
 		.help = "domains of one message that are delivered at the same time"),
 	SETTING(delivery_threads, CONF_INTEGER, "1000", .minimum = 0, .maximum = 100000,

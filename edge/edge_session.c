@@ -1,7 +1,6 @@
 /*
- * Frames in, outcomes out. The thread owns its struct and frees it at its end. Outcomes are sent by
- * the threads of the delivery, one at a time (delivery.h), while this thread waits for them; at no
- * other time do two threads use the tunnel.
+ * Frames in; what goes out in answer to a message is session_delivery.c. The thread owns its struct
+ * and frees it at its end.
  */
 #include "edge_session.h"
 
@@ -13,22 +12,10 @@
 #include "lib/endpoint.h"
 #include "lib/log.h"
 #include "lib/thread.h"
-#include "transaction.h"
-#include "tunnel/tunnel.h"
+#include "session_delivery.h"
 
-/* A mail host that does not take an outcome for this long is gone. */
-#define STATUS_WRITE_TIMEOUT_MS 30000
-
-struct edge_session {
-	struct edge *edge;
-	int fd;
-	char peer[SOCKADDR_TEXT_MAX];
-	struct session_entry entry;
-	struct authorized_client client;
-	struct tunnel tunnel;
-	bool is_lost;			/* outcomes cannot be sent any more; the delivery goes on */
-	struct transaction transaction;
-};
+/* A mail host that does not take what we say of ourselves for this long is gone. */
+#define INFO_WRITE_TIMEOUT_MS 30000
 
 static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
 		      uint8_t psk_out[NOISE_KEYLEN])
@@ -96,7 +83,7 @@ static bool shake_hands(struct edge_session *session)
 static bool send_info(struct edge_session *session)
 {
 	struct edge_setup *setup = edge_acquire_setup(session->edge);
-	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
+	struct deadline deadline = deadline_in_ms(INFO_WRITE_TIMEOUT_MS);
 	struct frame frame = { .type = FRAME_INFO, .flags = FRAME_FLAG_CRITICAL };
 
 	snprintf(frame.u.info.edge_name, sizeof(frame.u.info.edge_name), "%s",
@@ -106,58 +93,6 @@ static bool send_info(struct edge_session *session)
 	edge_setup_release(setup);
 	return tunnel_send_frame(&session->tunnel, &frame, deadline) == TUNNEL_OK &&
 	       tunnel_flush(&session->tunnel, deadline) == TUNNEL_OK;
-}
-
-/* A failure to send is remembered, not reported: deliveries go on without a listener. */
-static void send_status(void *context, size_t recipient, const struct delivery_status *status)
-{
-	struct edge_session *session = context;
-	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
-	struct frame *frame;
-
-	if (session->is_lost || (frame = calloc(1, sizeof(*frame))) == NULL) {
-		session->is_lost = true;
-		return;
-	}
-	frame->type = FRAME_DELIVERY_STATUS;
-	frame->flags = FRAME_FLAG_CRITICAL;
-	frame->transaction = session->transaction.id;
-	frame->u.status.index = (uint32_t)recipient;
-	frame->u.status.status = *status;
-	if (tunnel_send_frame(&session->tunnel, frame, deadline) != TUNNEL_OK ||
-	    tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK) {
-		log_warning("outcome could not be told to client=%s: %s", session->client.name,
-			    session->tunnel.error);
-		session->is_lost = true;
-	}
-	free(frame);
-}
-
-static void send_done(struct edge_session *session)
-{
-	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
-	struct frame frame = {
-		.type = FRAME_DONE,
-		.flags = FRAME_FLAG_CRITICAL,
-		.transaction = session->transaction.id,
-	};
-
-	if (!session->is_lost &&
-	    (tunnel_send_frame(&session->tunnel, &frame, deadline) != TUNNEL_OK ||
-	     tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK))
-		session->is_lost = true;
-}
-
-/* The same outcome for every recipient, decided here. */
-static void answer_refusal(struct edge_session *session)
-{
-	struct transaction *transaction = &session->transaction;
-
-	log_info("client=%s: refused: %s", session->client.name, transaction->refusal.reason);
-	for (size_t i = 0; i < transaction->envelope.recipient_count; i++)
-		send_status(session, i, &transaction->refusal);
-	send_done(session);
-	transaction->state = TRANSACTION_ANSWERED;
 }
 
 static void end_transaction(struct edge_session *session)
@@ -217,14 +152,10 @@ static bool on_end(struct edge_session *session, const struct frame *frame)
 		return false;
 	}
 	if (transaction->state == TRANSACTION_REFUSED) {
-		answer_refusal(session);
+		session_delivery_refuse(session);
 	} else if (transaction->state == TRANSACTION_RECEIVING) {
 		log_transaction(session);
-		transaction_deliver(transaction, session->edge, session->client.name, send_status,
-				    session);
-		/* DONE brings the next message; there shall be room for it. */
-		content_wipe(&transaction->content);
-		send_done(session);
+		session_delivery_run(session);
 	}
 	end_transaction(session);
 	return true;
@@ -263,7 +194,7 @@ static bool on_transaction_frame(struct edge_session *session, const struct fram
 	else
 		is_sound = false;
 	if (is_sound && frame->type == FRAME_CONTENT && transaction->state == TRANSACTION_REFUSED)
-		answer_refusal(session);
+		session_delivery_refuse(session);
 	if (!is_sound) {
 		log_warning("client=%s: %s out of turn", session->client.name,
 			    frame_type_name(frame->type));

@@ -75,6 +75,16 @@ void reload_end_revoked(struct edge *edge)
 		log_info("%zu tunnels of revoked clients end", ended);
 }
 
+/* Sessions, and deliveries that were left to themselves; a session that waits for its delivery counts once. */
+static size_t wait_for_end(struct edge *edge, int64_t time_ms)
+{
+	struct deadline deadline = deadline_in_ms(time_ms);
+	size_t sessions = session_table_wait_empty(&edge->sessions, deadline);
+	size_t jobs = delivery_jobs_wait_empty(&edge->jobs, deadline);
+
+	return sessions > jobs ? sessions : jobs;
+}
+
 bool reload_stop(struct edge *edge)
 {
 	int64_t drain_ms = edge->setup->conf.drain_time;
@@ -82,7 +92,7 @@ bool reload_stop(struct edge *edge)
 
 	atomic_store(&edge->end.phase, EDGE_DRAINING);
 	session_table_stop(&edge->sessions);
-	left = session_table_wait_empty(&edge->sessions, deadline_in_ms(drain_ms));
+	left = wait_for_end(edge, drain_ms);
 	if (left > 0) {
 		log_info("%zu transactions are still running after %lld s; those before the final dot are given up",
 			 left, (long long)(drain_ms / 1000));
@@ -93,7 +103,7 @@ bool reload_stop(struct edge *edge)
 		journal_stop(edge->journal);
 		session_table_cut(&edge->sessions);
 		sts_store_stop(edge->sts);
-		left = session_table_wait_empty(&edge->sessions, deadline_in_ms(LAST_REPLIES_MS));
+		left = wait_for_end(edge, LAST_REPLIES_MS);
 	}
 	if (left > 0)
 		log_warning("stopping with %zu deliveries whose outcome is unknown: the next attempt may deliver duplicates",

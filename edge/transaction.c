@@ -27,6 +27,15 @@ void transaction_end(struct transaction *transaction)
 	transaction->state = TRANSACTION_NONE;
 }
 
+void transaction_move(struct transaction *to, struct transaction *from)
+{
+	uint32_t id = from->id;
+
+	*to = *from;
+	transaction_init(from);
+	from->id = id;
+}
+
 /* The first refusal counts; content that is held already is given back. */
 static void refuse(struct transaction *transaction, const struct delivery_status *refusal)
 {

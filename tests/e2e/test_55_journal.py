@@ -165,6 +165,55 @@ class EdgeKilled(Journal):
         self.assertEqual(len(self.dots(FORGETFUL)), 2)
 
 
+class CollectLater(Journal):
+    PROGRESS = r"dsn=4\.4\.2.*still in progress after 2 s; the result will be collected at the next attempt"
+
+    def setUp(self):
+        super().setUp()
+        lab.vps.write(EDGE_CONF, self.conf + 'wait_limit = "2s";\n')
+        lab.edge.reload()
+        lab.vps.wait_log(r"edge\.conf was read again")
+
+    def start(self):
+        """50 recipients of whom one is slow: 49 are told after the wait, and the slot is free."""
+        recipients = [LATER] + [f"user{number}@postfix.example" for number in range(49)]
+        queue_id = self.inject(*recipients)
+        lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=sent", 9, count=49)
+        line = lab.home.grep_log(rf"postfix/lmtp.*{queue_id}: to=<{LATER}>")[0]
+        self.assertRegex(line, self.PROGRESS)
+        self.assertEqual(len(lab.stored("mx-postfix")), 49)
+        return queue_id
+
+    def test_one_of_fifty_is_slow(self):
+        queue_id = self.start()
+        self.assertEqual(lab.vps.grep_log(rf"{queue_id}: to=<@case174.*status=sent"), [])
+        second = self.inject("you@postfix.example")
+        lab.home.wait_log(rf"postfix/lmtp.*{second}: to=.*status=sent", 5)
+        line = self.retry(queue_id)[0]
+        self.assertRegex(line, ANSWERED)
+        self.assertIn("taken at last", line)
+        self.assertEqual(len(self.dots(LATER)), 1)
+
+    def test_the_edge_is_killed_in_between(self):
+        """The dot was out: one more delivery, which is announced."""
+        queue_id = self.start()
+        lab.edge.kill()
+        lab.edge.start()
+        self.retry(queue_id)
+        lab.vps.wait_log(rf"{queue_id}: to=<@case174.*{IN_DOUBT}")
+        self.assertEqual(len(self.dots(LATER)), 2)
+        self.assertEqual(len(lab.stored("mx-postfix")), 49)
+
+    def test_the_edge_is_stopped_in_between(self):
+        """A stop waits for what was left to itself and is past the final dot."""
+        queue_id = self.start()
+        lab.edge.stop()
+        self.sent_by_edge(queue_id, count=50)
+        lab.edge.start()
+        self.assertRegex(self.retry(queue_id)[0], ANSWERED)
+        self.assertEqual(len(self.dots(LATER)), 1)
+
+
 class Disk(Journal):
     def test_case_171_failing(self):
         """Nothing is delivered that could not be remembered; what is remembered is still answered."""

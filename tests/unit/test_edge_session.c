@@ -123,6 +123,7 @@ static void start_edge(struct fixture *fixture)
 	content_pool_init(&edge->content_pool, (uint64_t)edge->setup->conf.content_memory);
 	session_table_init(&edge->sessions);
 	destination_table_init(&edge->destinations);
+	delivery_jobs_init(&edge->jobs);
 	log_limit_init(&edge->handshake_log);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
 	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

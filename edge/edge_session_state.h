@@ -1,0 +1,23 @@
+/* The inside of a session, for edge_session.c and session_delivery.c alone. */
+#ifndef EDGE_SESSION_STATE_H
+#define EDGE_SESSION_STATE_H
+
+#include <stdbool.h>
+
+#include "edge.h"
+#include "lib/endpoint.h"
+#include "transaction.h"
+#include "tunnel/tunnel.h"
+
+struct edge_session {
+	struct edge *edge;
+	int fd;
+	char peer[SOCKADDR_TEXT_MAX];
+	struct session_entry entry;
+	struct authorized_client client;
+	struct tunnel tunnel;
+	bool is_lost;			/* outcomes cannot be sent any more; the delivery goes on */
+	struct transaction transaction;
+};
+
+#endif

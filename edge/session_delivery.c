@@ -1,0 +1,136 @@
+/*
+ * A session waits for the outcomes of a delivery that runs in another thread (delivery_job.h); if
+ * there is none to be had, it delivers itself, and the threads of the delivery send the outcomes, one
+ * at a time (delivery.h). At no other time do two threads use the tunnel.
+ */
+#include "session_delivery.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "delivery_job.h"
+#include "lib/log.h"
+
+/* A mail host that does not take an outcome for this long is gone. */
+#define STATUS_WRITE_TIMEOUT_MS 30000
+/* When a delivery could not be left to itself: how soon it is tried again. */
+#define LEAVE_AGAIN_MS 1000
+
+/* A failure to send is remembered, not reported: deliveries go on without a listener. */
+static void send_status(void *context, size_t recipient, const struct delivery_status *status)
+{
+	struct edge_session *session = context;
+	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
+	struct frame *frame;
+
+	if (session->is_lost || (frame = calloc(1, sizeof(*frame))) == NULL) {
+		session->is_lost = true;
+		return;
+	}
+	frame->type = FRAME_DELIVERY_STATUS;
+	frame->flags = FRAME_FLAG_CRITICAL;
+	frame->transaction = session->transaction.id;
+	frame->u.status.index = (uint32_t)recipient;
+	frame->u.status.status = *status;
+	if (tunnel_send_frame(&session->tunnel, frame, deadline) != TUNNEL_OK ||
+	    tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK) {
+		log_warning("outcome could not be told to client=%s: %s", session->client.name,
+			    session->tunnel.error);
+		session->is_lost = true;
+	}
+	free(frame);
+}
+
+static void send_done(struct edge_session *session)
+{
+	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
+	struct frame frame = {
+		.type = FRAME_DONE,
+		.flags = FRAME_FLAG_CRITICAL,
+		.transaction = session->transaction.id,
+	};
+
+	if (!session->is_lost &&
+	    (tunnel_send_frame(&session->tunnel, &frame, deadline) != TUNNEL_OK ||
+	     tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK))
+		session->is_lost = true;
+}
+
+/* The same outcome for every recipient, decided here. */
+void session_delivery_refuse(struct edge_session *session)
+{
+	struct transaction *transaction = &session->transaction;
+
+	log_info("client=%s: refused: %s", session->client.name, transaction->refusal.reason);
+	for (size_t i = 0; i < transaction->envelope.recipient_count; i++)
+		send_status(session, i, &transaction->refusal);
+	send_done(session);
+	transaction->state = TRANSACTION_ANSWERED;
+}
+
+/* The mail host's slot is worth more than what a slow server will say in the end. */
+static void put_off_rest(struct edge_session *session, const bool *is_told, size_t count,
+			 int64_t wait_ms)
+{
+	struct delivery_status status = { 0 };
+	size_t open = 0;
+
+	delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 4, 2),
+				  "still in progress after %" PRId64
+				  " s; the result will be collected at the next attempt",
+				  wait_ms / 1000);
+	for (size_t i = 0; i < count; i++) {
+		if (is_told[i])
+			continue;
+		send_status(session, i, &status);
+		open++;
+	}
+	log_info("client=%s: %zu recipients are still in progress after %" PRId64
+		 " s; the delivery goes on, the result will be collected at the next attempt",
+		 session->client.name, open, wait_ms / 1000);
+}
+
+/* Tells outcomes as they come, until all are there or the wait is over. */
+static void await(struct edge_session *session, struct delivery_job *job, bool *is_told,
+		  size_t count, int64_t wait_ms)
+{
+	struct deadline deadline = deadline_in_ms(wait_ms);
+	struct delivery_status status;
+	enum delivery_job_event event;
+	size_t recipient;
+
+	while ((event = delivery_job_wait(job, deadline, &recipient, &status)) != DELIVERY_JOB_DONE) {
+		if (event == DELIVERY_JOB_STATUS) {
+			is_told[recipient] = true;
+			send_status(session, recipient, &status);
+		} else if (delivery_job_leave(job)) {
+			put_off_rest(session, is_told, count, wait_ms);
+			return;
+		} else {
+			deadline = deadline_in_ms(LEAVE_AGAIN_MS);
+		}
+	}
+}
+
+void session_delivery_run(struct edge_session *session)
+{
+	struct transaction *transaction = &session->transaction;
+	size_t count = transaction->envelope.recipient_count;
+	int64_t wait_ms = transaction->setup->conf.wait_limit;
+	bool *is_told = calloc(count, sizeof(*is_told));
+	struct delivery_job *job = NULL;
+
+	if (is_told != NULL)
+		job = delivery_job_start(session->edge, transaction, session->client.name);
+	if (job != NULL) {
+		await(session, job, is_told, count, wait_ms);
+		delivery_job_release(job);
+	} else {
+		transaction_deliver(transaction, session->edge, session->client.name, send_status,
+				    session);
+		/* DONE brings the next message; there shall be room for it. */
+		content_wipe(&transaction->content);
+	}
+	free(is_told);
+	send_done(session);
+}
