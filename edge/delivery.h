@@ -25,7 +25,8 @@ enum edge_phase {
 
 /* Shared by every thread of the edge. */
 struct delivery_load {
-	_Atomic int64_t threads;	/* for further domains, of all messages together */
+	/* For further domains, of all messages together, and for deliveries that nobody waits for any more. */
+	_Atomic int64_t threads;
 };
 
 /* Likewise. */

@@ -181,7 +181,7 @@ bool delivery_job_leave(struct delivery_job *job)
 	bool is_left = false;
 
 	pthread_mutex_lock(&job->lock);
-	if (!job->is_done && job->is_journaled) {
+	if (!job->is_done && job->first == NULL && job->is_journaled) {
 		is_left = atomic_fetch_add(threads, 1) < job->left_max;
 		if (!is_left)
 			atomic_fetch_sub(threads, 1);

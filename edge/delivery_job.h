@@ -34,7 +34,7 @@ enum delivery_job_event delivery_job_wait(struct delivery_job *job, struct deadl
 /*
  * Nobody will wait any more. false: it must go on waiting, since nobody could collect the outcomes
  * (no journal, no queue id) or as many deliveries as delivery_threads allows are left to themselves
- * already; or the job is done.
+ * already; or an event has come in the meantime.
  */
 bool delivery_job_leave(struct delivery_job *job);
 /* After DONE, or once it was left. */

@@ -157,7 +157,8 @@ const struct conf_setting edge_conf_settings[] = {
 	SETTING(parallel_destinations, CONF_INTEGER, "50", .minimum = 1, .maximum = 1000,
 		.help = "domains of one message that are delivered at the same time"),
 	SETTING(delivery_threads, CONF_INTEGER, "1000", .minimum = 0, .maximum = 100000,
-		.help = "threads for further domains of all messages together"),
+		.help = "threads for further domains of all messages together, and for deliveries that the "
+			"mail host has stopped waiting for"),
 	SETTING(destination_concurrency_limit, CONF_INTEGER, "20", .minimum = 1, .maximum = 1000,
 		.help = "deliveries to one domain at the same time, of all messages together"),
 	SETTING(hop_count_limit, CONF_INTEGER, "50", .minimum = 5, .maximum = 1000,

@@ -85,6 +85,8 @@ static void put_off_rest(struct edge_session *session, const bool *is_told, size
 		send_status(session, i, &status);
 		open++;
 	}
+	if (session->is_lost)
+		return;
 	log_info("client=%s: %zu recipients are still in progress after %" PRId64
 		 " s; the delivery goes on, the result will be collected at the next attempt",
 		 session->client.name, open, wait_ms / 1000);

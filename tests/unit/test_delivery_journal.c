@@ -11,6 +11,8 @@
 #include <cmocka.h>
 #include <sched.h>
 
+#define MX_ADDRESS "127.0.0.76"
+
 #include "lib/log.h"
 #include "tests/fake/fake_dns.h"
 #include "tests/unit/captured_log.h"
