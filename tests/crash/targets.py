@@ -206,5 +206,6 @@ def tunnel_points(scenario, calls):
     points = []
     for way, sums in strace.tunnel_bytes(calls).items():
         middles = [(before + after) // 2 for before, after in zip(sums, sums[1:])]
-        points += [Point(scenario, "tunnel", f"{way}-{how}", number) for number in sorted({*sums, *middles}) for how in ("fin", "rst")]
+        points += [Point(scenario, "tunnel", f"{way}-{how}", number)
+                   for number in sorted({*sums, *middles}) for how in ("fin", "rst")]
     return points
