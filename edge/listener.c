@@ -6,6 +6,8 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -129,7 +131,7 @@ static bool knows_edge_key(const struct edge *edge, int fd)
 static void look_at_stranger(struct loop *loop, uint32_t row)
 {
 	char peer[SOCKADDR_TEXT_MAX];
-	int low_water = 1, fd;
+	int low_water = 1, on = 1, fd;
 
 	endpoint_print_address((const struct sockaddr *)&loop->strangers.rows[row].address, peer,
 			       sizeof(peer));
@@ -140,6 +142,8 @@ static void look_at_stranger(struct loop *loop, uint32_t row)
 		return;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
+	/* An outcome shall not wait for the acknowledgement of the one before it. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	edge_session_start(loop->edge, fd, peer);
 }
 
