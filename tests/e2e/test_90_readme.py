@@ -3,7 +3,7 @@ import os
 import re
 import smtplib
 
-from harness import Case, lab
+from harness import Case, lab, wait_for
 
 PROJECT = os.environ["PROJECT"]
 MESSAGE = b"From: anna@home.example\r\nSubject: by the book\r\n\r\nhello\r\n"
@@ -24,7 +24,10 @@ class Readme(Case):
         """Take away what the lab has set up, except the installed programs."""
         lab.edge.stop()
         lab.vps.run("sh", "-c", "rm -rf /etc/postern/* /var/lib/postern; userdel _postern-edge")
-        lab.home.run("sh", "-c", "postfix stop; rm -rf /etc/postern/* /var/lib/postern; userdel _postern; "
+        lab.home.run("sh", "-c", "postfix stop")
+        # userdel(8) does not take away whom a transport, which ends with its lmtp(8), still runs as.
+        wait_for("the end of the transports", lambda: lab.home.run("pgrep", "-u", "_postern", check=False).returncode != 0)
+        lab.home.run("sh", "-c", "rm -rf /etc/postern/* /var/lib/postern; userdel _postern; "
                      "postconf -X default_transport postern-spawn_time_limit postern_destination_concurrency_limit; "
                      "postconf -MX postern-spawn/unix postern/unix; postfix start")
 
