@@ -13,17 +13,20 @@ closing='^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$'
 passed=0 failed=0
 started=$SECONDS
 failures=$(mktemp)
-trap 'rm -f "$failures"' EXIT
+beside=$(mktemp -d)
+leave() {
+	cat /dev/null "$beside"/*.pid 2>/dev/null | while read -r group; do kill -- "-$group" 2>/dev/null; done
+	rm -rf "$failures" "$beside"
+}
+trap leave EXIT
+trap 'exit 130' INT TERM
 
-# stage NAME COMMAND...: counts from the command's closing line; a stage without one counts as one test.
-stage() {
-	local name=$1 log status line
-	shift
-	[[ " $stages " == *" $name "* ]] || return 0
-	log=$(mktemp)
-	echo "== $name"
-	"$@" 2>&1 | tee "$log"
-	status=${PIPESTATUS[0]}
+wanted() {
+	[[ " $stages " == *" $1 "* ]]
+}
+# count NAME LOG STATUS: counts from the log's closing line; a stage without one counts as one test.
+count() {
+	local name=$1 log=$2 status=$3 line
 	grep -wE 'FAILED' "$log" | sed "s/^/$name: /" >>"$failures"
 	line=$(grep -E "$closing" "$log" | tail -1)
 	rm -f "$log"
@@ -36,6 +39,34 @@ stage() {
 		failed=$((failed + 1))
 	fi
 	echo "== $name: $((SECONDS - started)) s since the start"
+}
+stage() {
+	local name=$1 log status
+	shift
+	wanted "$name" || return 0
+	log=$(mktemp)
+	echo "== $name"
+	"$@" 2>&1 | tee "$log"
+	status=${PIPESTATUS[0]}
+	count "$name" "$log" "$status"
+}
+# begin NAME COMMAND...: a stage that only computes, at the lowest priority beside those that wait; end NAME shows and counts it.
+begin() {
+	local name=$1
+	shift
+	wanted "$name" || return 0
+	setsid nice -n 19 "$@" >"$beside/$name" 2>&1 &
+	echo $! >"$beside/$name.pid"
+}
+end() {
+	local name=$1
+	[ -e "$beside/$name.pid" ] || return 0
+	wait "$(cat "$beside/$name.pid")"
+	local status=$?
+	rm "$beside/$name.pid"
+	echo "== $name"
+	cat "$beside/$name"
+	count "$name" "$beside/$name" "$status"
 }
 
 build() {
@@ -51,8 +82,8 @@ interop() {
 differential() {
 	make --no-print-directory -s -j"$jobs" tool-programs && tests/differential/run build/normal
 }
-fuzz() {
-	make --no-print-directory -s -j"$jobs" fuzz-programs && tests/run_fuzz.sh 5
+fuzz_build() {
+	wanted fuzz && make --no-print-directory -s -j"$jobs" fuzz-programs
 }
 e2e() {
 	local build=build/${1:-normal}
@@ -96,10 +127,12 @@ stage differential differential
 san=address,undefined stage asan unit SAN=address,undefined
 san=thread stage tsan unit SAN=thread
 stage milter milter address,undefined
-stage fuzz fuzz
 # A sample that is another one every day; all points: make crash.
 stage crash crash
+fuzz_build
+begin fuzz tests/run_fuzz.sh 30
 stage e2e e2e_in_two_labs address,undefined
+end fuzz
 stage e2e-memory-tsan e2e_memory_and_tsan
 
 # Whoever sees only the end of the log learns what failed.
