@@ -15,6 +15,7 @@ started=$SECONDS
 failures=$(mktemp)
 beside=$(mktemp -d)
 leave() {
+	trap '' INT TERM
 	cat /dev/null "$beside"/*.pid 2>/dev/null | while read -r group; do kill -- "-$group" 2>/dev/null; done
 	rm -rf "$failures" "$beside"
 }
