@@ -104,6 +104,7 @@ static int init_shared(struct edge *edge)
 {
 	pthread_mutex_init(&edge->setup_lock, NULL);
 	content_pool_init(&edge->content_pool, (uint64_t)edge->setup->conf.content_memory);
+	handshake_table_init(&edge->handshakes);
 	session_table_init(&edge->sessions);
 	destination_table_init(&edge->destinations);
 	delivery_jobs_init(&edge->jobs);
