@@ -271,6 +271,14 @@ static void explain_loss(struct edge_session *session, enum tunnel_failure failu
 		close_tunnel(session, 0, NULL);
 }
 
+/* Between two messages nothing is left of the one before, however long the tunnel stays open. */
+static void forget(struct edge_session *session, struct frame *frame)
+{
+	explicit_bzero(frame, sizeof(*frame));
+	tunnel_forget(&session->tunnel);
+	thread_forget_stack();
+}
+
 static void serve(struct edge_session *session)
 {
 	struct frame *frame = calloc(1, sizeof(*frame));
@@ -293,6 +301,8 @@ static void serve(struct edge_session *session)
 		else if (frame->type != FRAME_PONG)
 			goes_on = on_transaction_frame(session, frame);
 		goes_on = goes_on && may_go_on(session);
+		if (session->transaction.state == TRANSACTION_NONE)
+			forget(session, frame);
 	}
 	close_tunnel(session, 0, NULL);
 	free(frame);

@@ -23,6 +23,7 @@
 #include "sts_store.h"
 #include "tlsrpt.h"
 #include "tunnel/static_key.h"
+#include "wiping_allocator.h"
 
 #define DEFAULT_CONF POSTERN_SYSCONFDIR "/edge.conf"
 
@@ -184,6 +185,8 @@ int main(int argc, char **argv)
 	struct listener listener;
 	char error[512];
 
+	if (!wiping_allocator_is_active())
+		fprintf(stderr, "postern-edge: built with a sanitizer: memory is not wiped when it is given back\n");
 	signal(SIGPIPE, SIG_IGN);
 	/* Ignored, as it may have been inherited, it would take our children's ends from us. */
 	signal(SIGCHLD, SIG_DFL);
