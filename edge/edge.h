@@ -10,6 +10,7 @@
 #include "delivery_jobs.h"
 #include "destination.h"
 #include "edge_setup.h"
+#include "handshake_table.h"
 #include "log_limit.h"
 #include "session_table.h"
 #include "tunnel/noise.h"
@@ -20,7 +21,8 @@ struct edge {
 	struct client_list *clients;	/* has its own lock */
 	struct noise_static_key key;	/* read-only after start */
 	struct content_pool content_pool;	/* has its own lock */
-	struct session_table sessions;	/* has its own lock */
+	struct handshake_table handshakes;	/* has its own lock */
+	struct session_table sessions;	/* likewise */
 	struct journal *journal;	/* has its own lock */
 	struct sts_store *sts;		/* likewise */
 	struct tlsrpt *tlsrpt;		/* likewise */

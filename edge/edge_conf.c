@@ -173,6 +173,11 @@ const struct conf_setting edge_conf_settings[] = {
 		.help = "tunnels in all"),
 	SETTING(sessions_per_client, CONF_INTEGER, "300", .minimum = 1, .maximum = 100000,
 		.help = "tunnels of one client name"),
+	SETTING(handshakes, CONF_INTEGER, "256", .minimum = 4, .maximum = 100000,
+		.help = "handshakes under way with peers that know the edge's key; the oldest goes "
+			"first"),
+	SETTING(handshakes_per_network, CONF_INTEGER, "128", .minimum = 1, .maximum = 100000,
+		.help = "the same from one IPv4 /24 or IPv6 /56"),
 	SETTING(strangers, CONF_INTEGER, "256", .minimum = 8, .maximum = 100000,
 		.help = "connections that have not yet proved to know the edge's key; the oldest "
 			"goes first"),

@@ -56,6 +56,8 @@ struct edge_conf {
 	int64_t recipient_limit;
 	int64_t sessions;
 	int64_t sessions_per_client;
+	int64_t handshakes;
+	int64_t handshakes_per_network;
 	int64_t strangers;
 	int64_t strangers_per_network;
 	int64_t drain_time;		/* ms */

@@ -42,13 +42,55 @@ static const char *reason_text(enum close_reason reason)
 	return reason == CLOSE_REVOKED ? "this host's key was revoked" : "the edge is stopping";
 }
 
+static void explain_failed_handshake(struct edge_session *session)
+{
+	struct edge *edge = session->edge;
+
+	if (log_limit_allows(&edge->handshake_log, deadline_now_ms()))
+		log_info("handshake with %s failed: %s", session->peer,
+			 handshake_table_has_dropped(&edge->handshakes, &session->handshake)
+				 ? "it made room for newer ones (handshakes, handshakes_per_network)"
+				 : session->tunnel.error);
+}
+
+/* The handshake is done: is there room for one more tunnel? */
+static bool admit(struct edge_session *session)
+{
+	struct edge *edge = session->edge;
+	struct edge_setup *setup = edge_acquire_setup(edge);
+	struct session_limits limits = {
+		.in_all = (size_t)setup->conf.sessions,
+		.per_client = (size_t)setup->conf.sessions_per_client,
+	};
+	enum close_reason reason;
+
+	edge_setup_release(setup);
+	switch (session_table_admit(&edge->sessions, &session->entry, session->fd, &session->client,
+				    limits)) {
+	case SESSION_ADMITTED:
+		return true;
+	case SESSION_STOPPING:
+		reason = session_table_end_reason(&edge->sessions, &session->entry);
+		close_tunnel(session, reason, reason_text(reason));
+		return false;
+	case SESSION_TOO_MANY:
+		log_warning("no room for another tunnel (sessions = %zu); client=%s, %s turned away",
+			    limits.in_all, session->client.name, session->peer);
+		close_tunnel(session, CLOSE_LIMIT, "too many tunnels");
+		return false;
+	case SESSION_TOO_MANY_OF_CLIENT:
+		log_warning("client=%s: more than %zu tunnels (sessions_per_client); %s turned away",
+			    session->client.name, limits.per_client, session->peer);
+		close_tunnel(session, CLOSE_LIMIT, "too many tunnels of this client");
+		return false;
+	}
+	return false;
+}
+
 static bool shake_hands(struct edge_session *session)
 {
 	struct edge *edge = session->edge;
-	struct edge_setup *setup;
 	enum tunnel_failure failure;
-	enum close_reason reason;
-	size_t limit;
 
 	endpoint_set_keepalive(session->fd, TUNNEL_DEAD_PEER_S);
 	failure = tunnel_accept(&session->tunnel, session->fd, &(struct tunnel_server_params){
@@ -58,26 +100,11 @@ static bool shake_hands(struct edge_session *session)
 		.deadline = deadline_in_ms(TUNNEL_HANDSHAKE_TIMEOUT_MS),
 	});
 	if (failure != TUNNEL_OK) {
-		if (log_limit_allows(&edge->handshake_log, deadline_now_ms()))
-			log_info("handshake with %s failed: %s", session->peer,
-				 session->tunnel.error);
+		explain_failed_handshake(session);
 		return false;
 	}
-	setup = edge_acquire_setup(edge);
-	limit = (size_t)setup->conf.sessions_per_client;
-	edge_setup_release(setup);
-	if (session_table_admit(&edge->sessions, &session->entry, session->fd, &session->client,
-				limit))
-		return true;
-	reason = session_table_end_reason(&edge->sessions, &session->entry);
-	if (reason != 0) {
-		close_tunnel(session, reason, reason_text(reason));
-		return false;
-	}
-	log_warning("client=%s: more than %zu tunnels (sessions_per_client); %s turned away",
-		    session->client.name, limit, session->peer);
-	close_tunnel(session, CLOSE_LIMIT, "too many tunnels of this client");
-	return false;
+	handshake_table_remove(&edge->handshakes, &session->handshake);
+	return admit(session);
 }
 
 static bool send_info(struct edge_session *session)
@@ -244,6 +271,14 @@ static void explain_loss(struct edge_session *session, enum tunnel_failure failu
 		close_tunnel(session, 0, NULL);
 }
 
+/* Between two messages nothing is left of the one before, however long the tunnel stays open. */
+static void forget(struct edge_session *session, struct frame *frame)
+{
+	explicit_bzero(frame, sizeof(*frame));
+	tunnel_forget(&session->tunnel);
+	thread_forget_stack();
+}
+
 static void serve(struct edge_session *session)
 {
 	struct frame *frame = calloc(1, sizeof(*frame));
@@ -266,6 +301,8 @@ static void serve(struct edge_session *session)
 		else if (frame->type != FRAME_PONG)
 			goes_on = on_transaction_frame(session, frame);
 		goes_on = goes_on && may_go_on(session);
+		if (session->transaction.state == TRANSACTION_NONE)
+			forget(session, frame);
 	}
 	close_tunnel(session, 0, NULL);
 	free(frame);
@@ -283,35 +320,66 @@ static void *run(void *argument)
 		transaction_end(&session->transaction);
 	}
 	tls_context_thread_end();
+	handshake_table_remove(&edge->handshakes, &session->handshake);
 	session_table_remove(&edge->sessions, &session->entry);
 	free(session);
 	return NULL;
 }
 
-void edge_session_start(struct edge *edge, int fd, const char *peer)
+/* The limits may have changed since the last visitor. */
+static enum handshake_verdict begin_handshake(struct edge_session *session,
+					      const struct edge_visitor *visitor)
+{
+	struct edge *edge = session->edge;
+	struct edge_setup *setup = edge_acquire_setup(edge);
+	struct handshake_limits limits = {
+		.in_all = (size_t)setup->conf.handshakes,
+		.per_network = (size_t)setup->conf.handshakes_per_network,
+	};
+
+	edge_setup_release(setup);
+	return handshake_table_add(&edge->handshakes, &session->handshake, session->fd,
+				   visitor->network, visitor->mac1, limits);
+}
+
+/* Runs in a thread of its own from now on; or not at all. */
+static enum handshake_verdict start(struct edge_session *session, const struct edge_visitor *visitor)
+{
+	struct edge *edge = session->edge;
+	enum handshake_verdict verdict = begin_handshake(session, visitor);
+
+	if (verdict != HANDSHAKE_BEGINS)
+		return verdict;
+	verdict = HANDSHAKE_HAS_NO_ROOM;
+	if (session_table_add(&edge->sessions, &session->entry)) {
+		if (thread_start_detached(run, session) == 0)
+			return HANDSHAKE_BEGINS;
+		session_table_remove(&edge->sessions, &session->entry);
+	}
+	handshake_table_remove(&edge->handshakes, &session->handshake);
+	return verdict;
+}
+
+void edge_session_start(struct edge *edge, int fd, const struct edge_visitor *visitor)
 {
 	/* calloc(3) would not do: the digest in it is aligned to more than max_align_t. */
 	struct edge_session *session = aligned_alloc(_Alignof(struct edge_session),
 						     sizeof(*session));
-	struct edge_setup *setup = edge_acquire_setup(edge);
-	size_t limit = (size_t)setup->conf.sessions;
+	enum handshake_verdict verdict = HANDSHAKE_HAS_NO_ROOM;
 
-	edge_setup_release(setup);
-	if (session == NULL)
-		goto refuse;
-	memset(session, 0, sizeof(*session));
-	session->edge = edge;
-	session->fd = fd;
-	snprintf(session->peer, sizeof(session->peer), "%s", peer);
-	if (!session_table_add(&edge->sessions, &session->entry, limit))
-		goto refuse;
-	if (thread_start_detached(run, session) == 0)
+	if (session != NULL) {
+		memset(session, 0, sizeof(*session));
+		session->edge = edge;
+		session->fd = fd;
+		memcpy(session->peer, visitor->peer, sizeof(session->peer));
+		verdict = start(session, visitor);
+	}
+	if (verdict == HANDSHAKE_BEGINS)
 		return;
-	session_table_remove(&edge->sessions, &session->entry);
-refuse:
 	if (log_limit_allows(&edge->handshake_log, deadline_now_ms()))
-		log_warning("no room for another tunnel (sessions = %zu); %s turned away", limit,
-			    peer);
+		log_warning("handshake with %s refused: %s", visitor->peer,
+			    verdict == HANDSHAKE_IS_REPLAY ? "its first message is a replay"
+							   : "no room for another one");
 	close(fd);
 	free(session);
 }

@@ -3,11 +3,19 @@
 #define EDGE_SESSION_H
 
 #include "edge.h"
+#include "lib/endpoint.h"
+
+/* Who comes: someone whose first message, not yet read, has the right mac1. */
+struct edge_visitor {
+	char peer[SOCKADDR_TEXT_MAX];	/* printable address, for the log */
+	uint64_t network;		/* as in stranger_table.h */
+	uint8_t mac1[TUNNEL_MAC1_SIZE];
+};
 
 /*
- * Starts a thread that serves the connected socket `fd` (owned from now on). peer: printable
- * address, for the log. Refuses (closes) when there is no room.
+ * Starts a thread that serves the connected socket `fd` (owned from now on). Refuses (closes) when
+ * there is no room, and whoever repeats a first message that is being answered.
  */
-void edge_session_start(struct edge *edge, int fd, const char *peer);
+void edge_session_start(struct edge *edge, int fd, const struct edge_visitor *visitor);
 
 #endif

@@ -13,6 +13,7 @@ struct edge_session {
 	struct edge *edge;
 	int fd;
 	char peer[SOCKADDR_TEXT_MAX];
+	struct handshake handshake;	/* until it is over */
 	struct session_entry entry;
 	struct authorized_client client;
 	struct tunnel tunnel;

@@ -117,34 +117,34 @@ static void accept_stranger(struct loop *loop, int listening)
 }
 
 /* Does it know the edge's public key? One keyed hash over 96 bytes. */
-static bool knows_edge_key(const struct edge *edge, int fd)
+static bool knows_edge_key(const struct edge *edge, int fd, uint8_t mac1[TUNNEL_MAC1_SIZE])
 {
-	uint8_t initiation[TUNNEL_INITIATION_SIZE], mac1[TUNNEL_MAC1_SIZE];
+	uint8_t initiation[TUNNEL_INITIATION_SIZE];
 
 	if (recv(fd, initiation, sizeof(initiation), MSG_PEEK) != (ssize_t)sizeof(initiation))
 		return false;
-	tunnel_mac1(mac1, edge->key.public_key, initiation + sizeof(mac1),
-		    sizeof(initiation) - sizeof(mac1));
-	return memcmp(mac1, initiation, sizeof(mac1)) == 0; /* nothing secret: the key is public */
+	tunnel_mac1(mac1, edge->key.public_key, initiation + TUNNEL_MAC1_SIZE,
+		    sizeof(initiation) - TUNNEL_MAC1_SIZE);
+	return memcmp(mac1, initiation, TUNNEL_MAC1_SIZE) == 0; /* nothing secret: the key is public */
 }
 
 static void look_at_stranger(struct loop *loop, uint32_t row)
 {
-	char peer[SOCKADDR_TEXT_MAX];
+	struct edge_visitor visitor = { .network = loop->strangers.rows[row].network };
 	int low_water = 1, on = 1, fd;
 
-	endpoint_print_address((const struct sockaddr *)&loop->strangers.rows[row].address, peer,
-			       sizeof(peer));
+	endpoint_print_address((const struct sockaddr *)&loop->strangers.rows[row].address,
+			       visitor.peer, sizeof(visitor.peer));
 	fd = stranger_table_take(&loop->strangers, row);
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	if (!knows_edge_key(loop->edge, fd)) {
+	if (!knows_edge_key(loop->edge, fd, visitor.mac1)) {
 		close(fd);
 		return;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof(low_water));
 	/* An outcome shall not wait for the acknowledgement of the one before it. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	edge_session_start(loop->edge, fd, peer);
+	edge_session_start(loop->edge, fd, &visitor);
 }
 
 static void on_signal(struct loop *loop)

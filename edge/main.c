@@ -23,6 +23,7 @@
 #include "sts_store.h"
 #include "tlsrpt.h"
 #include "tunnel/static_key.h"
+#include "wiping_allocator.h"
 
 #define DEFAULT_CONF POSTERN_SYSCONFDIR "/edge.conf"
 
@@ -104,6 +105,7 @@ static int init_shared(struct edge *edge)
 {
 	pthread_mutex_init(&edge->setup_lock, NULL);
 	content_pool_init(&edge->content_pool, (uint64_t)edge->setup->conf.content_memory);
+	handshake_table_init(&edge->handshakes);
 	session_table_init(&edge->sessions);
 	destination_table_init(&edge->destinations);
 	delivery_jobs_init(&edge->jobs);
@@ -183,6 +185,8 @@ int main(int argc, char **argv)
 	struct listener listener;
 	char error[512];
 
+	if (!wiping_allocator_is_active())
+		fprintf(stderr, "postern-edge: built with a sanitizer: memory is not wiped when it is given back\n");
 	signal(SIGPIPE, SIG_IGN);
 	/* Ignored, as it may have been inherited, it would take our children's ends from us. */
 	signal(SIGCHLD, SIG_DFL);

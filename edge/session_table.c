@@ -21,13 +21,13 @@ void session_table_init(struct session_table *table)
 	pthread_condattr_destroy(&attributes);
 }
 
-bool session_table_add(struct session_table *table, struct session_entry *entry, size_t limit)
+bool session_table_add(struct session_table *table, struct session_entry *entry)
 {
-	bool has_room;
+	bool is_open;
 
 	pthread_mutex_lock(&table->lock);
-	has_room = !table->is_stopping && table->count < limit;
-	if (has_room) {
+	is_open = !table->is_stopping;
+	if (is_open) {
 		memset(entry, 0, sizeof(*entry));
 		entry->fd = -1;
 		entry->next = table->first;
@@ -38,27 +38,44 @@ bool session_table_add(struct session_table *table, struct session_entry *entry,
 		table->count++;
 	}
 	pthread_mutex_unlock(&table->lock);
-	return has_room;
+	return is_open;
 }
 
-bool session_table_admit(struct session_table *table, struct session_entry *entry, int fd,
-			 const struct authorized_client *client, size_t limit_per_client)
+/* Caller holds the lock. */
+static enum session_admission judge(const struct session_table *table, const char *client,
+				    struct session_limits limits)
 {
-	size_t same = 0;
-	bool has_room;
+	size_t all = 0, same = 0;
+
+	for (const struct session_entry *other = table->first; other != NULL; other = other->next) {
+		if (!other->is_admitted)
+			continue;
+		all++;
+		if (strcmp(other->client.name, client) == 0)
+			same++;
+	}
+	if (table->is_stopping)
+		return SESSION_STOPPING;
+	if (same >= limits.per_client)
+		return SESSION_TOO_MANY_OF_CLIENT;
+	return all >= limits.in_all ? SESSION_TOO_MANY : SESSION_ADMITTED;
+}
+
+enum session_admission session_table_admit(struct session_table *table, struct session_entry *entry,
+					   int fd, const struct authorized_client *client,
+					   struct session_limits limits)
+{
+	enum session_admission admission;
 
 	pthread_mutex_lock(&table->lock);
-	for (struct session_entry *other = table->first; other != NULL; other = other->next)
-		if (other->is_admitted && strcmp(other->client.name, client->name) == 0)
-			same++;
-	has_room = !table->is_stopping && same < limit_per_client;
-	if (has_room) {
+	admission = judge(table, client->name, limits);
+	if (admission == SESSION_ADMITTED) {
 		entry->client = *client;
 		entry->fd = fd;
 		entry->is_admitted = true;
 	}
 	pthread_mutex_unlock(&table->lock);
-	return has_room;
+	return admission;
 }
 
 void session_table_release(struct session_table *table, struct session_entry *entry)

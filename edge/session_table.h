@@ -34,16 +34,27 @@ struct session_table {
 void session_table_init(struct session_table *table);
 
 /*
- * A new connection that proved to know the edge's key; false: `limit` sessions are there already,
- * or the edge stops.
+ * A new connection that proved to know the edge's key; handshake_table.h has the limits. false: the
+ * edge stops.
  */
-bool session_table_add(struct session_table *table, struct session_entry *entry, size_t limit);
-/*
- * The handshake on `fd` is done; false: this client name has `limit_per_client` sessions already,
- * or the edge stops.
- */
-bool session_table_admit(struct session_table *table, struct session_entry *entry, int fd,
-			 const struct authorized_client *client, size_t limit_per_client);
+bool session_table_add(struct session_table *table, struct session_entry *entry);
+
+/* They count tunnels: sessions whose handshake is done. */
+struct session_limits {
+	size_t in_all, per_client;
+};
+
+enum session_admission {
+	SESSION_ADMITTED,
+	SESSION_STOPPING,		/* session_table_end_reason() says why */
+	SESSION_TOO_MANY,
+	SESSION_TOO_MANY_OF_CLIENT,	/* of this client name */
+};
+
+/* The handshake on `fd` is done. */
+enum session_admission session_table_admit(struct session_table *table, struct session_entry *entry,
+					   int fd, const struct authorized_client *client,
+					   struct session_limits limits);
 /*
  * The socket is about to be closed: nobody may touch it any more (its number may soon be
  * another's).

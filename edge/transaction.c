@@ -18,13 +18,15 @@ void transaction_init(struct transaction *transaction)
 
 void transaction_end(struct transaction *transaction)
 {
+	uint32_t id = transaction->id;
+
 	if (transaction->state == TRANSACTION_NONE)
 		return;
 	envelope_wipe(&transaction->envelope);
 	content_wipe(&transaction->content);
 	edge_setup_release(transaction->setup);
-	transaction->setup = NULL;
-	transaction->state = TRANSACTION_NONE;
+	transaction_init(transaction);
+	transaction->id = id;
 }
 
 void transaction_move(struct transaction *to, struct transaction *from)

@@ -38,7 +38,7 @@ struct transaction {
 void transaction_init(struct transaction *transaction);
 /* What `from` holds is `to`'s afterwards; `from` keeps its id. `to` holds nothing before. */
 void transaction_move(struct transaction *to, struct transaction *from);
-/* Frees content and envelope at once; the id stays (ids only grow). Safe twice. */
+/* Frees content and envelope at once and leaves nothing but the id (ids only grow). Safe twice. */
 void transaction_end(struct transaction *transaction);
 
 void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id,

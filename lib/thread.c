@@ -1,32 +1,97 @@
 /*
  * Threads as the edge wants them: small stacks (sanitizers need more), and no signal ever delivered to them, so that the
  * main thread's signalfd sees every one.
+ *
+ * A stack keeps what was in the frames of functions that have returned, and glibc keeps the stacks of threads that have ended for
+ * the next ones. So a thread forgets its stack at its end, and whenever it is told to: what is near is overwritten, what is
+ * further down goes back to the kernel.
  */
 #include "thread.h"
 
 #include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STACK_BYTES (8 * THREAD_STACK_BYTES)
+#define FORGETS_STACK 0		/* their frames are elsewhere, and bigger */
 #else
 #define STACK_BYTES THREAD_STACK_BYTES
+#define FORGETS_STACK 1
 #endif
+
+/* What a thread begins with. */
+struct beginning {
+	thread_fn *run;
+	void *argument;
+};
+
+/* The frame of a thread's first function; NULL in a thread that somebody else started. */
+static _Thread_local char *first_frame;
+
+/* More than a page, so that with whole pages given back below nothing is left out. */
+#define NEAR_BYTES 8192
+/* Guard page, thread-local storage and glibc's own data are in STACK_BYTES too; nobody ever comes so deep. */
+#define STACK_SLACK (32 * 1024)
+
+static __attribute__((noinline)) void overwrite_near(void)
+{
+	char frames[NEAR_BYTES];
+
+	explicit_bzero(frames, sizeof(frames));
+}
+
+__attribute__((noinline)) void thread_forget_stack(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), here = (uintptr_t)__builtin_frame_address(0), low, high;
+
+	if (!FORGETS_STACK || first_frame == NULL)
+		return;
+	overwrite_near();
+	low = ((uintptr_t)first_frame - STACK_BYTES + STACK_SLACK) & ~(page - 1);
+	high = (here - NEAR_BYTES / 2) & ~(page - 1);
+	if (low < high)
+		madvise((void *)low, high - low, MADV_DONTNEED);
+}
+
+static void *begin(void *argument)
+{
+	struct beginning beginning = *(struct beginning *)argument;
+	void *result;
+
+	free(argument);
+	first_frame = __builtin_frame_address(0);
+	result = beginning.run(beginning.argument);
+	thread_forget_stack();
+	return result;
+}
 
 static int start(pthread_t *thread_out, thread_fn *run, void *argument, int detach_state)
 {
+	struct beginning *beginning = malloc(sizeof(*beginning));
 	pthread_attr_t attributes;
 	sigset_t all, before;
 	int failed;
 
-	if (pthread_attr_init(&attributes) != 0)
+	if (beginning == NULL)
 		return -1;
+	*beginning = (struct beginning){ .run = run, .argument = argument };
+	if (pthread_attr_init(&attributes) != 0) {
+		free(beginning);
+		return -1;
+	}
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	failed = pthread_attr_setstacksize(&attributes, STACK_BYTES) != 0 ||
 		 pthread_attr_setdetachstate(&attributes, detach_state) != 0 ||
-		 pthread_create(thread_out, &attributes, run, argument) != 0;
+		 pthread_create(thread_out, &attributes, begin, beginning) != 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
+	if (failed)
+		free(beginning);
 	return failed ? -1 : 0;
 }
 

@@ -179,6 +179,8 @@ static enum tunnel_failure receive_record(struct tunnel *tunnel, size_t *length_
 				   "%s sent a record of %zu bytes; the least is %d", tunnel->peer,
 				   sealed, RECORD_MIN);
 	result = stream_read_full(&tunnel->stream, tunnel->record, sealed, deadline);
+	if (sealed > tunnel->record_used)
+		tunnel->record_used = sealed;
 	if (result != STREAM_OK)
 		return stream_failed(tunnel, result, "receiving a record from");
 	if (noise_cipher_decrypt_with_ad(&tunnel->receiving, NULL, 0, tunnel->record, sealed,
@@ -223,6 +225,14 @@ enum tunnel_failure tunnel_receive_frame(struct tunnel *tunnel, struct frame *fr
 			failure = nothing_came(tunnel);
 	}
 	return failure;
+}
+
+void tunnel_forget(struct tunnel *tunnel)
+{
+	if (tunnel->record != NULL)
+		sodium_memzero(tunnel->record, tunnel->record_used);
+	tunnel->record_used = 0;
+	buffer_wipe(&tunnel->plain);
 }
 
 bool tunnel_has_input(struct tunnel *tunnel)

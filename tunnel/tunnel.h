@@ -48,6 +48,7 @@ struct tunnel {
 	uint8_t handshake_hash[NOISE_HASHLEN];
 	struct buffer output;	/* encrypted records on their way */
 	struct buffer plain;	/* scratch: the frame being encoded */
+	size_t record_used;	/* the longest since tunnel_forget() */
 	uint8_t *record;	/* the record being received, decrypted in place; NULL: no tunnel */
 	enum tunnel_failure failed;	/* the first final failure */
 	char peer[ENDPOINT_TEXT_MAX + 8];	/* "edge HOST:PORT", or "the client" */
@@ -109,6 +110,8 @@ enum tunnel_failure tunnel_flush(struct tunnel *tunnel, struct deadline deadline
  */
 enum tunnel_failure tunnel_receive_frame(struct tunnel *tunnel, struct frame *frame,
 					 struct deadline deadline);
+/* Wipes what is left of the frames that were sent and received; what they pointed to is gone. */
+void tunnel_forget(struct tunnel *tunnel);
 /* Is there something to receive now, or the end, or an error? Never blocks. */
 bool tunnel_has_input(struct tunnel *tunnel);
 /*

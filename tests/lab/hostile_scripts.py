@@ -644,6 +644,14 @@ def case00b_honest_tls(c):
     c.serve(keywords=(*TLS, "PIPELINING", "DSN", "SMTPUTF8"))
 
 
+def case00d_quotes_by_name(c):
+    """RCPT is answered with the code in the address (a550@), and every reply quotes the address."""
+    c.greet()
+    while True:
+        command = c.serve_until("RCPT", keywords=("PIPELINING",))
+        c.line(f"{rcpt_reply(command)}: {command.split('<')[1].split('>')[0]}")
+
+
 def case00c_honest_tls12(c):
     """Behaves, with TLS 1.2 only."""
     c.greet()

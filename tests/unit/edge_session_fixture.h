@@ -105,6 +105,7 @@ static inline struct fixture *start_edge(const char *more_conf, struct journal *
 		 "ehlo_name = \"relay.test.example\"; resolvers = \"%s\"; ipv6 = \"off\";\n"
 		 "message_size_limit = \"100k\"; content_memory = \"1M\"; recipient_limit = 5; "
 		 "sessions = 6; sessions_per_client = 3;\n"
+		 "handshakes = 8; handshakes_per_network = 8; "
 		 "strangers = 8; strangers_per_network = 8; drain_time = 3;\n%s",
 		 fixture->dns->address, more_conf);
 	make_file(fixture->conf_path, conf);
@@ -123,6 +124,7 @@ static inline struct fixture *start_edge(const char *more_conf, struct journal *
 		fail_msg("%s", error);
 	pthread_mutex_init(&edge->setup_lock, NULL);
 	content_pool_init(&edge->content_pool, (uint64_t)edge->setup->conf.content_memory);
+	handshake_table_init(&edge->handshakes);
 	session_table_init(&edge->sessions);
 	destination_table_init(&edge->destinations);
 	delivery_jobs_init(&edge->jobs);

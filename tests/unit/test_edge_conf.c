@@ -83,6 +83,8 @@ static void test_defaults(void **state)
 	assert_int_equal(conf.recipient_limit, 1000);
 	assert_int_equal(conf.sessions, 1000);
 	assert_int_equal(conf.sessions_per_client, 300);
+	assert_int_equal(conf.handshakes, 256);
+	assert_int_equal(conf.handshakes_per_network, 128);
 	assert_int_equal(conf.strangers, 256);
 	assert_int_equal(conf.strangers_per_network, 32);
 	assert_int_equal(conf.drain_time, 10000);
@@ -193,6 +195,8 @@ static void test_bad_lines(void **state)
 		{ "sessions = 0;", "sessions" },
 		{ "sessions = 100001;", "sessions" },
 		{ "sessions_per_client = 0;", "sessions_per_client" },
+		{ "handshakes = 3;", "handshakes" },
+		{ "handshakes_per_network = 0;", "handshakes_per_network" },
 		{ "strangers = 7;", "strangers" },
 		{ "strangers_per_network = 0;", "strangers_per_network" },
 		{ "drain_time = \"11m\";", "drain_time" },

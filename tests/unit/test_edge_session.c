@@ -165,6 +165,97 @@ static void test_newcomer_in_the_row_of_a_talker(void **state)
 		close(fds[i]);
 }
 
+/* ---- those who know the edge's key, and go no further ---- */
+
+/* A first message as a client's; what is recorded of it can be replayed. */
+static void make_initiation(struct fixture *fixture, uint8_t initiation[TUNNEL_INITIATION_SIZE],
+			    int who)
+{
+	struct noise_handshake_params params = {
+		.pattern = NOISE_IKPSK2,
+		.role = NOISE_INITIATOR,
+		.prologue = TUNNEL_PROLOGUE,
+		.prologue_length = sizeof(TUNNEL_PROLOGUE) - 1,
+		.s = noise_keypair_static_key(&fixture->keys[who]),
+		.remote_static = fixture->edge_key.public_key,
+	};
+	struct noise_handshake_state handshake;
+	size_t length;
+
+	noise_handshake_init(&handshake, &params);
+	assert_int_equal(noise_handshake_write_message(&handshake, NULL, 0,
+						       initiation + TUNNEL_MAC1_SIZE, &length), 0);
+	noise_handshake_wipe(&handshake);
+	tunnel_mac1(initiation, fixture->edge_key.public_key, initiation + TUNNEL_MAC1_SIZE, length);
+}
+
+/* Sends a first message, and waits for the answer if there is to be one. */
+static int begin_handshake(struct fixture *fixture, const uint8_t *initiation, bool is_answered)
+{
+	struct pollfd pollfd = { .fd = connect_raw(fixture), .events = POLLIN };
+	uint8_t response[TUNNEL_RESPONSE_SIZE];
+
+	assert_int_equal(send(pollfd.fd, initiation, TUNNEL_INITIATION_SIZE, MSG_NOSIGNAL),
+			 TUNNEL_INITIATION_SIZE);
+	if (!is_answered)
+		return pollfd.fd;
+	assert_int_equal(poll(&pollfd, 1, 3000), 1);
+	assert_int_equal(recv(pollfd.fd, response, sizeof(response), MSG_WAITALL), sizeof(response));
+	return pollfd.fd;
+}
+
+#define RECORDED 20
+
+/*
+ * Case 102: more recorded first messages than there are tunnels, none followed by a record. The
+ * oldest make room, and no client is kept out, which it was when they counted as tunnels.
+ */
+static void test_unfinished_handshakes_take_no_tunnel(void **state)
+{
+	struct fixture *fixture = *state;
+	uint8_t initiation[TUNNEL_INITIATION_SIZE];
+	struct tunnel tunnels[3];
+	int fds[RECORDED];
+
+	for (size_t i = 0; i < RECORDED; i++) {
+		make_initiation(fixture, initiation, ALICE);
+		fds[i] = begin_handshake(fixture, initiation, true);
+	}
+	for (size_t i = 0; i < RECORDED - 8; i++)
+		expect_silent_close(fds[i], 3000);
+	wait_for_sessions(fixture, 8);
+	for (size_t i = 0; i < 3; i++) {
+		connect_as(fixture, &tunnels[i], BOB);
+		check_answers_ping(&tunnels[i]);
+	}
+	for (size_t i = RECORDED - 8; i < RECORDED; i++)
+		expect_silent_close(fds[i], TUNNEL_HANDSHAKE_TIMEOUT_MS + 3000);
+	wait_for_sessions(fixture, 3);
+	for (size_t i = 0; i < 3; i++)
+		tunnel_close(&tunnels[i], 0, NULL);
+}
+
+/* Case 91: of two handshakes with the same first message the later one is the replay. */
+static void test_replay_beside_the_original(void **state)
+{
+	struct fixture *fixture = *state;
+	uint8_t initiation[TUNNEL_INITIATION_SIZE];
+	int original, replay;
+
+	make_initiation(fixture, initiation, ALICE);
+	original = begin_handshake(fixture, initiation, true);
+	for (size_t i = 0; i < RECORDED; i++) {
+		replay = begin_handshake(fixture, initiation, false);
+		expect_silent_close(replay, 3000);
+	}
+	wait_for_sessions(fixture, 1);
+	close(original);
+	wait_for_sessions(fixture, 0);
+	/* alone, it gets its answer, and no more: nobody remembers for ever */
+	replay = begin_handshake(fixture, initiation, true);
+	expect_silent_close(replay, TUNNEL_HANDSHAKE_TIMEOUT_MS + 3000);
+}
+
 /* ---- transactions ---- */
 
 static void test_info(void **state)
@@ -420,8 +511,9 @@ static void test_limits(void **state)
 	wait_for_sessions(fixture, 3);
 	for (size_t i = 3; i < 6; i++)
 		connect_as(fixture, &tunnels[i], BOB);
-	assert_int_equal(try_connect(fixture, &tunnels[6], BOB, &info),
-			 TUNNEL_NO_ANSWER); /* six in all */
+	assert_int_equal(try_connect(fixture, &tunnels[6], BOB, &info), TUNNEL_LOST);
+	assert_non_null(strstr(tunnels[6].error, "too many tunnels"));	/* six in all */
+	wait_for_sessions(fixture, 6);
 	tunnel_close(&tunnels[0], 0, NULL);
 	wait_for_sessions(fixture, 5);
 	connect_as(fixture, &tunnels[0], ALICE);
@@ -628,6 +720,8 @@ int main(void)
 		TEST(test_unknown_key),
 		TEST(test_full_of_strangers),
 		TEST(test_newcomer_in_the_row_of_a_talker),
+		TEST(test_unfinished_handshakes_take_no_tunnel),
+		TEST(test_replay_beside_the_original),
 		TEST(test_info),
 		TEST(test_transactions),
 		TEST(test_abort),

@@ -18,7 +18,7 @@
 
 #include "edge/session_table.h"
 
-#define MANY 1000
+static const struct session_limits many = { .in_all = 1000, .per_client = 1000 };
 
 struct session {
 	struct session_entry entry;
@@ -42,8 +42,9 @@ static void open_session(struct session_table *table, struct session *session, c
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	session->ours = ends[0];
 	session->theirs = ends[1];
-	assert_true(session_table_add(table, &session->entry, MANY));
-	assert_true(session_table_admit(table, &session->entry, session->ours, &client, MANY));
+	assert_true(session_table_add(table, &session->entry));
+	assert_int_equal(session_table_admit(table, &session->entry, session->ours, &client, many),
+			 SESSION_ADMITTED);
 }
 
 static void close_session(struct session_table *table, struct session *session)
@@ -74,49 +75,42 @@ static bool everybody(void *context, const struct authorized_client *client)
 	return true;
 }
 
-static void test_limit(void **state)
+/* Handshakes that are under way are none of its tunnels, however many. */
+static void test_limits(void **state)
 {
-	struct session_entry entries[4];
+	static const struct {
+		const char *client;
+		enum session_admission expected;
+	} rows[] = {
+		{ "mail", SESSION_ADMITTED }, { "mail", SESSION_ADMITTED },
+		/* by name: two keys of one host (key rotation) share */
+		{ "mail", SESSION_TOO_MANY_OF_CLIENT }, { "other", SESSION_ADMITTED },
+		{ "third", SESSION_TOO_MANY },
+	};
+	const struct session_limits limits = { .in_all = 3, .per_client = 2 };
+	struct authorized_client client;
+	struct session_entry entries[10];
 	struct session_table table;
 
 	(void)state;
 	session_table_init(&table);
-	for (size_t i = 0; i < 3; i++)
-		assert_true(session_table_add(&table, &entries[i], 3));
-	assert_false(session_table_add(&table, &entries[3], 3));
-	assert_int_equal(table.count, 3);
+	for (size_t i = 0; i < 10; i++)
+		assert_true(session_table_add(&table, &entries[i]));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		client = client_named(rows[i].client);
+		client.public_key[0] ^= (uint8_t)i;
+		assert_int_equal(session_table_admit(&table, &entries[i], -1, &client, limits),
+				 rows[i].expected);
+		assert_int_equal(entries[i].is_admitted, rows[i].expected == SESSION_ADMITTED);
+	}
 	session_table_remove(&table, &entries[1]);	/* from the middle */
-	assert_true(session_table_add(&table, &entries[3], 3));
-	session_table_remove(&table, &entries[3]);
+	assert_int_equal(session_table_admit(&table, &entries[4], -1, &client, limits),
+			 SESSION_ADMITTED);
 	session_table_remove(&table, &entries[0]);
-	session_table_remove(&table, &entries[2]);
+	for (size_t i = 2; i < 10; i++)
+		session_table_remove(&table, &entries[i]);
 	assert_int_equal(table.count, 0);
 	assert_null(table.first);
-	assert_false(session_table_add(&table, &entries[0], 0));
-}
-
-static void test_limit_per_client(void **state)
-{
-	struct authorized_client mail = client_named("mail"), other = client_named("other");
-	struct session_entry entries[5];
-	struct session_table table;
-
-	(void)state;
-	session_table_init(&table);
-	for (size_t i = 0; i < 5; i++)
-		assert_true(session_table_add(&table, &entries[i], 10));
-	assert_true(session_table_admit(&table, &entries[0], -1, &mail, 2));
-	assert_true(session_table_admit(&table, &entries[1], -1, &mail, 2));
-	assert_false(session_table_admit(&table, &entries[2], -1, &mail, 2));
-	assert_false(entries[2].is_admitted);
-	assert_true(session_table_admit(&table, &entries[3], -1, &other, 2));
-	/* by name: two keys of one host (key rotation) share */
-	mail.public_key[0] ^= 0xff;
-	assert_false(session_table_admit(&table, &entries[4], -1, &mail, 2));
-	session_table_remove(&table, &entries[0]);
-	assert_true(session_table_admit(&table, &entries[4], -1, &mail, 2));
-	for (size_t i = 1; i < 5; i++)
-		session_table_remove(&table, &entries[i]);
 }
 
 /*
@@ -135,7 +129,7 @@ static void test_end(void **state)
 	open_session(&table, &busy, "mail");
 	open_session(&table, &other, "other");
 	open_session(&table, &gone, "mail");
-	assert_true(session_table_add(&table, &in_handshake, MANY));
+	assert_true(session_table_add(&table, &in_handshake));
 	assert_int_equal(session_table_begin(&table, &busy.entry), 0);
 	session_table_release(
 		&table, &gone.entry); /* its number may be another's by now: not to be touched */
@@ -179,13 +173,14 @@ static void test_stop(void **state)
 	session_table_init(&table);
 	open_session(&table, &idle, "mail");
 	open_session(&table, &busy, "mail");
-	assert_true(session_table_add(&table, &in_handshake, MANY));
+	assert_true(session_table_add(&table, &in_handshake));
 	assert_int_equal(session_table_begin(&table, &busy.entry), 0);
 	session_table_stop(&table);
 	assert_true(is_awake(&idle));
 	assert_false(is_awake(&busy));
-	assert_false(session_table_add(&table, &late, MANY));
-	assert_false(session_table_admit(&table, &in_handshake, -1, &mail, MANY));
+	assert_false(session_table_add(&table, &late));
+	assert_int_equal(session_table_admit(&table, &in_handshake, -1, &mail, many),
+			 SESSION_STOPPING);
 	assert_int_equal(session_table_end_reason(&table, &in_handshake), CLOSE_SHUTDOWN);
 	assert_int_equal(session_table_begin(&table, &idle.entry), CLOSE_SHUTDOWN);
 	session_table_cut(&table);
@@ -206,8 +201,8 @@ static void test_wait_empty_gives_up(void **state)
 	(void)state;
 	session_table_init(&table);
 	assert_int_equal(session_table_wait_empty(&table, deadline_in_ms(10000)), 0);
-	assert_true(session_table_add(&table, &entries[0], MANY));
-	assert_true(session_table_add(&table, &entries[1], MANY));
+	assert_true(session_table_add(&table, &entries[0]));
+	assert_true(session_table_add(&table, &entries[1]));
 	assert_int_equal(session_table_wait_empty(&table, deadline_in_ms(0)), 2);
 	session_table_remove(&table, &entries[0]);
 	assert_int_equal(session_table_wait_empty(&table, deadline_in_ms(120)), 1);
@@ -262,9 +257,10 @@ static int start_session(struct shared *shared, pthread_t *thread, const char *n
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	session->shared = shared;
 	session->fd = ends[0];
-	assert_true(session_table_add(&shared->table, &session->entry, MANY));
-	assert_true(
-		session_table_admit(&shared->table, &session->entry, session->fd, &client, MANY));
+	assert_true(session_table_add(&shared->table, &session->entry));
+	assert_int_equal(session_table_admit(&shared->table, &session->entry, session->fd, &client,
+					     many),
+			 SESSION_ADMITTED);
 	assert_int_equal(pthread_create(thread, NULL, serve, session), 0);
 	return ends[1];
 }
@@ -331,8 +327,7 @@ static void test_wait_empty_wakes_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_limit_per_client),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_wait_empty_gives_up),
