@@ -44,7 +44,7 @@ $(foreach f,$(FOLDERS),$(eval $(f)_OBJECTS := $(call folder_objects,$(f))))
 lib_CFLAGS = $(CONFIG_CFLAGS)
 tunnel_CFLAGS = $(SODIUM_CFLAGS)
 transport_CFLAGS =
-edge_CFLAGS = $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(IDN2_CFLAGS)
+edge_CFLAGS = $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(IDN2_CFLAGS) $(SECCOMP_CFLAGS)
 ctl_CFLAGS = $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(ZLIB_CFLAGS)
 milter_CFLAGS = $(MILTER_CFLAGS) $(CDB_CFLAGS) $(IDN2_CFLAGS)
 
@@ -53,7 +53,7 @@ sts_fetch_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard edge/sts_fetc
 $(sts_fetch_OBJECTS): edge_CFLAGS = $(CURL_CFLAGS) $(OPENSSL_CFLAGS)
 
 transport_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
-edge_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(LDNS_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS) $(SODIUM_LIBS) $(CONFIG_LIBS)
+edge_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(LDNS_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS) $(SECCOMP_LIBS) $(SODIUM_LIBS) $(CONFIG_LIBS)
 ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
 milter_LIBS = $(lib_ARCHIVE) $(MILTER_LIBS) $(CDB_LIBS) $(IDN2_LIBS) $(CONFIG_LIBS)
 
