@@ -153,7 +153,13 @@ TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wild
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_ARCHIVES_AND_LIBS)
-tool-programs: $(TOOL_PROGRAMS)
+# What tests put into a program that is otherwise as it is installed: tests/preload/NAME.c.
+PRELOADS := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
+$(BUILD)/tests/preload/%.so: tests/preload/%.c config.mk Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CPPFLAGS) -std=c11 -fPIC -shared $(WARNINGS) $(CFLAGS) -MMD -MP -o $@ $<
+tool-programs: $(TOOL_PROGRAMS) $(PRELOADS)
 
 # Fuzz targets: tests/fuzz/fuzz_NAME.c, with clang's libFuzzer, in a build of their own.
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))

@@ -133,6 +133,7 @@ static int confine(struct edge *edge, const struct sandbox_grants *grants, char 
 {
 	/* /etc/localtime: once, for the log. */
 	tzset();
+	sandbox_warn();
 	text_file_set_opener(keeper_client_open, edge->keeper);
 	return sandbox_enter_worker(grants, error, error_size);
 }
@@ -155,7 +156,6 @@ static void log_start(struct edge *edge, const char *conf_path)
 	const struct edge_conf *conf = &edge->setup->conf;
 
 	log_info("started: %s, ehlo_name=%s, %zu clients", conf_path, conf->ehlo_name, count_clients(edge));
-	sandbox_warn();
 	edge_setup_warn(edge->setup, conf_path);
 }
 

@@ -14,7 +14,7 @@
 int sandbox_enter_worker(const struct sandbox_grants *grants, char *error, size_t error_size);
 /* Reads any file that its user may read, writes none, speaks over unix sockets only. */
 int sandbox_enter_keeper(char *error, size_t error_size);
-/* What this kernel cannot do, in a warning each. */
+/* What this kernel cannot do, in a warning each. To be asked before: seccomp does not answer afterwards. */
 void sandbox_warn(void);
 
 /*
