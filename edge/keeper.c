@@ -22,7 +22,6 @@
 #include "keeper_protocol.h"
 #include "lib/log.h"
 #include "lib/text_file.h"
-#include "sandbox_grants.h"
 #include "tunnel/static_key.h"
 
 /* Room to see that a request is too long. */

@@ -14,6 +14,7 @@
 
 #include "client_list.h"
 #include "guarded_files.h"
+#include "sandbox_grants.h"
 #include "tunnel/noise.h"
 
 struct keeper_settings {

@@ -45,7 +45,7 @@ static const char *const of_the_worker[] = {
 	"getrusage", "kill", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self",
 	"membarrier", "mlock2", "pidfd_open", "prlimit64", "rt_sigpending", "rt_sigsuspend",
 	"rt_sigtimedwait", "sched_getaffinity", "sched_getparam", "sched_getscheduler", "set_tid_address",
-	"setrlimit", "times", "uname", "vfork", "wait4", "waitid",
+	"times", "uname", "vfork", "wait4", "waitid",
 };
 
 /* Not one of them has a use in mail: whoever makes it is not us. */
