@@ -16,7 +16,6 @@
 #include "lib/log.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#include <sanitizer/common_interface_defs.h>
 #define HAS_SANITIZERS 1
 #else
 #define HAS_SANITIZERS 0
@@ -35,26 +34,30 @@ static int restrict_calls(bool is_keeper, char *error, size_t error_size)
 	return fail("seccomp", error, error_size);
 }
 
-#if HAS_SANITIZERS
-static int allow_sanitizers(struct landlock *landlock)
+/* The directory of their option log_path; not by asking them, since that would make a report. */
+static int allow_reports(struct landlock *landlock, const char *options)
 {
+	const char *found = options != NULL ? strstr(options, "log_path=/") : NULL;
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s", __sanitizer_get_report_path());
+	if (found == NULL)
+		return 0;
+	found += strlen("log_path=");
+	snprintf(path, sizeof(path), "%.*s", (int)strcspn(found, ":"), found);
+	return landlock_allow_path(landlock, dirname(path), LANDLOCK_STATE);
+}
+
+static int allow_sanitizers(struct landlock *landlock)
+{
+	if (!HAS_SANITIZERS)
+		return 0;
 	return landlock_allow_path(landlock, "/proc", LANDLOCK_READ) < 0 ||
 			       landlock_allow_path(landlock, "/sys", LANDLOCK_READ) < 0 ||
-			       (path[0] == '/' &&
-				landlock_allow_path(landlock, dirname(path), LANDLOCK_STATE) < 0)
+			       allow_reports(landlock, getenv("ASAN_OPTIONS")) < 0 ||
+			       allow_reports(landlock, getenv("TSAN_OPTIONS")) < 0
 		       ? -1
 		       : 0;
 }
-#else
-static int allow_sanitizers(struct landlock *landlock)
-{
-	(void)landlock;
-	return 0;
-}
-#endif
 
 int sandbox_enter_worker(const struct sandbox_grants *grants, char *error, size_t error_size)
 {
