@@ -44,7 +44,7 @@ $(foreach f,$(FOLDERS),$(eval $(f)_OBJECTS := $(call folder_objects,$(f))))
 lib_CFLAGS = $(CONFIG_CFLAGS)
 tunnel_CFLAGS = $(SODIUM_CFLAGS)
 transport_CFLAGS =
-edge_CFLAGS = $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(IDN2_CFLAGS)
+edge_CFLAGS = $(LDNS_CFLAGS) $(OPENSSL_CFLAGS) $(IDN2_CFLAGS) $(SECCOMP_CFLAGS)
 ctl_CFLAGS = $(SODIUM_CFLAGS) $(JANSSON_CFLAGS) $(ZLIB_CFLAGS)
 milter_CFLAGS = $(MILTER_CFLAGS) $(CDB_CFLAGS) $(IDN2_CFLAGS)
 
@@ -53,7 +53,7 @@ sts_fetch_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard edge/sts_fetc
 $(sts_fetch_OBJECTS): edge_CFLAGS = $(CURL_CFLAGS) $(OPENSSL_CFLAGS)
 
 transport_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
-edge_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(LDNS_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS) $(SODIUM_LIBS) $(CONFIG_LIBS)
+edge_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(LDNS_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS) $(SECCOMP_LIBS) $(SODIUM_LIBS) $(CONFIG_LIBS)
 ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
 milter_LIBS = $(lib_ARCHIVE) $(MILTER_LIBS) $(CDB_LIBS) $(IDN2_LIBS) $(CONFIG_LIBS)
 
@@ -153,7 +153,13 @@ TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wild
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_ARCHIVES_AND_LIBS)
-tool-programs: $(TOOL_PROGRAMS)
+# What tests put into a program that is otherwise as it is installed: tests/preload/NAME.c.
+PRELOADS := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
+$(BUILD)/tests/preload/%.so: tests/preload/%.c config.mk Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CPPFLAGS) -std=c11 -fPIC -shared $(WARNINGS) $(CFLAGS) -MMD -MP -o $@ $<
+tool-programs: $(TOOL_PROGRAMS) $(PRELOADS)
 
 # Fuzz targets: tests/fuzz/fuzz_NAME.c, with clang's libFuzzer, in a build of their own.
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))

@@ -27,17 +27,23 @@ static bool set_attributes(posix_spawnattr_t *attributes)
 	       posix_spawnattr_setsigdefault(attributes, &all) == 0;
 }
 
-static bool set_actions(posix_spawn_file_actions_t *actions, int out, int err)
+static bool set_input(posix_spawn_file_actions_t *actions, int in)
 {
-	return posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) ==
-		       0 &&
+	if (in >= 0)
+		return posix_spawn_file_actions_adddup2(actions, in, STDIN_FILENO) == 0;
+	return posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0;
+}
+
+static bool set_actions(posix_spawn_file_actions_t *actions, int in, int out, int err)
+{
+	return set_input(actions, in) &&
 	       posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO) == 0 &&
 	       posix_spawn_file_actions_adddup2(actions, err, STDERR_FILENO) == 0 &&
 	       posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1) == 0;
 }
 
 /* 0, or an errno. */
-static int spawn(pid_t *pid, const char *program, char **arguments, int out, int err)
+static int spawn(pid_t *pid, const char *program, char **arguments, int in, int out, int err)
 {
 	char *const no_environment[] = { NULL };
 	posix_spawn_file_actions_t actions;
@@ -47,7 +53,7 @@ static int spawn(pid_t *pid, const char *program, char **arguments, int out, int
 	if (posix_spawnattr_init(&attributes) != 0)
 		return ENOMEM;
 	if (posix_spawn_file_actions_init(&actions) == 0) {
-		if (set_attributes(&attributes) && set_actions(&actions, out, err))
+		if (set_attributes(&attributes) && set_actions(&actions, in, out, err))
 			failed = posix_spawn(pid, program, &actions, &attributes, arguments,
 					     no_environment);
 		posix_spawn_file_actions_destroy(&actions);
@@ -82,13 +88,13 @@ static int give_up(struct child_process *child)
 	return failed;
 }
 
-int child_process_start(struct child_process *child, const char *program, char **arguments)
+int child_process_start(struct child_process *child, const char *program, char **arguments, int in)
 {
 	int out[2] = { -1, -1 }, err[2] = { -1, -1 }, failed;
 
 	*child = (struct child_process){ .pid_fd = -1, .out = -1, .err = -1 };
 	if (make_pipe(out) == 0 && make_pipe(err) == 0)
-		failed = spawn(&child->pid, program, arguments, out[1], err[1]);
+		failed = spawn(&child->pid, program, arguments, in, out[1], err[1]);
 	else
 		failed = errno;
 	child_process_close(&out[1]);

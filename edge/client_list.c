@@ -22,6 +22,7 @@
 struct client_list {
 	pthread_mutex_t lock;		/* protects what is not fixed */
 	struct authorized_clients current;
+	uint64_t generation;		/* of `current` */
 	struct deadline retry;		/* when a file that could not be read is tried again */
 	struct deadline reminder;	/* when the log says so again */
 	char *path;			/* fixed */
@@ -101,6 +102,7 @@ static void refresh(struct client_list *list)
 	}
 	authorized_clients_wipe(&list->current);
 	list->current = fresh;
+	list->generation++;
 	list->reminder = deadline_in_ms(0);
 }
 
@@ -116,6 +118,26 @@ bool client_list_find(struct client_list *list, const uint8_t public_key[32],
 		*client_out = *found;
 	pthread_mutex_unlock(&list->lock);
 	return found != NULL;
+}
+
+uint64_t client_list_generation(struct client_list *list)
+{
+	uint64_t generation;
+
+	pthread_mutex_lock(&list->lock);
+	refresh(list);
+	generation = list->generation;
+	pthread_mutex_unlock(&list->lock);
+	return generation;
+}
+
+void client_list_each_psk_file(struct client_list *list, client_list_psk_file_fn *each, void *context)
+{
+	pthread_mutex_lock(&list->lock);
+	refresh(list);
+	for (size_t i = 0; i < list->current.psk_file_count; i++)
+		each(context, list->current.psk_files[i]);
+	pthread_mutex_unlock(&list->lock);
 }
 
 size_t client_list_count(struct client_list *list)

@@ -1,6 +1,7 @@
 /*
  * The allow-list as the running edge sees it: re-read whenever the file changes, looked up by every
- * handshake and before every transaction, so that authorize and revoke take effect at once.
+ * handshake and before every transaction, so that authorize and revoke take effect at once. It is
+ * used in the keeper alone (keeper.h).
  */
 #ifndef CLIENT_LIST_H
 #define CLIENT_LIST_H
@@ -30,5 +31,10 @@ void client_list_destroy(struct client_list *list);
 bool client_list_find(struct client_list *list, const uint8_t public_key[32],
 		      struct authorized_client *client_out);
 size_t client_list_count(struct client_list *list);
+/* Grows by one whenever another list comes into force; of the list that counts now, see above. */
+uint64_t client_list_generation(struct client_list *list);
+/* The files with preshared keys that the list in force names, one call for each. */
+typedef void client_list_psk_file_fn(void *context, const char *path);
+void client_list_each_psk_file(struct client_list *list, client_list_psk_file_fn *each, void *context);
 
 #endif

@@ -16,9 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/log.h"
 #include "lib/table.h"
+#include "lib/text_file.h"
 
 #define DNS_PORT "53"
 #define FALLBACK_SERVER "127.0.0.1"
@@ -85,7 +87,8 @@ static char *nameserver_of(char *line)
 static void read_resolv_conf(struct dns_servers *servers)
 {
 	char line[RESOLV_CONF_LINE_MAX], why[160];
-	FILE *file = fopen(servers->path, "re");
+	int fd = text_file_open(servers->path);
+	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
 
 	servers->count = 0;
 	memset(&servers->status, 0, sizeof(servers->status));
@@ -101,6 +104,8 @@ static void read_resolv_conf(struct dns_servers *servers)
 					servers->count++;
 			}
 		fclose(file);
+	} else if (fd >= 0) {
+		close(fd);
 	}
 	if (servers->count == 0 &&
 	    dns_server_parse(&servers->list[0], FALLBACK_SERVER, why, sizeof(why)) == 0)

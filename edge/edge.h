@@ -4,13 +4,13 @@
 
 #include <pthread.h>
 
-#include "client_list.h"
 #include "content.h"
 #include "delivery.h"
 #include "delivery_jobs.h"
 #include "destination.h"
 #include "edge_setup.h"
 #include "handshake_table.h"
+#include "keeper_client.h"
 #include "log_limit.h"
 #include "session_table.h"
 #include "tunnel/noise.h"
@@ -18,8 +18,8 @@
 struct edge {
 	pthread_mutex_t setup_lock;	/* protects the pointer, not what it points to (immutable) */
 	struct edge_setup *setup;
-	struct client_list *clients;	/* has its own lock */
-	struct noise_static_key key;	/* read-only after start */
+	struct keeper_client *keeper;	/* has its own lock */
+	struct noise_static_key key;	/* read-only after start; its secret half is with the keeper */
 	struct content_pool content_pool;	/* has its own lock */
 	struct handshake_table handshakes;	/* has its own lock */
 	struct session_table sessions;	/* likewise */
@@ -31,6 +31,10 @@ struct edge {
 	struct delivery_jobs jobs;	/* has its own lock */
 	struct destination_table destinations;	/* has its own lock */
 	struct log_limit handshake_log;	/* has its own lock */
+	/* The main thread's: which allow-list the tunnels were last held against, and until when again. */
+	uint64_t list_generation;
+	struct deadline list_settles;
+	bool has_lost_keeper;		/* the main thread's: this is why the edge stops */
 };
 
 /* The setup in force now; release it with edge_setup_release(). */

@@ -137,7 +137,7 @@ const struct conf_setting edge_conf_settings[] = {
 		.help = "weakest ciphers where TLS is not demanded"),
 	SETTING(tls_mandatory_ciphers, CONF_CHOICE, "medium", .choices = tls_cipher_choices,
 		.help = "weakest ciphers where TLS is demanded"),
-	SETTING(state_directory, CONF_STRING, "/var/lib/postern", .minimum = 1,
+	SETTING(state_directory, CONF_STRING, "/var/lib/postern/edge", .minimum = 1,
 		.help = "where MTA-STS policies and counts of TLS sessions are kept"),
 	SETTING(tls_reports, CONF_BOOLEAN, "yes",
 		.help = "count TLS sessions for domains that ask for reports (RFC 8460)"),

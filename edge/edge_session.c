@@ -22,7 +22,7 @@ static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
 {
 	struct edge_session *session = context;
 
-	if (!client_list_find(session->edge->clients, public_key, &session->client))
+	if (keeper_client_authorize(session->edge->keeper, public_key, &session->client) != KEEPER_YES)
 		return false;
 	memcpy(psk_out, session->client.psk, NOISE_KEYLEN);
 	/* It is for this handshake only. */
@@ -128,6 +128,20 @@ static void end_transaction(struct edge_session *session)
 	log_set_tag(NULL);
 }
 
+/* 0, or why this client may not deliver any more. */
+static enum close_reason look_up(struct edge *edge, const uint8_t public_key[NOISE_DHLEN])
+{
+	switch (keeper_client_is_authorized(edge->keeper, public_key)) {
+	case KEEPER_YES:
+		return 0;
+	case KEEPER_NO:
+		return CLOSE_REVOKED;
+	case KEEPER_GONE:
+		return CLOSE_SHUTDOWN;
+	}
+	return CLOSE_SHUTDOWN;
+}
+
 static bool on_envelope(struct edge_session *session, const struct frame *frame)
 {
 	struct edge *edge = session->edge;
@@ -142,8 +156,8 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 		return false;
 	}
 	reason = session_table_begin(&edge->sessions, &session->entry);
-	if (reason == 0 && !client_list_find(edge->clients, session->tunnel.remote_static, NULL))
-		reason = CLOSE_REVOKED;
+	if (reason == 0)
+		reason = look_up(edge, session->tunnel.remote_static);
 	if (reason != 0) {
 		log_info("client=%s: tunnel ended before a transaction: %s", session->client.name,
 			 reason_text(reason));

@@ -26,7 +26,7 @@
 #define EVENTS_AT_ONCE 64
 
 /* What an epoll event is about: the high half is the kind, the low half the index. */
-enum event_kind { EVENT_LISTEN, EVENT_SIGNAL, EVENT_STRANGER };
+enum event_kind { EVENT_LISTEN, EVENT_SIGNAL, EVENT_STRANGER, EVENT_KEEPER };
 #define EVENT_DATA(kind, index) ((uint64_t)(kind) << 32 | (uint32_t)(index))
 
 struct loop {
@@ -77,6 +77,14 @@ static int watch(struct loop *loop, int fd, uint64_t data)
 	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.u64 = data };
 
 	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* Its end alone: answers are for those who asked. */
+static int watch_keeper(struct loop *loop)
+{
+	struct epoll_event event = { .events = 0, .data.u64 = EVENT_DATA(EVENT_KEEPER, 0) };
+
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, keeper_client_fd(loop->edge->keeper), &event);
 }
 
 static void watch_listening(struct loop *loop, bool is_wanted)
@@ -161,6 +169,17 @@ static void on_signal(struct loop *loop)
 	}
 }
 
+/* Without it no tunnel can be made and nobody is known: tunnels end, and a new start makes it good. */
+static void on_keeper_lost(struct loop *loop)
+{
+	char ended[100];
+
+	keeper_client_bury(loop->edge->keeper, ended, sizeof(ended));
+	log_error("the process that keeps the key %s; stopping", ended);
+	loop->edge->has_lost_keeper = true;
+	loop->is_stopping = true;
+}
+
 static enum event_kind kind_of(const struct epoll_event *event)
 {
 	return (enum event_kind)(event->data.u64 >> 32);
@@ -179,6 +198,9 @@ static void dispatch(struct loop *loop, const struct epoll_event *event)
 		break;
 	case EVENT_STRANGER:
 		look_at_stranger(loop, index);
+		break;
+	case EVENT_KEEPER:
+		on_keeper_lost(loop);
 		break;
 	}
 }
@@ -235,6 +257,7 @@ bool listener_run(struct listener *listener, struct edge *edge, int signal_fd,
 
 	loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop.epoll_fd < 0 || watch(&loop, signal_fd, EVENT_DATA(EVENT_SIGNAL, 0)) < 0 ||
+	    watch_keeper(&loop) < 0 ||
 	    stranger_table_init(&loop.strangers, (size_t)conf->strangers,
 				(size_t)conf->strangers_per_network) < 0)
 		log_panic("no epoll or memory at start: %s", strerror(errno));

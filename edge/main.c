@@ -1,6 +1,8 @@
 /*
- * postern-edge: the daemon on the host that may use port 25. Start-up order: configuration, sockets, privileges, key, allow-list,
- * then service. Everything that can be wrong is found before the first connection is accepted.
+ * postern-edge: the daemon on the host that may use port 25. Start-up order: configuration, sockets, privileges, the keeper, which reads
+ * key and allow-list, state, confinement, then service. Everything that can be wrong is found before the first connection is accepted.
+ *
+ * This process is the worker: it talks to the world, and never has the secret key in its memory (keeper.h).
  */
 #include <getopt.h>
 #include <limits.h>
@@ -10,19 +12,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "edge.h"
 #include "journal.h"
+#include "keeper_process.h"
+#include "keeper_protocol.h"
 #include "lib/log.h"
 #include "lib/privdrop.h"
 #include "lib/service.h"
+#include "lib/text_file.h"
 #include "listener.h"
 #include "own_ipv6.h"
+#include "sandbox.h"
 #include "sts_store.h"
 #include "tlsrpt.h"
-#include "tunnel/static_key.h"
 #include "wiping_allocator.h"
 
 #define DEFAULT_CONF POSTERN_SYSCONFDIR "/edge.conf"
@@ -90,15 +97,46 @@ static void open_log(const struct edge_conf *conf)
 		 (enum log_level)conf->log_level);
 }
 
-/* Key and allow-list, as the user who will have to read them again. */
-static int load_identity(struct edge *edge, char *error, size_t error_size)
+/*
+ * Key and allow-list are read in a process of their own, as the user who will have to read them again. Nothing that
+ * the keeper would inherit may be open or secret yet, nor may any thread run.
+ */
+static int start_keeper(struct edge *edge, const struct sandbox_grants *grants, char *error, size_t error_size)
 {
 	const struct edge_conf *conf = &edge->setup->conf;
+	const struct keeper_settings settings = {
+		.key_file = conf->key_file, .authorized_clients = conf->authorized_clients, .worker = grants,
+	};
+	int fd = -1;
+	pid_t pid = keeper_process_start(&settings, &fd);
 
-	if (static_key_read(&edge->key, conf->key_file, error, error_size) < 0)
+	if (pid < 0) {
+		snprintf(error, error_size, "cannot start the process that keeps the key: %m");
 		return -1;
-	edge->clients = client_list_create(conf->authorized_clients, edge->key.public_key, error, error_size);
-	return edge->clients == NULL ? -1 : 0;
+	}
+	edge->keeper = keeper_client_create(fd, pid, error, error_size);
+	if (edge->keeper == NULL)
+		return -1;
+	edge->key = keeper_client_key(edge->keeper);
+	return 0;
+}
+
+static size_t count_clients(struct edge *edge)
+{
+	size_t count = 0;
+
+	keeper_client_list(edge->keeper, &count, &edge->list_generation);
+	return count;
+}
+
+/* From here on the keeper opens what the worker must read again, and the rest is out of reach. */
+static int confine(struct edge *edge, const struct sandbox_grants *grants, char *error, size_t error_size)
+{
+	/* /etc/localtime: once, for the log. */
+	tzset();
+	sandbox_warn();
+	text_file_set_opener(keeper_client_open, edge->keeper);
+	return sandbox_enter_worker(grants, error, error_size);
 }
 
 static int init_shared(struct edge *edge)
@@ -119,7 +157,7 @@ static void log_start(struct edge *edge, const char *conf_path)
 {
 	const struct edge_conf *conf = &edge->setup->conf;
 
-	log_info("started: %s, ehlo_name=%s, %zu clients", conf_path, conf->ehlo_name, client_list_count(edge->clients));
+	log_info("started: %s, ehlo_name=%s, %zu clients", conf_path, conf->ehlo_name, count_clients(edge));
 	edge_setup_warn(edge->setup, conf_path);
 }
 
@@ -129,6 +167,8 @@ static int open_journal(struct edge *edge, char *error, size_t error_size)
 	const struct edge_conf *conf = &edge->setup->conf;
 	char path[PATH_MAX];
 
+	/* A rule about files needs the directory; when it cannot be made, the journal says why. */
+	mkdir(conf->state_directory, 0700);
 	snprintf(path, sizeof(path), "%s/journal", conf->state_directory);
 	edge->journal = journal_open(&(struct journal_settings){
 			.path = path,
@@ -155,14 +195,15 @@ static int open_state(struct edge *edge, char *error, size_t error_size)
 	return edge->tlsrpt == NULL ? -1 : 0;
 }
 
-static int serve(struct edge *edge, struct listener *listener, const char *conf_path)
+static int serve(struct edge *edge, struct listener *listener, const struct sandbox_grants *grants, const char *conf_path)
 {
 	int signal_fd = service_signals_open();
 	char error[512];
 
 	if (signal_fd < 0 || init_shared(edge) < 0)
 		return fail("no descriptors left at start");
-	if (open_journal(edge, error, sizeof(error)) < 0 || open_state(edge, error, sizeof(error)) < 0)
+	if (open_journal(edge, error, sizeof(error)) < 0 || confine(edge, grants, error, sizeof(error)) < 0 ||
+	    open_state(edge, error, sizeof(error)) < 0)
 		return fail(error);
 	log_start(edge, conf_path);
 	own_ipv6_start(edge);
@@ -170,9 +211,10 @@ static int serve(struct edge *edge, struct listener *listener, const char *conf_
 		sts_store_destroy(edge->sts);
 		tlsrpt_destroy(edge->tlsrpt);
 		journal_close(edge->journal);
+		keeper_client_destroy(edge->keeper);
 	}
 	log_info("stopped");
-	return EX_OK;
+	return edge->has_lost_keeper ? EX_SOFTWARE : EX_OK;
 }
 
 /* Threads may still look at it while the process ends. */
@@ -182,8 +224,9 @@ int main(int argc, char **argv)
 {
 	struct options options = parse_options(argc, argv);
 	struct edge *edge = &the_edge;
+	struct sandbox_grants grants;
 	struct listener listener;
-	char error[512];
+	char error[KEEPER_ERROR_MAX];
 
 	if (!wiping_allocator_is_active())
 		fprintf(stderr, "postern-edge: built with a sanitizer: memory is not wiped when it is given back\n");
@@ -198,11 +241,13 @@ int main(int argc, char **argv)
 			return fail(error);
 		open_log(&edge->setup->conf);
 	}
-	if (privdrop(edge->setup->conf.user, error, sizeof(error)) < 0 || load_identity(edge, error, sizeof(error)) < 0)
+	sandbox_grants_init(&grants, edge->setup->conf.state_directory);
+	if (privdrop(edge->setup->conf.user, error, sizeof(error)) < 0 || start_keeper(edge, &grants, error, sizeof(error)) < 0)
 		return fail(error);
 	if (options.check_only) {
-		printf("%s: good; %zu clients\n", options.conf_path, client_list_count(edge->clients));
+		printf("%s: good; %zu clients\n", options.conf_path, count_clients(edge));
+		keeper_client_destroy(edge->keeper);
 		return EX_OK;
 	}
-	return serve(edge, &listener, options.conf_path);
+	return serve(edge, &listener, &grants, options.conf_path);
 }

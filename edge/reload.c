@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/service.h"
 #include "sts_store.h"
+#include "tunnel/tunnel.h"
 
 /*
  * After the drain: for replies to a final dot, and longer than one DNS look-up may take. With drain_time's default it fits into the unit's
@@ -64,13 +65,23 @@ void reload_configuration(struct edge *edge, const char *conf_path)
 
 static bool is_revoked(void *context, const struct authorized_client *client)
 {
-	return !client_list_find(context, client->public_key, NULL);
+	return keeper_client_is_authorized(context, client->public_key) == KEEPER_NO;
 }
 
 void reload_end_revoked(struct edge *edge)
 {
-	size_t ended = session_table_end(&edge->sessions, is_revoked, edge->clients, CLOSE_REVOKED);
+	uint64_t generation;
+	size_t count, ended;
 
+	if (keeper_client_list(edge->keeper, &count, &generation) < 0)
+		return;
+	/* Who was shaking hands when the list changed may have been looked up in the old one. */
+	if (generation != edge->list_generation)
+		edge->list_settles = deadline_in_ms(2 * TUNNEL_HANDSHAKE_TIMEOUT_MS);
+	else if (deadline_has_passed(edge->list_settles))
+		return;
+	edge->list_generation = generation;
+	ended = session_table_end(&edge->sessions, is_revoked, edge->keeper, CLOSE_REVOKED);
 	if (ended > 0)
 		log_info("%zu tunnels of revoked clients end", ended);
 }

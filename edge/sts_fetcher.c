@@ -23,10 +23,12 @@
 #include "child_process.h"
 #include "lib/endpoint.h"
 #include "lib/log.h"
+#include "lib/text_file.h"
 #include "log_limit.h"
 #include "sts_policy.h"
 
 #define NAME "postern-sts-fetch"
+#define CA_FILE_IS_STDIN "-"
 /* Words on stderr beyond the first line are read and forgotten, up to this. */
 #define WORDS_MAX 65536
 
@@ -147,7 +149,7 @@ static int make_arguments(struct arguments *arguments, const struct sts_fetch_re
 	}
 	if (request->ca_file != NULL) {
 		items[used++] = word("--ca-file");
-		items[used++] = word(request->ca_file);
+		items[used++] = word(CA_FILE_IS_STDIN);
 	}
 	items[used++] = word("--");
 	items[used++] = word(request->domain);
@@ -159,13 +161,13 @@ static int make_arguments(struct arguments *arguments, const struct sts_fetch_re
 }
 
 /* 0, or an errno. */
-static int start(struct run *run, const char *program, const struct sts_fetch_request *request)
+static int start(struct run *run, const char *program, const struct sts_fetch_request *request, int in)
 {
 	struct arguments arguments;
 	int failed = ENOMEM;
 
 	if (make_arguments(&arguments, request) == 0)
-		failed = child_process_start(&run->child, program, arguments.items);
+		failed = child_process_start(&run->child, program, arguments.items, in);
 	free(arguments.items);
 	return failed;
 }
@@ -342,14 +344,16 @@ static void run_one(struct sts_fetcher *fetcher, const struct sts_fetch_request 
 		    struct deadline deadline, struct sts_fetch_result *result)
 {
 	struct run run = { 0 };
-	int failed;
+	int failed, in = -1;
 
-	run.bytes = malloc(STS_POLICY_BYTES_MAX);
-	if (run.bytes == NULL) {
-		fail(result, STS_FETCH_STATUS_LOCAL, "out of memory");
+	/* The program may open no more files than this process, see sandbox.h, so it gets this one opened. */
+	if (request->ca_file != NULL && (in = text_file_open(request->ca_file)) < 0) {
+		fail(result, STS_FETCH_STATUS_CONFIG, "%s: %m", request->ca_file);
 		return;
 	}
-	failed = start(&run, fetcher->program, request);
+	run.bytes = malloc(STS_POLICY_BYTES_MAX);
+	failed = run.bytes != NULL ? start(&run, fetcher->program, request, in) : ENOMEM;
+	child_process_close(&in);
 	if (failed == 0)
 		finish(&run, fetcher->cancel_fd, deadline, result);
 	else

@@ -12,11 +12,16 @@
  */
 #include "tls_context.h"
 
+#include <limits.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/text_file.h"
 
 #define CIPHERS "HIGH:MEDIUM:!aNULL:!eNULL:!EXPORT:!LOW:@STRENGTH:@SECLEVEL=0"
 /*
@@ -24,6 +29,7 @@
  * the same.
  */
 #define CERTIFICATES_MAX (100 * 1024)
+#define AUTHORITIES_BYTES_MAX (8 * 1024 * 1024)
 
 struct tls_context {
 	SSL_CTX *ssl_ctx;	/* OpenSSL counts references with locks of its own */
@@ -56,11 +62,41 @@ static void configure(SSL_CTX *ssl_ctx)
 }
 
 /* 0, or -1 with OpenSSL's error queued. */
-static int load_authorities(SSL_CTX *ssl_ctx, const char *ca_file)
+static int add_authorities(X509_STORE *store, const struct text_file *file)
 {
-	if (ca_file != NULL)
-		return SSL_CTX_load_verify_file(ssl_ctx, ca_file) == 1 ? 0 : -1;
-	return SSL_CTX_set_default_verify_paths(ssl_ctx) == 1 ? 0 : -1;
+	BIO *bio = BIO_new_mem_buf(file->text, (int)file->length);
+	STACK_OF(X509_INFO) *found = bio != NULL ? PEM_X509_INFO_read_bio(bio, NULL, NULL, "") : NULL;
+	int added = 0;
+
+	for (int i = 0; i < sk_X509_INFO_num(found) && added >= 0; i++) {
+		const X509_INFO *info = sk_X509_INFO_value(found, i);
+
+		if ((info->x509 != NULL && X509_STORE_add_cert(store, info->x509) != 1) ||
+		    (info->crl != NULL && X509_STORE_add_crl(store, info->crl) != 1))
+			added = -1;
+		else
+			added += info->x509 != NULL || info->crl != NULL;
+	}
+	if (found != NULL && added == 0)
+		ERR_raise(ERR_LIB_X509, X509_R_NO_CERTIFICATE_OR_CRL_FOUND);
+	sk_X509_INFO_pop_free(found, X509_INFO_free);
+	BIO_free(bio);
+	return added > 0 ? 0 : -1;
+}
+
+/* Not by OpenSSL's own hands: this process may not be allowed to open the file, see text_file.h. */
+static int load_authorities(SSL_CTX *ssl_ctx, const char *ca_file, char *reason, size_t size)
+{
+	struct text_file file;
+	int result;
+
+	if (ca_file == NULL)
+		return SSL_CTX_set_default_verify_paths(ssl_ctx) == 1 ? 0 : -1;
+	if (text_file_read(&file, ca_file, AUTHORITIES_BYTES_MAX, NULL, reason, size) < 0)
+		return -1;
+	result = add_authorities(SSL_CTX_get_cert_store(ssl_ctx), &file);
+	text_file_wipe(&file);
+	return result;
 }
 
 static void print_error(const char *what, char *error, size_t error_size)
@@ -77,7 +113,7 @@ static void print_error(const char *what, char *error, size_t error_size)
 struct tls_context *tls_context_create(const char *ca_file, char *error, size_t error_size)
 {
 	struct tls_context *context = calloc(1, sizeof(*context));
-	char what[300];
+	char what[300], reason[PATH_MAX + 200] = "";
 
 	ERR_clear_error();
 	snprintf(what, sizeof(what), "cannot set up TLS");
@@ -91,12 +127,16 @@ struct tls_context *tls_context_create(const char *ca_file, char *error, size_t 
 		goto fail;
 	SSL_CTX_dane_set_flags(context->ssl_ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	snprintf(what, sizeof(what), "tls_ca_file \"%s\"", ca_file != NULL ? ca_file : "");
-	if (load_authorities(context->ssl_ctx, ca_file) < 0)
+	if (load_authorities(context->ssl_ctx, ca_file, reason, sizeof(reason)) < 0)
 		goto fail;
 	configure(context->ssl_ctx);
 	return context;
 fail:
-	print_error(what, error, error_size);
+	/* What cannot be read begins with its name. */
+	if (reason[0] != '\0')
+		snprintf(error, error_size, "%s%s", what, strchr(reason + strlen(ca_file), ':'));
+	else
+		print_error(what, error, error_size);
 	tls_context_destroy(context);
 	return NULL;
 }

@@ -16,6 +16,10 @@
 
 #define FIRST_CAPACITY 4096
 
+/* Written by text_file_set_opener() alone, before threads start. */
+static text_file_open_fn *other_opener;
+static void *other_opener_context;
+
 static const char *wrong_kind(mode_t mode)
 {
 	if (S_ISREG(mode))
@@ -85,15 +89,30 @@ static int check_text(const struct text_file *file, const char *path, char *erro
 	return 0;
 }
 
+void text_file_set_opener(text_file_open_fn *opener, void *context)
+{
+	other_opener = opener;
+	other_opener_context = context;
+}
+
+int text_file_open(const char *path)
+{
+	if (other_opener != NULL)
+		return other_opener(other_opener_context, path);
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
 static int open_regular(const char *path, struct stat *status, char *error, size_t error_size)
 {
 	const char *reason;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = text_file_open(path);
 
 	if (fd < 0) {
 		reason = strerror(errno);
 		if (stat(path, status) != 0)
 			*status = (struct stat){ 0 };
+		else if (wrong_kind(status->st_mode) != NULL)
+			reason = wrong_kind(status->st_mode);
 	} else {
 		reason = fstat(fd, status) != 0 ? strerror(errno) : wrong_kind(status->st_mode);
 	}
@@ -109,17 +128,27 @@ int text_file_read(struct text_file *file, const char *path, size_t maximum, str
 		   char *error, size_t error_size)
 {
 	struct stat ignored;
-	const char *reason;
 	int fd = open_regular(path, status != NULL ? status : &ignored, error, error_size);
+	int result;
 
 	*file = (struct text_file){ 0 };
 	if (fd < 0)
 		return -1;
-	reason = read_all(fd, file, maximum);
+	result = text_file_read_fd(file, fd, path, maximum, error, error_size);
 	close(fd);
+	return result;
+}
+
+int text_file_read_fd(struct text_file *file, int fd, const char *name, size_t maximum, char *error,
+		      size_t error_size)
+{
+	const char *reason;
+
+	*file = (struct text_file){ 0 };
+	reason = read_all(fd, file, maximum);
 	if (reason != NULL)
-		snprintf(error, error_size, "%s: %s", path, reason);
-	if (reason == NULL && check_text(file, path, error, error_size) == 0)
+		snprintf(error, error_size, "%s: %s", name, reason);
+	if (reason == NULL && check_text(file, name, error, error_size) == 0)
 		return 0;
 	text_file_wipe(file);
 	return -1;

@@ -18,7 +18,7 @@
 
 #include "tlsrpt_day.h"
 
-#define TLSRPT_DIRECTORY "/var/lib/postern/tlsrpt"
+#define TLSRPT_DIRECTORY "/var/lib/postern/edge/tlsrpt"
 
 #define TLSRPT_LINE_MAX 32768
 #define TLSRPT_FILE_MAX (64 * 1024 * 1024)

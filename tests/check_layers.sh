@@ -42,6 +42,7 @@ may milter "lib"
 only_in 'sodium' '^(tunnel/|edge/journal_seal)'
 only_in 'openssl/' '^edge/(tls_|sts_fetch/)'
 only_in 'ldns/' '^edge/dns_'
+only_in 'seccomp' '^edge/sandbox_'
 only_in 'libconfig' '^lib/conf'
 only_in 'libmilter/' '^milter/'
 only_in 'cdb' '^milter/senders_cdb'

@@ -82,12 +82,34 @@ static int parse_name(struct reading *reading, struct authorized_client *client,
 	return 0;
 }
 
+/* Whoever guards the keys must know all of their names. */
+static int note_psk_file(struct authorized_clients *list, const char *path)
+{
+	size_t capacity = list->psk_file_count;
+	char **larger;
+
+	/* Grows at powers of two. */
+	if ((capacity & (capacity - 1)) == 0) {
+		larger = reallocarray(list->psk_files, capacity > 0 ? 2 * capacity : 1, sizeof(*larger));
+		if (larger == NULL)
+			return -1;
+		list->psk_files = larger;
+	}
+	list->psk_files[capacity] = strdup(path);
+	if (list->psk_files[capacity] == NULL)
+		return -1;
+	list->psk_file_count++;
+	return 0;
+}
+
 static int parse_psk(struct reading *reading, struct authorized_client *client, const char *path)
 {
 	char error[400];
 
 	if (path[0] != '/')
 		return bad_line(reading, client->line, "psk= needs the absolute path of a file");
+	if (note_psk_file(reading->list, path) < 0)
+		return bad_line(reading, client->line, "out of memory");
 	if (!sodium_is_zero(client->psk, sizeof(client->psk)))
 		return bad_line(reading, client->line, "psk= is there twice");
 	if (keyfile_read(client->psk, path, error, sizeof(error)) < 0)
@@ -200,6 +222,9 @@ void authorized_clients_wipe(struct authorized_clients *list)
 	if (list->clients != NULL)
 		sodium_memzero(list->clients, list->count * sizeof(*list->clients));
 	free(list->clients);
+	for (size_t i = 0; i < list->psk_file_count; i++)
+		free(list->psk_files[i]);
+	free(list->psk_files);
 	memset(list, 0, sizeof(*list));
 }
 

@@ -24,6 +24,8 @@ struct authorized_clients {
 	struct authorized_client *clients;	/* sorted by key, not by line */
 	size_t count;
 	size_t bad_lines;
+	char **psk_files;			/* every file that a psk= names, of bad lines too */
+	size_t psk_file_count;
 	struct stat status;			/* of the file as read */
 };
 

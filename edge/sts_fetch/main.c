@@ -1,6 +1,6 @@
 /*
  * postern-sts-fetch: gets one MTA-STS policy over HTTPS for the edge, which does not want libcurl,
- * nor what a stranger's web server sends it, in a process that holds its key. Start-up order:
+ * nor what a stranger's web server sends it, in a process that handles mail. Start-up order:
  * give up what needs no preparation, options, certificates of the authorities, address guard, give
  * up the rest, then the network.
  */
@@ -40,7 +40,7 @@ static void print_usage(FILE *out)
 		"Gets https://mta-sts.DOMAIN/.well-known/mta-sts.txt from one of the addresses and "
 		"prints it.\n"
 		"      --allow NETWORK  connect to private and own addresses in this network\n"
-		"      --ca-file FILE   certificates of the authorities (default: the system's)\n"
+		"      --ca-file FILE   certificates of the authorities, \"-\": on stdin (default: the system's)\n"
 		"      --port PORT      another port than 443, for tests\n"
 		"      --help, --version\n"
 		"postern-edge runs it; see postern-sts-fetch(8).\n");
@@ -151,15 +151,24 @@ static void parse_options(struct options *options, int argc, char **argv)
 
 static void read_authorities(struct text_file *authorities, struct options *options)
 {
+	bool is_stdin = options->ca_file != NULL && strcmp(options->ca_file, "-") == 0;
 	char error[ERROR_MAX];
+	int result;
 
+	if (is_stdin)
+		options->ca_file = "standard input";
 	if (options->ca_file == NULL)
 		options->ca_file = curl_version_info(CURLVERSION_NOW)->cainfo;
 	if (options->ca_file == NULL)
 		fail(STS_FETCH_STATUS_CONFIG, "no file with the certificates of the authorities is "
 					      "known; give --ca-file");
-	if (text_file_read(authorities, options->ca_file, AUTHORITIES_BYTES_MAX, NULL, error,
-			   sizeof(error)) < 0)
+	if (is_stdin)
+		result = text_file_read_fd(authorities, STDIN_FILENO, options->ca_file, AUTHORITIES_BYTES_MAX,
+					   error, sizeof(error));
+	else
+		result = text_file_read(authorities, options->ca_file, AUTHORITIES_BYTES_MAX, NULL, error,
+					sizeof(error));
+	if (result < 0)
 		fail(STS_FETCH_STATUS_CONFIG, error);
 }
 

@@ -97,6 +97,8 @@ def name_roles(calls):
             roles[call.descriptor] = "journal"
         elif call.name in ("sendto", "sendmsg") and re.search(r'"<\d+>', call.arguments):
             roles[call.descriptor] = "log"
+        elif call.name == "sendmsg":        # nobody else is spoken to in this way
+            roles[call.descriptor] = "keeper"
         call.role = roles.get(call.descriptor, "file")
         if call.name == "close" and call.descriptor > 1:
             roles.pop(call.descriptor, None)

@@ -14,7 +14,7 @@ LATE = "you@case161-accepts-late.hostile.example"
 LATER = "you@case174-accepts-later.hostile.example"
 FORGETFUL = "you@case167-forgets-the-first.hostile.example"
 EDGE_CONF = "/etc/postern/edge.conf"
-JOURNAL = "/var/lib/postern/journal"
+JOURNAL = "/var/lib/postern/edge/journal"
 ANSWERED = r"status=sent \(.*already delivered; answered from journal\)"
 IN_DOUBT = r"possible duplicate"
 

@@ -15,7 +15,7 @@ import tls_cases
 from tls_checks import FAILING, RuntimePolicy
 
 ZONE = "reports.example"
-DIRECTORY = "/var/lib/postern/tlsrpt"
+DIRECTORY = "/var/lib/postern/edge/tlsrpt"
 REPORTS_TO = "tls-reports@postfix.example"
 REPORTER = "tlsrpt@home.example"
 RECORD = f'_smtp._tls{{}} TXT "v=TLSRPTv1; rua=mailto:{REPORTS_TO}"\n'

@@ -39,7 +39,7 @@ static inline unsigned captured_log_count(struct captured_log *log, const char *
 static inline int captured_log_is_ours(const char *line)
 {
 	return strncmp(line, "MTA-STS: ", 9) == 0 || strncmp(line, "warning: ", 9) == 0 || strncmp(line, "error: /", 8) == 0 ||
-	       strncmp(line, "error: 4XyZ: ", 13) == 0 ||
+	       strncmp(line, "error: 4XyZ: ", 13) == 0 || strncmp(line, "error: keeper: ", 15) == 0 ||
 	       strncmp(line, "/tmp/", 5) == 0;
 }
 

@@ -11,11 +11,13 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 
+#include "edge/keeper.h"
 #include "edge/listener.h"
 #include "lib/log.h"
 #include "tests/fake/fake_dns.h"
 #include "tunnel/base64_key.h"
 #include "tunnel/content_digest.h"
+#include "tunnel/keyfile.h"
 #include "tunnel/tunnel.h"
 
 #define MESSAGE "Subject: x\r\n\r\nbody\r\n"
@@ -29,7 +31,12 @@ struct fixture {
 	struct listener listener;
 	struct noise_keypair edge_key, keys[KEYS];
 	struct fake_dns *dns;
-	char conf_path[64], clients_path[64];
+	/* In a thread instead of a process. */
+	struct keeper keeper;
+	struct keeper_settings keeper_settings;
+	pthread_t keeper_thread;
+	int keeper_fd;
+	char conf_path[64], clients_path[64], key_directory[64], key_path[80];
 	uint16_t port;
 	int signals[2];
 	pthread_t thread;
@@ -91,6 +98,48 @@ static inline void *run_listener(void *argument)
 	return NULL;
 }
 
+static inline void *run_keeper(void *argument)
+{
+	struct fixture *fixture = argument;
+
+	keeper_serve(&fixture->keeper, fixture->keeper_fd);
+	close(fixture->keeper_fd);
+	return NULL;
+}
+
+static inline void start_keeper(struct fixture *fixture)
+{
+	char error[512] = "";
+	int ends[2];
+
+	strcpy(fixture->key_directory, "/tmp/test_edge_session.XXXXXX");
+	assert_non_null(mkdtemp(fixture->key_directory));
+	snprintf(fixture->key_path, sizeof(fixture->key_path), "%s/key", fixture->key_directory);
+	assert_int_equal(keyfile_create(fixture->key_path, fixture->edge_key.secret_key, error, sizeof(error)), 0);
+	fixture->keeper_settings = (struct keeper_settings){
+		.key_file = fixture->key_path, .authorized_clients = fixture->clients_path,
+	};
+	if (keeper_open(&fixture->keeper, &fixture->keeper_settings, error, sizeof(error)) < 0)
+		fail_msg("%s", error);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	fixture->keeper_fd = ends[1];
+	assert_int_equal(keeper_greet(&fixture->keeper, ends[1], NULL), 0);
+	assert_int_equal(pthread_create(&fixture->keeper_thread, NULL, run_keeper, fixture), 0);
+	fixture->edge.keeper = keeper_client_create(ends[0], 0, error, sizeof(error));
+	if (fixture->edge.keeper == NULL)
+		fail_msg("%s", error);
+	fixture->edge.key = keeper_client_key(fixture->edge.keeper);
+}
+
+static inline void stop_keeper(struct fixture *fixture)
+{
+	keeper_client_destroy(fixture->edge.keeper);
+	pthread_join(fixture->keeper_thread, NULL);
+	keeper_close(&fixture->keeper);
+	unlink(fixture->key_path);
+	rmdir(fixture->key_directory);
+}
+
 /* `journal` may be NULL, and stays the caller's. */
 static inline struct fixture *start_edge(const char *more_conf, struct journal *journal)
 {
@@ -117,11 +166,7 @@ static inline struct fixture *start_edge(const char *more_conf, struct journal *
 	edge->setup = edge_setup_create(fixture->conf_path, error, sizeof(error));
 	if (edge->setup == NULL)
 		fail_msg("%s", error);
-	edge->key = noise_keypair_static_key(&fixture->edge_key);
-	edge->clients = client_list_create(fixture->clients_path, edge->key.public_key, error,
-					   sizeof(error));
-	if (edge->clients == NULL)
-		fail_msg("%s", error);
+	start_keeper(fixture);
 	pthread_mutex_init(&edge->setup_lock, NULL);
 	content_pool_init(&edge->content_pool, (uint64_t)edge->setup->conf.content_memory);
 	handshake_table_init(&edge->handshakes);
@@ -168,7 +213,7 @@ static inline int stop_edge(struct fixture *fixture)
 	       fixture->edge.destinations.by_domain != NULL ||
 	       atomic_load(&fixture->edge.setup->references) != 1;
 	edge_setup_release(fixture->edge.setup);
-	client_list_destroy(fixture->edge.clients);
+	stop_keeper(fixture);
 	content_pool_wipe(&fixture->edge.content_pool);
 	close(fixture->edge.end.cancel_fd);
 	close(fixture->signals[0]);

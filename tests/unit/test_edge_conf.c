@@ -73,7 +73,7 @@ static void test_defaults(void **state)
 	assert_string_equal(conf.tls_mandatory_protocols, ">=TLSv1.2");
 	assert_int_equal(conf.tls_ciphers, TLS_CIPHERS_MEDIUM);
 	assert_int_equal(conf.tls_mandatory_ciphers, TLS_CIPHERS_MEDIUM);
-	assert_string_equal(conf.state_directory, "/var/lib/postern");
+	assert_string_equal(conf.state_directory, "/var/lib/postern/edge");
 	assert_true(conf.tls_reports);
 	assert_int_equal(conf.delivery_time_limit, TUNNEL_EDGE_BUDGET_MS);
 	assert_int_equal(conf.parallel_destinations, 50);

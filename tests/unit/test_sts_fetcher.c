@@ -87,11 +87,12 @@ static const struct {
 	{ "echo ignored >&2; printf c", STS_FETCH_STATUS_DONE, "c" },
 	{ ":", STS_FETCH_STATUS_DONE, "" },
 	{ "printf '%s ' \"$@\"", STS_FETCH_STATUS_DONE,
-	  "--allow 127.0.0.0/8 --allow fd00::/8 --ca-file CA -- a.example 127.0.0.1 " },
+	  "--allow 127.0.0.0/8 --allow fd00::/8 --ca-file - -- a.example 127.0.0.1 " },
 	{ "tr '\\0' '\\n' </proc/$$/environ", STS_FETCH_STATUS_DONE, "" },
 	/* 3 is the directory itself. */
 	{ "exec ls /proc/self/fd", STS_FETCH_STATUS_DONE, "0\n1\n2\n3\n" },
-	{ "cat", STS_FETCH_STATUS_DONE, "" },
+	/* A file that this program might not be allowed to open. */
+	{ "cat", STS_FETCH_STATUS_DONE, "authorities" },
 	/* The C library ignores two of its own beyond these. */
 	{ "grep -E '^Sig(Blk|Ign)' /proc/$$/status | sed 's/.*\\(.......\\)$/\\1/' | tr -d '0\\n'",
 	  STS_FETCH_STATUS_DONE, "" },
@@ -126,10 +127,12 @@ static void check_program(const struct policy_host *host, size_t i)
 	struct sts_fetcher *fetcher = fetcher_of(host, programs[i].script);
 	struct sts_fetch_result result;
 	struct sts_fetch_request request = request_for(host, "a.example");
-	char text[400] = "";
+	char text[400] = "", ca_file[128];
 	int64_t started_ms = deadline_now_ms();
 
-	request.ca_file = "CA";
+	snprintf(ca_file, sizeof(ca_file), "%s/authorities", host->directory);
+	policy_host_write(host, "authorities", "authorities");
+	request.ca_file = ca_file;
 	sts_fetcher_run(fetcher, &request, deadline_in_ms(2000), &result);
 	if (result.status == STS_FETCH_STATUS_DONE)
 		snprintf(text, sizeof(text), "%.*s", (int)result.length, result.bytes);
@@ -154,6 +157,28 @@ static void test_programs(void **state)
 		check_program(*state, i);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	close(fd);
+}
+
+static void test_ca_file(void **state)
+{
+	static const char without[] = " --allow 127.0.0.0/8 --allow fd00::/8 -- a.example 127.0.0.1";
+	const struct policy_host *host = *state;
+	struct sts_fetcher *fetcher = fetcher_of(host, "cat; printf ' %s' \"$*\"");
+	struct sts_fetch_request request = request_for(host, "a.example");
+	struct sts_fetch_result result;
+
+	request.ca_file = NULL;
+	sts_fetcher_run(fetcher, &request, deadline_in_ms(2000), &result);
+	assert_int_equal(result.status, STS_FETCH_STATUS_DONE);
+	assert_int_equal(result.length, strlen(without));
+	assert_memory_equal(result.bytes, without, result.length);
+	sts_fetch_result_wipe(&result);
+	request.ca_file = "/nonexistent/authorities";
+	sts_fetcher_run(fetcher, &request, deadline_in_ms(2000), &result);
+	assert_int_equal(result.status, STS_FETCH_STATUS_CONFIG);
+	assert_string_equal(result.reason, "/nonexistent/authorities: No such file or directory");
+	sts_fetch_result_wipe(&result);
+	sts_fetcher_destroy(fetcher);
 }
 
 static void test_no_program(void **state)
@@ -309,7 +334,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_real),	      cmocka_unit_test(test_programs),
-		cmocka_unit_test(test_no_program),    cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_ca_file), cmocka_unit_test(test_no_program),    cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_at_most_eight), cmocka_unit_test(test_no_place_in_time),
 		cmocka_unit_test(test_cancel),
 	};

@@ -17,7 +17,9 @@ start() {
 	local pid reports=log_path=/var/log/sanitizer/edge
 	! is_running || return 0
 	export ASAN_OPTIONS=$reports UBSAN_OPTIONS=$reports TSAN_OPTIONS=$reports
-	setpriv --reuid _postern-edge --regid _postern-edge --init-groups --inh-caps=-all \
+	# A test may put a library of its own into it.
+	env ${EDGE_PRELOAD:+LD_PRELOAD="$EDGE_PRELOAD"} \
+		setpriv --reuid _postern-edge --regid _postern-edge --init-groups --inh-caps=-all \
 		/usr/sbin/postern-edge -c /etc/postern/edge.conf \
 		</dev/null >>/var/log/postern-edge.stderr 2>&1 &
 	pid=$!

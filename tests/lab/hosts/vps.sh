@@ -20,11 +20,12 @@ start() {
 	fi
 }
 
-# In the system's list of CAs, and as a file of its own.
+# In the system's list of CAs, as update-ca-certificates(8) does it, and as a file of its own.
 web_ca() {
 	install -D -m 644 /srv/lab/tls/ca.pem /etc/lab/ca.pem
 	cat /etc/lab/ca.pem >>/etc/ssl/certs/ca-certificates.crt
-	ln -s /etc/lab/ca.pem "/etc/ssl/certs/$(openssl x509 -in /etc/lab/ca.pem -noout -subject_hash).0"
+	install -D -m 644 /srv/lab/tls/ca.pem /usr/local/share/ca-certificates/lab.crt
+	ln -s /usr/local/share/ca-certificates/lab.crt "/etc/ssl/certs/$(openssl x509 -in /etc/lab/ca.pem -noout -subject_hash).0"
 }
 
 # An smtp(8) that does DANE, without any listener; mail goes in by sendmail(1).  danetool has its trust anchor there.

@@ -1,0 +1,266 @@
+/*
+ * Requests in, answers out. Nothing here trusts a request: its size is checked before a member is
+ * looked at, a path must have its end inside, and each answer starts as zeros, so that no byte of
+ * this process's memory leaves it unmeant. What is malformed was not sent by our worker: the keeper
+ * ends, and with it the edge, which a service manager starts anew.
+ *
+ * Files are opened for a worker that may not open them itself (sandbox.h): after a change of the
+ * configuration it must read files that lie beside the allow-list, and Landlock knows files by
+ * inode, so a file that an editor replaced would be beyond its reach. It gets regular files, none of
+ * the guarded ones, and nothing out of /proc, where this process's own memory is a file.
+ */
+#include "keeper.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "keeper_protocol.h"
+#include "lib/log.h"
+#include "lib/text_file.h"
+#include "tunnel/static_key.h"
+
+/* Room to see that a request is too long. */
+struct received {
+	struct keeper_request request;
+	char more;
+};
+
+static bool is_in_reach(void *context, const char *path)
+{
+	return sandbox_grants_reach(context, path) != NULL;
+}
+
+static void guard_file(void *context, const char *path)
+{
+	struct keeper *keeper = context;
+
+	if (guarded_files_add(&keeper->guarded, path) < 0)
+		log_error("%s: out of memory; the worker could read it if it is not in the list any more", path);
+}
+
+/* Which guarded file the worker could read, and why; NULL: none. */
+static const char *exposed(const struct keeper *keeper, const char **directory_out)
+{
+	const struct sandbox_grants *worker = keeper->settings->worker;
+	const char *path = NULL;
+
+	if (worker != NULL)
+		path = guarded_files_find(&keeper->guarded, is_in_reach, (void *)(uintptr_t)worker);
+	if (path != NULL)
+		*directory_out = sandbox_grants_reach(worker, path);
+	return path;
+}
+
+/* The psk files of a list that has come into force. */
+static void guard_list(struct keeper *keeper)
+{
+	uint64_t generation = client_list_generation(keeper->clients);
+	const char *path, *directory;
+
+	if (generation == keeper->checked_generation)
+		return;
+	client_list_each_psk_file(keeper->clients, guard_file, keeper);
+	keeper->checked_generation = generation;
+	path = exposed(keeper, &directory);
+	if (path != NULL)
+		log_error("%s lies below %s, which the process that talks to the network may read; move it, or the "
+			  "edge will not start again", path, directory);
+}
+
+static int refuse_exposed(const struct keeper *keeper, char *error, size_t error_size)
+{
+	const char *directory, *path = exposed(keeper, &directory);
+
+	if (path == NULL)
+		return 0;
+	snprintf(error, error_size,
+		 "%s lies below %s, which the process that talks to the network may read; move it to another directory "
+		 "(or state_directory, if that is it)", path, directory);
+	return -1;
+}
+
+int keeper_open(struct keeper *keeper, const struct keeper_settings *settings, char *error,
+		size_t error_size)
+{
+	*keeper = (struct keeper){ .settings = settings };
+	if (static_key_read(&keeper->key, settings->key_file, error, error_size) < 0)
+		return -1;
+	keeper->clients = client_list_create(settings->authorized_clients, keeper->key.public_key, error,
+					     error_size);
+	if (keeper->clients == NULL)
+		return -1;
+	guard_file(keeper, settings->key_file);
+	guard_file(keeper, settings->authorized_clients);
+	client_list_each_psk_file(keeper->clients, guard_file, keeper);
+	keeper->checked_generation = client_list_generation(keeper->clients);
+	return refuse_exposed(keeper, error, error_size);
+}
+
+void keeper_close(struct keeper *keeper)
+{
+	static_key_wipe(&keeper->key);
+	client_list_destroy(keeper->clients);
+	keeper->clients = NULL;
+	guarded_files_wipe(&keeper->guarded);
+}
+
+/* ---- answers ---- */
+
+/* `file` is closed, sent or not; -1: none. */
+static int send_answer(int fd, const struct keeper_answer *answer, int file)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct iovec part = { (void *)(uintptr_t)answer, sizeof(*answer) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	if (file >= 0) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = sizeof(control.bytes);
+		control.header = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(&control.header), &file, sizeof(file));
+	}
+	do
+		sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (file >= 0)
+		close(file);
+	return sent == (ssize_t)sizeof(*answer) ? 0 : -1;
+}
+
+int keeper_greet(const struct keeper *keeper, int fd, const char *error)
+{
+	struct keeper_answer answer = { 0 };
+
+	answer.question = KEEPER_HELLO;
+	if (error != NULL) {
+		answer.error = EINVAL;
+		snprintf(answer.reason, sizeof(answer.reason), "%s", error);
+	} else {
+		memcpy(answer.key, keeper->key.public_key, sizeof(answer.key));
+	}
+	return send_answer(fd, &answer, -1);
+}
+
+static void answer_authorize(struct keeper *keeper, const struct keeper_request *request,
+			     struct keeper_answer *answer)
+{
+	struct authorized_client found;
+
+	if (!client_list_find(keeper->clients, request->public_key, &found))
+		return;
+	answer->is_authorized = 1;
+	memcpy(answer->client.public_key, found.public_key, sizeof(found.public_key));
+	memcpy(answer->client.name, found.name, strlen(found.name));
+	memcpy(answer->client.psk, found.psk, sizeof(found.psk));
+	answer->client.line = found.line;
+	explicit_bzero(&found, sizeof(found));
+}
+
+/* A descriptor, or -1 with errno. */
+static int open_for_worker(struct keeper *keeper, const char *path)
+{
+	struct statfs file_system;
+	struct stat status;
+	char printable[256];
+	int fd = text_file_open(path);
+
+	if (fd < 0)
+		return -1;
+	guard_list(keeper);
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && fstatfs(fd, &file_system) == 0 &&
+	    file_system.f_type != PROC_SUPER_MAGIC && !guarded_files_has(&keeper->guarded, &status))
+		return fd;
+	close(fd);
+	log_warning("the worker was refused %s", log_printable(printable, sizeof(printable), path, strlen(path)));
+	errno = EACCES;
+	return -1;
+}
+
+/* 0, or -1: no worker asks this. *file_out: a descriptor to send along, or -1. */
+static int answer_request(struct keeper *keeper, const struct keeper_request *request,
+			  struct keeper_answer *answer, int *file_out)
+{
+	switch ((enum keeper_question)request->question) {
+	case KEEPER_DH:
+		if (keeper->key.dh(keeper->key.context, answer->key, request->public_key) < 0)
+			answer->error = EINVAL;
+		return 0;
+	case KEEPER_AUTHORIZE:
+		answer_authorize(keeper, request, answer);
+		return 0;
+	case KEEPER_IS_AUTHORIZED:
+		answer->is_authorized = client_list_find(keeper->clients, request->public_key, NULL);
+		return 0;
+	case KEEPER_LIST:
+		guard_list(keeper);
+		answer->count = client_list_count(keeper->clients);
+		answer->generation = client_list_generation(keeper->clients);
+		return 0;
+	case KEEPER_OPEN:
+		if (memchr(request->path, '\0', sizeof(request->path)) == NULL)
+			return -1;
+		*file_out = open_for_worker(keeper, request->path);
+		if (*file_out < 0)
+			answer->error = errno;
+		return 0;
+	case KEEPER_HELLO:
+		return -1;
+	}
+	return -1;
+}
+
+static int serve_one(struct keeper *keeper, int fd, const struct received *received, ssize_t length)
+{
+	const struct keeper_request *request = &received->request;
+	struct keeper_answer answer = { 0 };
+	int file = -1, result;
+
+	if (length != (ssize_t)sizeof(*request)) {
+		log_error("keeper: the worker sent %zd bytes instead of %zu; it is not ours any more", length,
+			  sizeof(*request));
+		return -1;
+	}
+	answer.question = request->question;
+	answer.number = request->number;
+	if (answer_request(keeper, request, &answer, &file) < 0) {
+		log_error("keeper: the worker asked what no worker asks (%u); it is not ours any more",
+			  request->question);
+		return -1;
+	}
+	result = send_answer(fd, &answer, file);
+	explicit_bzero(&answer, sizeof(answer));
+	/* A worker that has gone meanwhile is seen at the next reading. */
+	return result < 0 && errno != EPIPE && errno != ECONNRESET ? -1 : 0;
+}
+
+int keeper_serve(struct keeper *keeper, int fd)
+{
+	struct received received;
+
+	for (;;) {
+		struct iovec part = { &received, sizeof(received) };
+		/* Without room for descriptors, so none that is sent along is ever taken. */
+		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+		ssize_t length = recvmsg(fd, &message, 0);
+
+		if (length < 0 && errno == EINTR)
+			continue;
+		if (length == 0 || (length < 0 && errno == ECONNRESET))
+			return 0;
+		if (length < 0) {
+			log_error("keeper: %s", strerror(errno));
+			return -1;
+		}
+		if (serve_one(keeper, fd, &received, length) < 0)
+			return -1;
+	}
+}

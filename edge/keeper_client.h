@@ -1,0 +1,51 @@
+/*
+ * The worker's side of the keeper (keeper.h). All functions may be called by any thread; one
+ * question is under way at a time, and each waits for its answer.
+ *
+ * A keeper that has died, or does not answer for half a minute, is gone for good: every question
+ * then fails at once, and keeper_client_fd() reports EPOLLHUP.
+ */
+#ifndef KEEPER_CLIENT_H
+#define KEEPER_CLIENT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tunnel/authorized_clients.h"
+#include "tunnel/noise.h"
+
+struct keeper_client;
+
+enum keeper_word { KEEPER_YES, KEEPER_NO, KEEPER_GONE };
+
+/*
+ * Waits for the keeper's greeting on fd (owned from now on, also after an error). pid: the child
+ * process, or 0 if it is none. NULL with the keeper's own sentence in error.
+ */
+struct keeper_client *keeper_client_create(int fd, pid_t pid, char *error, size_t error_size);
+/* Closes the socket, which ends the keeper, and waits for that. */
+void keeper_client_destroy(struct keeper_client *client);
+
+/* The edge's key, as a handshake wants it; as long as the client lives. */
+struct noise_static_key keeper_client_key(struct keeper_client *client);
+/*
+ * May this key shake hands? Only after its first message verified, since the answer brings its
+ * preshared key: wipe client_out->psk.
+ */
+enum keeper_word keeper_client_authorize(struct keeper_client *client,
+					 const uint8_t public_key[NOISE_DHLEN],
+					 struct authorized_client *client_out);
+/* May it still deliver? */
+enum keeper_word keeper_client_is_authorized(struct keeper_client *client,
+					     const uint8_t public_key[NOISE_DHLEN]);
+/* The allow-list: clients in it, and a number that grows whenever another list comes into force. 0 or -1. */
+int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t *generation_out);
+/* A text_file_open_fn: opens a file that this process may not open itself. */
+int keeper_client_open(void *client, const char *path);
+
+/* For epoll(7), without EPOLLIN: it hangs up when the keeper is gone. */
+int keeper_client_fd(const struct keeper_client *client);
+/* How the keeper ended, for the log. After EPOLLHUP. */
+void keeper_client_bury(struct keeper_client *client, char *text, size_t size);
+
+#endif

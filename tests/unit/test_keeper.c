@@ -1,0 +1,367 @@
+/*
+ * The keeper, asked by somebody who does not use keeper_client.c: right questions have right answers
+ * and nothing else in them, and wrong ones have none.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "captured_log.h"
+#include "keeper_fixture.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static int set_up(void **state)
+{
+	struct keeper_fixture *fixture = calloc(1, sizeof(*fixture));
+
+	make_files(fixture);
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	remove_files(*state);
+	free(*state);
+	return 0;
+}
+
+static void hear(struct keeper_fixture *fixture, struct keeper_answer *answer)
+{
+	assert_int_equal(recv(fixture->fd, answer, sizeof(*answer), 0), sizeof(*answer));
+}
+
+static void begin(struct keeper_fixture *fixture)
+{
+	struct keeper_answer greeting;
+
+	start_serving(fixture);
+	hear(fixture, &greeting);
+	assert_int_equal(greeting.question, KEEPER_HELLO);
+	assert_int_equal(greeting.error, 0);
+	assert_memory_equal(greeting.key, fixture->keys[EDGE].public_key, NOISE_DHLEN);
+}
+
+static int end(struct keeper_fixture *fixture)
+{
+	close(fixture->fd);
+	return join_keeper(fixture);
+}
+
+static void ask(struct keeper_fixture *fixture, struct keeper_request *request, struct keeper_answer *answer)
+{
+	assert_int_equal(send(fixture->fd, request, sizeof(*request), 0), sizeof(*request));
+	hear(fixture, answer);
+	assert_int_equal(answer->question, request->question);
+	assert_int_equal(answer->number, request->number);
+}
+
+static bool contains(const void *bytes, size_t size, const uint8_t key[NOISE_DHLEN])
+{
+	return memmem(bytes, size, key, NOISE_DHLEN) != NULL;
+}
+
+/* Every question about every key: neither the secret nor a psk that was not asked for is in the answer. */
+static void test_answers(void **state)
+{
+	static const enum keeper_question questions[] = { KEEPER_DH, KEEPER_AUTHORIZE, KEEPER_IS_AUTHORIZED,
+							  KEEPER_LIST, KEEPER_OPEN };
+	struct keeper_fixture *fixture = *state;
+	const uint8_t *secret = fixture->keys[EDGE].secret_key;
+	struct keeper_answer answer, expected;
+	uint8_t shared[NOISE_DHLEN];
+
+	begin(fixture);
+	for (size_t i = 0; i < COUNT(questions); i++) {
+		for (int who = 0; who < KEYS; who++) {
+			struct keeper_request request = { .question = questions[i], .number = (uint32_t)(i * 100) };
+
+			memcpy(request.public_key, fixture->keys[who].public_key, NOISE_DHLEN);
+			ask(fixture, &request, &answer);
+			memset(&expected, 0, sizeof(expected));
+			expected.question = request.question;
+			expected.number = request.number;
+			if (questions[i] == KEEPER_DH) {
+				assert_int_equal(noise_dh(shared, secret, request.public_key), 0);
+				memcpy(expected.key, shared, sizeof(shared));
+			} else if (questions[i] == KEEPER_IS_AUTHORIZED) {
+				expected.is_authorized = who == ALICE || who == BOB;
+			} else if (questions[i] == KEEPER_LIST) {
+				expected.count = 2;
+			} else if (questions[i] == KEEPER_OPEN) {
+				expected.error = ENOENT;
+			} else if (who == ALICE || who == BOB) {
+				expected.is_authorized = 1;
+				memcpy(expected.client.public_key, request.public_key, NOISE_DHLEN);
+				strcpy(expected.client.name, who == ALICE ? "alice" : "client-1");
+				if (who == ALICE)
+					memcpy(expected.client.psk, fixture->psk, sizeof(fixture->psk));
+				expected.client.line = (size_t)who + 2;
+			}
+			assert_memory_equal(&answer, &expected, sizeof(answer));
+			assert_false(contains(&answer, sizeof(answer), secret));
+		}
+	}
+	assert_int_equal(end(fixture), 0);
+}
+
+/* The point of order 2 and the like: no secret can be had from them, so there is no result. */
+static void test_low_order_point(void **state)
+{
+	struct keeper_fixture *fixture = *state;
+	struct keeper_request request = { .question = KEEPER_DH };
+	struct keeper_answer answer, nothing = { 0 };
+
+	begin(fixture);
+	for (uint8_t first = 0; first < 2; first++) {
+		request.public_key[0] = first;
+		ask(fixture, &request, &answer);
+		assert_int_not_equal(answer.error, 0);
+		assert_memory_equal(answer.key, nothing.key, sizeof(answer.key));
+	}
+	assert_int_equal(end(fixture), 0);
+}
+
+static uint64_t generation(struct keeper_fixture *fixture, uint64_t expected_count)
+{
+	struct keeper_request request = { .question = KEEPER_LIST };
+	struct keeper_answer answer;
+
+	ask(fixture, &request, &answer);
+	assert_int_equal(answer.count, expected_count);
+	return answer.generation;
+}
+
+static void test_list_changes(void **state)
+{
+	struct keeper_fixture *fixture = *state;
+	struct captured_log log;
+	uint64_t first;
+
+	captured_log_start(&log);
+	begin(fixture);
+	first = generation(fixture, 2);
+	assert_int_equal(generation(fixture, 2), first);
+	authorize(fixture, "1");
+	assert_int_equal(generation(fixture, 1), first + 1);
+	assert_int_equal(captured_log_count(&log, "was read again: 1 clients"), 1);
+	unlink(fixture->list_path);
+	assert_int_equal(generation(fixture, 0), first + 2);
+	assert_int_equal(end(fixture), 0);
+	captured_log_stop(&log);
+}
+
+/* ---- files ---- */
+
+/* 0 and what is in the file, or an errno. */
+static int open_by_keeper(struct keeper_fixture *fixture, const char *path, char *text, size_t size)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct keeper_request request = { .question = KEEPER_OPEN };
+	struct keeper_answer answer;
+	struct iovec part = { &answer, sizeof(answer) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
+	ssize_t got;
+	int fd;
+
+	snprintf(request.path, sizeof(request.path), "%s", path);
+	assert_int_equal(send(fixture->fd, &request, sizeof(request), 0), sizeof(request));
+	assert_int_equal(recvmsg(fixture->fd, &message, MSG_CMSG_CLOEXEC), sizeof(answer));
+	if (answer.error != 0) {
+		assert_null(CMSG_FIRSTHDR(&message));
+		return answer.error;
+	}
+	assert_non_null(CMSG_FIRSTHDR(&message));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	got = read(fd, text, size - 1);
+	assert_true(got >= 0);
+	text[got] = '\0';
+	close(fd);
+	return 0;
+}
+
+static void test_files(void **state)
+{
+	struct keeper_fixture *fixture = *state;
+	char text[100], alias[128], hard[128];
+	const struct {
+		const char *path;
+		int error;
+	} rows[] = {
+		{ fixture->key_path, EACCES }, { fixture->list_path, EACCES }, { fixture->psk_path, EACCES },
+		{ alias, EACCES }, { hard, EACCES }, { fixture->directory, EACCES }, { "/dev/zero", EACCES },
+		{ "/proc/self/mem", EACCES }, { "/proc/self/maps", EACCES }, { "/proc/self/fd/0/x", ENOTDIR },
+		{ "/nonexistent", ENOENT }, { "", ENOENT }, { fixture->other_path, 0 },
+	};
+	struct captured_log log;
+
+	snprintf(alias, sizeof(alias), "%s/alias", fixture->directory);
+	snprintf(hard, sizeof(hard), "%s/hard", fixture->directory);
+	assert_int_equal(symlink(fixture->key_path, alias), 0);
+	assert_int_equal(link(fixture->psk_path, hard), 0);
+	captured_log_start(&log);
+	begin(fixture);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int error = open_by_keeper(fixture, rows[i].path, text, sizeof(text));
+
+		if (error != rows[i].error && !(rows[i].error == ENOTDIR && error == ENOENT))
+			fail_msg("%s: %s", rows[i].path, strerror(error));
+	}
+	assert_string_equal(text, "something else\n");
+	assert_int_equal(captured_log_count(&log, "the worker was refused"), 9);
+	/* A psk file that a line named once stays guarded, one that a line begins to name is at once. */
+	authorize(fixture, "1");
+	assert_int_equal(open_by_keeper(fixture, fixture->psk_path, text, sizeof(text)), EACCES);
+	strcpy(fixture->psk_path, fixture->other_path);
+	authorize(fixture, "0");
+	assert_int_equal(open_by_keeper(fixture, fixture->other_path, text, sizeof(text)), EACCES);
+	assert_int_equal(end(fixture), 0);
+	captured_log_stop(&log);
+	unlink(alias);
+	unlink(hard);
+	snprintf(fixture->psk_path, sizeof(fixture->psk_path), "%s/psk", fixture->directory);
+}
+
+/* ---- what no worker asks ---- */
+
+static struct keeper_request hostile;
+
+static const struct {
+	const char *what;
+	uint32_t question;
+	size_t size; /* of what is sent; beyond the struct: zeros */
+	bool is_path_open;
+	const char *logged;
+} attacks[] = {
+	{ "one byte", KEEPER_DH, 1, false, "sent 1 bytes" },
+	{ "a question alone", KEEPER_DH, 4, false, "sent 4 bytes" },
+	{ "cut before the path", KEEPER_OPEN, offsetof(struct keeper_request, path), false, "sent 40 bytes" },
+	{ "one byte less", KEEPER_LIST, sizeof(hostile) - 1, false, "bytes instead of" },
+	{ "one byte more", KEEPER_LIST, sizeof(hostile) + 1, false, "bytes instead of" },
+	{ "twice as much", KEEPER_DH, 2 * sizeof(hostile), false, "bytes instead of" },
+	{ "question 0", 0, sizeof(hostile), false, "what no worker asks (0)" },
+	{ "the greeting", KEEPER_HELLO, sizeof(hostile), false, "what no worker asks (1)" },
+	{ "an unknown question", KEEPER_OPEN + 1, sizeof(hostile), false, "what no worker asks (7)" },
+	{ "question 2^32-1", UINT32_MAX, sizeof(hostile), false, "what no worker asks (4294967295)" },
+	{ "a path without end", KEEPER_OPEN, sizeof(hostile), true, "what no worker asks (6)" },
+};
+
+static void test_hostile_requests(void **state)
+{
+	struct keeper_fixture *fixture = *state;
+	char bytes[2 * sizeof(hostile)];
+	struct keeper_answer answer;
+
+	for (size_t i = 0; i < COUNT(attacks); i++) {
+		struct captured_log log;
+		unsigned logged;
+		ssize_t got;
+		int served;
+
+		captured_log_start(&log);
+		begin(fixture);
+		memset(bytes, 0, sizeof(bytes));
+		hostile = (struct keeper_request){ .question = attacks[i].question };
+		memset(hostile.path, attacks[i].is_path_open ? 'x' : 0, sizeof(hostile.path));
+		memcpy(bytes, &hostile, sizeof(hostile));
+		assert_int_equal(send(fixture->fd, bytes, attacks[i].size, 0), attacks[i].size);
+		got = recv(fixture->fd, &answer, sizeof(answer), 0);
+		served = end(fixture);
+		logged = captured_log_count(&log, attacks[i].logged);
+		captured_log_stop(&log);
+		if (got != 0 || served != -1 || logged != 1)
+			fail_msg("%s: %zd bytes, served %d, logged %u", attacks[i].what, got, served, logged);
+	}
+}
+
+static int count_descriptors(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+/* Descriptors that come with a question are not taken. */
+static void test_descriptors_are_dropped(void **state)
+{
+	struct keeper_fixture *fixture = *state;
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(10 * sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct keeper_request request = { .question = KEEPER_LIST };
+	struct iovec part = { &request, sizeof(request) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
+	struct keeper_answer answer;
+	int before, fds[10];
+
+	begin(fixture);
+	control.header = (struct cmsghdr){ CMSG_LEN(sizeof(fds)), SOL_SOCKET, SCM_RIGHTS };
+	memset(fds, 0, sizeof(fds));
+	memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
+	before = count_descriptors();
+	assert_int_equal(sendmsg(fixture->fd, &message, 0), sizeof(request));
+	hear(fixture, &answer);
+	assert_int_equal(answer.count, 2);
+	assert_int_equal(count_descriptors(), before);
+	assert_int_equal(end(fixture), 0);
+}
+
+/* ---- starting ---- */
+
+static void test_start(void **state)
+{
+	struct keeper_fixture *fixture = *state;
+	struct sandbox_grants grants = { .count = 0 };
+	char error[KEEPER_ERROR_MAX] = "", expected[300];
+	struct keeper keeper;
+
+	fixture->settings.worker = &grants;
+	assert_int_equal(keeper_open(&keeper, &fixture->settings, error, sizeof(error)), 0);
+	keeper_close(&keeper);
+	grants.items[0] = (struct sandbox_grant){ "/usr", LANDLOCK_READ };
+	grants.items[1] = (struct sandbox_grant){ fixture->psk_path, LANDLOCK_READ };
+	grants.count = 2;
+	assert_int_equal(keeper_open(&keeper, &fixture->settings, error, sizeof(error)), -1);
+	snprintf(expected, sizeof(expected), "%s lies below %s, which the process", fixture->psk_path, fixture->psk_path);
+	assert_memory_equal(error, expected, strlen(expected));
+	keeper_close(&keeper);
+	fixture->settings.key_file = "/nonexistent/key";
+	assert_int_equal(keeper_open(&keeper, &fixture->settings, error, sizeof(error)), -1);
+	assert_string_equal(error, "/nonexistent/key: No such file or directory");
+	keeper_close(&keeper);
+	fixture->settings.key_file = fixture->key_path;
+	fixture->settings.authorized_clients = "/nonexistent/list";
+	assert_int_equal(keeper_open(&keeper, &fixture->settings, error, sizeof(error)), -1);
+	assert_string_equal(error, "/nonexistent/list: No such file or directory");
+	keeper_close(&keeper);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_low_order_point, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_list_changes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hostile_requests, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_descriptors_are_dropped, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_start, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
