@@ -131,6 +131,7 @@ static inline void conversation_begin(struct conversation *conversation,
 							 .terms = &conversation->terms,
 							 .tls = conversation->tls,
 							 .deadline = deadline_in_ms(deadline_ms),
+							 .data_done_timeout_ms = deadline_ms,
 							 .cancel_fd = cancel_fd,
 						 },
 						 &conversation->open_event) == 0;

@@ -89,8 +89,10 @@ static void run(const struct row *row)
 			 conversation->open_event.detail, conversation->mx.problem);
 	conversation_add_recipients(conversation, row->recipients, "u");
 	fill_body(&conversation->content, row->body_bytes);
-	if (row->deadline_ms > 0)
+	if (row->deadline_ms > 0) {
 		conversation->client.params.deadline = deadline_in_ms(row->deadline_ms);
+		conversation->client.params.data_done_timeout_ms = row->deadline_ms;
+	}
 	began_ms = deadline_now_ms();
 	usable = conversation_send(conversation, 0, row->recipients);
 	if (deadline_now_ms() - began_ms > PATIENCE_MS / 3)
