@@ -167,7 +167,7 @@ class EdgeKilled(Journal):
 
 class CollectLater(Journal):
     PROGRESS = r"dsn=4\.4\.2.*still in progress \((%s), 2 s\); the result will be collected " \
-               r"at the next attempt" % r"waiting for the reply to end of DATA command from .*\[203\.0\.113\.\d+\]"
+               r"at the next attempt" % r"waiting for the reply to end of DATA command from \S+\[[0-9a-f.:]+\]"
 
     def setUp(self):
         super().setUp()
