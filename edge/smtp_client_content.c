@@ -192,8 +192,8 @@ void smtp_client_send_content(struct smtp_client *client,
 			      size_t accepted_count, struct smtp_event *event)
 {
 	if (write_content(client, transaction, event) != 0 ||
-	    smtp_client_check_time(client, STAGE_AFTER_FINAL_DOT, 0, event) != 0 ||
 	    ask_before_dot(transaction, accepted, accepted_count, event) != 0 ||
+	    smtp_client_check_time(client, STAGE_CONTENT, 0, event) != 0 ||
 	    write_final_dot(client, event) != 0) {
 		smtp_client_close(client);
 		return;

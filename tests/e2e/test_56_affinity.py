@@ -61,11 +61,12 @@ class Affinity(Case):
         cls.edge_conf = lab.vps.read(EDGE_CONF)
         cls.second = SecondEdge(lab.vps)
         cls.second.start()
+        cls.addClassCleanup(cls.restore)
         us = re.search(r"key=\S+", cls.tables[EDGES])[0]
         cls.edges = f"us 198.51.100.20:7844 {us}\nde 198.51.100.20:{SecondEdge.PORT} key={cls.second.key}\n"
 
     @classmethod
-    def tearDownClass(cls):
+    def restore(cls):
         for path, text in cls.tables.items():
             lab.home.write(path, text)
         cls.second.stop()

@@ -109,7 +109,7 @@ static void test_budget(void **state)
 	static const struct {
 		int64_t left_ms;
 		uint32_t budget_ms;
-	} rows[] = {
+	} budgets[] = {
 		{ 0, 0 },
 		{ 59999, 0 },
 		{ 60000, 0 },
@@ -122,8 +122,8 @@ static void test_budget(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(relay_budget_ms(rows[i].left_ms), rows[i].budget_ms);
+	for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++)
+		assert_int_equal(relay_budget_ms(budgets[i].left_ms), budgets[i].budget_ms);
 	assert_false(relay_may_end(0));
 	assert_false(relay_may_end(4999));
 	assert_true(relay_may_end(5000));
