@@ -306,7 +306,7 @@ static void deliver(struct dispatch *dispatch)
 /* The other attempt may have ended with an outcome, without one, or not at all. */
 static void deliver_to_busy(struct dispatch *dispatch)
 {
-	struct delivery_status status = { 0 };
+	struct delivery_status status = { .in_progress = true };
 
 	if (dispatch->busy_count == 0)
 		return;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "content.h"
+#include "delivery_progress.h"
 #include "destination.h"
 #include "edge_setup.h"
 #include "journal.h"
@@ -54,6 +55,7 @@ struct delivery {
 	const struct edge_end *end;
 	struct delivery_load *load;
 	struct destination_table *destinations;
+	struct delivery_progress *progress;	/* NULL: nobody will ask */
 	delivery_sink_fn *sink;
 	void *context;
 };

@@ -25,6 +25,7 @@ struct delivery_job {
 	bool is_journaled;
 	int64_t left_max;		/* deliveries left to themselves, of all */
 	struct transaction transaction;	/* the delivering thread's */
+	struct delivery_progress progress;	/* has its own lock */
 
 	pthread_mutex_t lock;		/* protects these */
 	pthread_cond_t changed;
@@ -58,6 +59,7 @@ static void destroy(struct delivery_job *job)
 		next = outcome->next;
 		free(outcome);
 	}
+	delivery_progress_wipe(&job->progress);
 	pthread_mutex_destroy(&job->lock);
 	pthread_cond_destroy(&job->changed);
 	free(job);
@@ -97,7 +99,7 @@ static void *run(void *argument)
 	bool was_left;
 
 	log_set_tag(job->transaction.envelope.queue_id);
-	transaction_deliver(&job->transaction, edge, job->client, hand_over, job);
+	transaction_deliver(&job->transaction, edge, job->client, &job->progress, hand_over, job);
 	/* DONE brings the next message; there shall be room for it. */
 	transaction_end(&job->transaction);
 	pthread_mutex_lock(&job->lock);
@@ -130,6 +132,7 @@ struct delivery_job *delivery_job_start(struct edge *edge, struct transaction *t
 	job->left_max = transaction->setup->conf.delivery_threads;
 	pthread_mutex_init(&job->lock, NULL);
 	init_condition(&job->changed);
+	delivery_progress_init(&job->progress, transaction->envelope.recipient_count);
 	transaction_move(&job->transaction, transaction);
 	delivery_jobs_begin(&edge->jobs);
 	if (thread_start_detached(run, job) == 0)
@@ -173,6 +176,11 @@ enum delivery_job_event delivery_job_wait(struct delivery_job *job, struct deadl
 	*status = outcome->status;
 	free(outcome);
 	return DELIVERY_JOB_STATUS;
+}
+
+char *delivery_job_print_place(struct delivery_job *job, size_t recipient, char *out, size_t size)
+{
+	return delivery_progress_print(&job->progress, recipient, out, size);
 }
 
 bool delivery_job_leave(struct delivery_job *job)

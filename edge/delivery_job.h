@@ -37,6 +37,8 @@ enum delivery_job_event delivery_job_wait(struct delivery_job *job, struct deadl
  * already; or an event has come in the meantime.
  */
 bool delivery_job_leave(struct delivery_job *job);
+/* Where this recipient's delivery stands: "connecting to mx1.example.net[192.0.2.9]". Returns out. */
+char *delivery_job_print_place(struct delivery_job *job, size_t recipient, char *out, size_t size);
 /* After DONE, or once it was left. */
 void delivery_job_release(struct delivery_job *job);
 

@@ -182,6 +182,12 @@ static void decide_failure(const struct smtp_event *event, enum tls_level tls_le
 					  "local data error" DETAIL_FORMAT,
 					  DETAIL(event, ": ", ""));
 		break;
+	case SMTP_FAILURE_NO_TIME:
+		/* Another server would need time as well. */
+		decision->next = DELIVERY_NEXT_FINAL;
+		delivery_status_set_local(status, stage, ENHANCED_STATUS(4, 4, 7),
+					  "no time left for this delivery attempt");
+		break;
 	case SMTP_FAILURE_JOURNAL:
 		/* Another server would not help. */
 		decision->next = DELIVERY_NEXT_FINAL;

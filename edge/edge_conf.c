@@ -150,7 +150,10 @@ const struct conf_setting edge_conf_settings[] = {
 			"power cut does not survive"),
 	SETTING(delivery_time_limit, CONF_DURATION, "900s", .minimum = 10000,
 		.maximum = TUNNEL_EDGE_BUDGET_MS,
-		.help = "time for one message, all hosts tried included"),
+		.help = "time for one message up to its final dot, all hosts tried included"),
+	SETTING(data_done_timeout, CONF_DURATION, "600s", .minimum = 1000,
+		.maximum = SMTP_DATA_DONE_TIMEOUT_MS,
+		.help = "time for the reply to the final dot, which begins when the dot is sent"),
 	SETTING(wait_limit, CONF_DURATION, "120s", .minimum = 1000, .maximum = TUNNEL_EDGE_BUDGET_MS,
 		.help = "after this the mail host waits no longer for a message's outcomes: it collects "
 			"them at its next attempt"),

@@ -45,6 +45,7 @@ struct edge_conf {
 	int64_t journal_keep;		/* ms */
 	int journal_sync;		/* enum edge_journal_sync */
 	int64_t delivery_time_limit;	/* ms */
+	int64_t data_done_timeout;	/* ms */
 	int64_t wait_limit;		/* ms */
 	int64_t parallel_destinations;
 	int64_t delivery_threads;

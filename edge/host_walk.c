@@ -17,6 +17,7 @@
 #include "lib/log.h"
 #include "mx_list.h"
 #include "smtp_client.h"
+#include "stage_budget.h"
 #include "tcp_connect.h"
 #include "tls_destination.h"
 #include "tls_report.h"
@@ -35,6 +36,7 @@ struct walk {
 	struct tls_terms terms;
 	char source[SOCKADDR_TEXT_MAX];	/* our end of the connection */
 	struct smtp_client client;
+	struct delivery_place place;
 };
 
 static struct walk_host describe_host(const struct walk *walk)
@@ -133,6 +135,16 @@ static void run_transactions(struct walk *walk)
 		lose_open(walk);
 }
 
+/* One more connection would have to bring the message up to its final dot. */
+static bool has_time_to_connect(const struct walk *walk)
+{
+	const struct delivery *delivery = walk->params->delivery;
+
+	return stage_budget_suffices(STAGE_CONNECT, delivery->content->length,
+				     delivery->setup->conf.delivery_time_limit,
+				     deadline_left_ms(delivery->deadline));
+}
+
 static struct tls_report_host report_host(const struct walk *walk)
 {
 	return (struct tls_report_host){ walk->host->exchange, walk->address, walk->source };
@@ -149,6 +161,14 @@ static void note_source(struct walk *walk, int fd)
 				       sizeof(walk->source));
 }
 
+static void on_stage(void *context, enum delivery_stage stage)
+{
+	struct walk *walk = context;
+
+	delivery_progress_move(walk->params->delivery->progress, &walk->place, stage,
+			       walk->host->exchange, walk->address);
+}
+
 /* A connection that is ready for mail, or false with why not. */
 static bool open_connection(struct walk *walk, const struct sockaddr_storage *address,
 			    struct smtp_event *event)
@@ -160,6 +180,7 @@ static bool open_connection(struct walk *walk, const struct sockaddr_storage *ad
 
 	*event = (struct smtp_event){ .stage = STAGE_CONNECT, .failure = SMTP_FAILURE_CONNECT };
 	memset(&walk->client, 0, sizeof(walk->client));
+	on_stage(walk, STAGE_CONNECT);
 	fd = tcp_connect(
 		address,
 		deadline_earlier(delivery->deadline, deadline_in_ms(SMTP_CONNECT_TIMEOUT_MS)),
@@ -175,6 +196,10 @@ static bool open_connection(struct walk *walk, const struct sockaddr_storage *ad
 			.terms = &walk->terms,
 			.tls = delivery->setup->tls,
 			.deadline = delivery->deadline,
+			.time_limit_ms = delivery->setup->conf.delivery_time_limit,
+			.data_done_timeout_ms = delivery->setup->conf.data_done_timeout,
+			.on_stage = on_stage,
+			.stage_context = walk,
 			.cancel_fd = delivery->end->cancel_fd,
 		}, event) == 0;
 	host = report_host(walk);
@@ -213,8 +238,7 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 		return DELIVERY_NEXT_HOST;
 	}
 	delivery_policy_decide(&event, level, 0, &decision);
-	if (decision.next == DELIVERY_NEXT_CLEARTEXT &&
-	    deadline_has_passed(walk->params->delivery->deadline))
+	if (decision.next == DELIVERY_NEXT_CLEARTEXT && !has_time_to_connect(walk))
 		decision.next = DELIVERY_NEXT_HOST;	/* a further try would hide why this failed */
 	if (decision.next == DELIVERY_NEXT_CLEARTEXT && level == TLS_MAY) {
 		log_info("TLS with %s[%s] failed (%s); trying again without, as no policy asks for "
@@ -296,7 +320,7 @@ static void walk_hosts(struct walk *walk)
 
 	tls_destination_init(&walk->tls, delivery, list->domain, list->trust);
 	for (size_t i = 0; i < list->address_count && walk->recipients.unreported > 0; i++) {
-		if (deadline_has_passed(delivery->deadline) || is_cancelled(walk))
+		if (!has_time_to_connect(walk) || is_cancelled(walk))
 			break;
 		try_address(walk, &list->addresses[i]);
 	}
@@ -341,7 +365,10 @@ void host_walk_run(const struct host_walk_params *params)
 		return;
 	}
 	walk->params = params;
+	delivery_progress_enter(params->delivery->progress, &walk->place, params->recipients,
+				params->count);
 	run(walk);
+	delivery_progress_leave(params->delivery->progress, params->recipients, params->count);
 	walk_recipients_wipe(&walk->recipients);
 	free(walk);
 }

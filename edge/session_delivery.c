@@ -69,20 +69,29 @@ void session_delivery_refuse(struct edge_session *session)
 }
 
 /* The mail host's slot is worth more than what a slow server will say in the end. */
-static void put_off_rest(struct edge_session *session, const bool *is_told, size_t count,
-			 int64_t wait_ms)
+static void put_off(struct edge_session *session, struct delivery_job *job, size_t recipient,
+		    int64_t wait_ms)
 {
-	struct delivery_status status = { 0 };
-	size_t open = 0;
+	struct delivery_status status = { .in_progress = true };
+	char place[DELIVERY_HOST_MAX + DELIVERY_ADDRESS_MAX + 80];
 
 	delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 4, 2),
-				  "still in progress after %" PRId64
-				  " s; the result will be collected at the next attempt",
+				  "still in progress (%s, %" PRId64
+				  " s); the result will be collected at the next attempt",
+				  delivery_job_print_place(job, recipient, place, sizeof(place)),
 				  wait_ms / 1000);
+	send_status(session, recipient, &status);
+}
+
+static void put_off_rest(struct edge_session *session, struct delivery_job *job,
+			 const bool *is_told, size_t count, int64_t wait_ms)
+{
+	size_t open = 0;
+
 	for (size_t i = 0; i < count; i++) {
 		if (is_told[i])
 			continue;
-		send_status(session, i, &status);
+		put_off(session, job, i, wait_ms);
 		open++;
 	}
 	if (session->is_lost)
@@ -106,7 +115,7 @@ static void await(struct edge_session *session, struct delivery_job *job, bool *
 			is_told[recipient] = true;
 			send_status(session, recipient, &status);
 		} else if (delivery_job_leave(job)) {
-			put_off_rest(session, is_told, count, wait_ms);
+			put_off_rest(session, job, is_told, count, wait_ms);
 			return;
 		} else {
 			deadline = deadline_in_ms(LEAVE_AGAIN_MS);
@@ -128,8 +137,8 @@ void session_delivery_run(struct edge_session *session)
 		await(session, job, is_told, count, wait_ms);
 		delivery_job_release(job);
 	} else {
-		transaction_deliver(transaction, session->edge, session->client.name, send_status,
-				    session);
+		transaction_deliver(transaction, session->edge, session->client.name, NULL,
+				    send_status, session);
 		/* DONE brings the next message; there shall be room for it. */
 		content_wipe(&transaction->content);
 	}

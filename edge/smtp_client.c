@@ -7,7 +7,7 @@
  * 421 is the one reply that may come at any time (RFC 5321 3.8).
  *
  * Time-outs: RFC 5321 4.5.3.2, per reply and not per read; the deadline of the delivery cuts every
- * one of them.
+ * one of them but that of the reply to the final dot.
  */
 #include "smtp_client.h"
 
@@ -18,6 +18,7 @@
 #include "lib/log.h"
 #include "lib/smtp_reply_parser.h"
 #include "smtp_client_io.h"
+#include "stage_budget.h"
 
 /* A server that began to speak unasked shall finish soon. */
 #define UNSOLICITED_TIMEOUT_MS 5000
@@ -68,6 +69,22 @@ struct deadline smtp_client_deadline(const struct smtp_client *client, int64_t t
 	return deadline_earlier(deadline_in_ms(timeout_ms), client->params.deadline);
 }
 
+void smtp_client_enter_stage(const struct smtp_client *client, enum delivery_stage stage)
+{
+	if (client->params.on_stage != NULL)
+		client->params.on_stage(client->params.stage_context, stage);
+}
+
+int smtp_client_check_time(const struct smtp_client *client, enum delivery_stage stage,
+			   uint64_t content_bytes, struct smtp_event *event)
+{
+	if (stage_budget_suffices(stage, content_bytes, client->params.time_limit_ms,
+				  deadline_left_ms(client->params.deadline)))
+		return 0;
+	smtp_client_fail(event, stage, SMTP_FAILURE_NO_TIME, "%s", "");
+	return -1;
+}
+
 int smtp_client_read_reply(struct smtp_client *client, enum delivery_stage stage,
 			   struct deadline deadline, smtp_client_line_fn *on_line, void *context,
 			   struct smtp_event *event)
@@ -77,6 +94,7 @@ int smtp_client_read_reply(struct smtp_client *client, enum delivery_stage stage
 	struct smtp_reply_parser parser;
 	size_t length;
 
+	smtp_client_enter_stage(client, stage);
 	smtp_reply_parser_init(&parser);
 	while (progress == SMTP_REPLY_MORE) {
 		enum stream_result result = stream_read_line(&client->stream, line, sizeof(line),

@@ -39,6 +39,7 @@ enum smtp_failure {
 	SMTP_FAILURE_CANCELLED,		/* the edge stops */
 	SMTP_FAILURE_LOCAL,		/* memory, descriptors */
 	SMTP_FAILURE_JOURNAL,		/* before_final_dot said no */
+	SMTP_FAILURE_NO_TIME,		/* what is left is too little to begin this */
 };
 
 /* An error of TLS, who demands it, and a command that shows it (see tls_terms.h). */
@@ -56,11 +57,18 @@ struct smtp_event {
 	bool final_dot_sent;			/* it left, or may have, and no reply was read */
 };
 
+/* Called before each wait for the server, from the thread that waits. */
+typedef void smtp_client_stage_fn(void *context, enum delivery_stage stage);
+
 struct smtp_client_params {
 	const char *ehlo_name;
 	const struct tls_terms *terms;		/* outlive the client */
 	struct tls_context *tls;
-	struct deadline deadline;		/* of the whole delivery; cuts every step */
+	struct deadline deadline;		/* of the whole delivery; cuts every step up to the dot */
+	int64_t time_limit_ms;			/* what it was at first; for stage_budget.h */
+	int64_t data_done_timeout_ms;		/* for the reply to the final dot; nothing cuts it */
+	smtp_client_stage_fn *on_stage;		/* or NULL */
+	void *stage_context;
 	/* -1, or an eventfd: readable = give up (CANCELLED) unless the final dot is out. */
 	int cancel_fd;
 };

@@ -11,6 +11,10 @@
  * then is none: it answers nothing that was asked. In both cases the connection goes, as the rest
  * of the content cannot be taken back.
  *
+ * The reply to the dot has its own time, whatever is left of the delivery's: who gave up earlier would
+ * not know what the server is about to say. When the delivery's time is over before the dot, it is not
+ * sent.
+ *
  * Who takes less than SMTP_MIN_DATA_RATE_BYTES_PER_S on average, or nothing for
  * SMTP_DATA_BLOCK_TIMEOUT_MS, is given up.
  */
@@ -117,6 +121,7 @@ static int write_content(struct smtp_client *client, const struct smtp_transacti
 	const uint8_t *bytes;
 	size_t length;
 
+	smtp_client_enter_stage(client, STAGE_CONTENT);
 	if (write_run(&writer, (const uint8_t *)transaction->prefix, transaction->prefix_length,
 		      event) != 0)
 		return -1;
@@ -188,13 +193,14 @@ void smtp_client_send_content(struct smtp_client *client,
 {
 	if (write_content(client, transaction, event) != 0 ||
 	    ask_before_dot(transaction, accepted, accepted_count, event) != 0 ||
+	    smtp_client_check_time(client, STAGE_CONTENT, 0, event) != 0 ||
 	    write_final_dot(client, event) != 0) {
 		smtp_client_close(client);
 		return;
 	}
 	if (smtp_client_read_reply(client, STAGE_AFTER_FINAL_DOT,
-				   smtp_client_deadline(client, SMTP_DATA_DONE_TIMEOUT_MS), NULL,
-				   NULL, event) != 0) {
+				   deadline_in_ms(client->params.data_done_timeout_ms), NULL, NULL,
+				   event) != 0) {
 		event->final_dot_sent = true;
 		smtp_client_close(client);
 		return;

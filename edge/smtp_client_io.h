@@ -16,6 +16,12 @@ void smtp_client_fail(struct smtp_event *event, enum delivery_stage stage,
 void smtp_client_fail_stream(const struct smtp_client *client, struct smtp_event *event,
 			     enum delivery_stage stage, enum stream_result result);
 
+/* The client is going to wait for the server at this stage. */
+void smtp_client_enter_stage(const struct smtp_client *client, enum delivery_stage stage);
+/* 0: there is time to begin this stage. -1: *event is a failure, nothing was written. */
+int smtp_client_check_time(const struct smtp_client *client, enum delivery_stage stage,
+			   uint64_t content_bytes, struct smtp_event *event);
+
 /* `timeout_ms` from now, cut by the deadline of the delivery. */
 struct deadline smtp_client_deadline(const struct smtp_client *client, int64_t timeout_ms);
 

@@ -235,9 +235,27 @@ static bool is_over(const struct group *group)
 	return group->mail_refused || (group->replies == group->count - 1 && group->accepted == 0);
 }
 
+/*
+ * For what is written next; a pipelined group is written as a whole, with DATA in it. Otherwise the
+ * transaction ends here.
+ */
+static bool has_time(struct group *group)
+{
+	const struct smtp_client *client = group->client;
+	struct smtp_event event;
+
+	if (group->written > 0 && client->capabilities.pipelining)
+		return true;
+	if (smtp_client_check_time(client, stage_of(group, group->replies),
+				   group->transaction->content->length, &event) == 0)
+		return true;
+	break_off(group, &event);
+	return false;
+}
+
 static void run_commands(struct group *group)
 {
-	while (!is_over(group)) {
+	while (!is_over(group) && has_time(group)) {
 		enum delivery_stage stage = stage_of(group, group->replies);
 		struct deadline deadline = smtp_client_deadline(group->client, timeout_of(stage));
 

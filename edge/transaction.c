@@ -176,7 +176,7 @@ bool transaction_complete(struct transaction *transaction,
 }
 
 void transaction_deliver(struct transaction *transaction, struct edge *edge, const char *client,
-			 delivery_sink_fn *sink, void *context)
+			 struct delivery_progress *progress, delivery_sink_fn *sink, void *context)
 {
 	delivery_run(&(struct delivery){
 		.setup = transaction->setup,
@@ -192,6 +192,7 @@ void transaction_deliver(struct transaction *transaction, struct edge *edge, con
 		.end = &edge->end,
 		.load = &edge->load,
 		.destinations = &edge->destinations,
+		.progress = progress,
 		.sink = sink,
 		.context = context,
 	});

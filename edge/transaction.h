@@ -53,8 +53,8 @@ bool transaction_add_content(struct transaction *transaction, const void *bytes,
 /* Checks length, digest, soundness, loops. After it the state is RECEIVING (deliver) or REFUSED. */
 bool transaction_complete(struct transaction *transaction,
 			  const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length);
-/* Delivers; sink is called once per recipient. */
+/* Delivers; sink is called once per recipient. `progress` may be NULL. */
 void transaction_deliver(struct transaction *transaction, struct edge *edge, const char *client,
-			 delivery_sink_fn *sink, void *context);
+			 struct delivery_progress *progress, delivery_sink_fn *sink, void *context);
 
 #endif

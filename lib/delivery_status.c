@@ -200,6 +200,8 @@ static void print_reply(const struct delivery_status *status, char *out, size_t 
 
 const char *delivery_status_note(const struct delivery_status *status)
 {
+	if (status->action != DELIVERY_DELAYED && status->maybe_duplicate && !status->from_journal)
+		return " (possible duplicate: an earlier attempt may have been delivered)";
 	switch (status->action) {
 	case DELIVERY_RELAYED:
 		return status->from_journal ? " (already delivered; answered from journal)" : "";

@@ -43,7 +43,9 @@ struct delivery_status {
 	char remote_address[DELIVERY_ADDRESS_MAX + 1];	/* "192.0.2.9", "2001:db8::9" */
 	int remote_port;
 	char tls[DELIVERY_TLS_MAX + 1];		/* "TLSv1.3 TLS_AES_256_GCM_SHA384 (unauthenticated)"; "" = cleartext or none */
-	bool maybe_duplicate;			/* the final dot was sent and no reply was read (RFC 1047) */
+	/* delayed: the final dot was sent and no reply was read (RFC 1047); else: an earlier attempt's may have been */
+	bool maybe_duplicate;
+	bool in_progress;			/* delayed: the edge goes on; its next attempt there gets the outcome */
 	bool dsn_offered;			/* the server took over RFC 3461 duties */
 	bool from_journal;			/* an earlier attempt's outcome; nothing was sent this time */
 };
@@ -87,8 +89,8 @@ char *delivery_status_print_lmtp(const struct delivery_status *status, const cha
 /* The part after the LMTP code and enhanced status: for logs. */
 char *delivery_status_print_text(const struct delivery_status *status, const char *edge, char *out, size_t size);
 /*
- * What people must not miss about it, with a space in front: maybe_duplicate of a delayed status, from_journal of a
- * relayed or failed one; "" when there is nothing. For those who do not print it with one of the functions above.
+ * What people must not miss about it, with a space in front: maybe_duplicate, or from_journal of a relayed or failed
+ * one; "" when there is nothing. For those who do not print it with one of the functions above.
  */
 const char *delivery_status_note(const struct delivery_status *status);
 

@@ -38,6 +38,18 @@ static void give_up(struct content_pump *pump, struct enhanced_status code, cons
 	pump->is_over = true;
 }
 
+/* False: this message must wait for another edge, and every outcome says so. */
+static bool settle_edge(struct content_pump *pump)
+{
+	const struct content_pump_params *params = &pump->params;
+	struct delivery_status status;
+
+	if (edge_choice_settle(params->choice, params->envelope, params->connect_deadline, &status) == 0)
+		return true;
+	relay_refuse(params->relay, params->envelope, &status);
+	return false;
+}
+
 /*
  * The queue id is known or will never be: the transaction starts, and what was held back goes
  * first.
@@ -48,7 +60,8 @@ static void begin(struct content_pump *pump)
 
 	pump->has_begun = true;
 	log_set_tag(params->envelope->queue_id);
-	if (relay_begin(params->relay, params->envelope, params->connect_deadline,
+	if (!settle_edge(pump) ||
+	    relay_begin(params->relay, params->envelope, params->connect_deadline,
 			params->deadline) < 0 ||
 	    (buffer_length(&pump->held) > 0 &&
 	     relay_content(params->relay, buffer_data(&pump->held), buffer_length(&pump->held)) <
@@ -112,19 +125,24 @@ static void end(struct content_pump *pump)
 	if (pump->scanner.strays > 0 && pump->params.stray_cr_lf == STRAY_CR_LF_SPACE)
 		log_warning("replaced %llu stray CR or LF by spaces",
 			    (unsigned long long)pump->scanner.strays);
-	if (!pump->is_over)
+	if (!pump->is_over) {
+		edge_choice_before_end(pump->params.choice, pump->params.envelope);
 		relay_end(pump->params.relay);
+	}
 	pump->is_over = true;
 }
 
 /* What the transport itself refuses, as soon as it is seen. */
 static void judge(struct content_pump *pump)
 {
+	uint64_t size_max = transport_conf_size_max(&pump->params.choice->setup->conf,
+						    pump->params.relay->info.size_max);
+
 	if (pump->scanner.strays > 0 && pump->params.stray_cr_lf == STRAY_CR_LF_REJECT) {
 		log_warning("rejected for stray CR or LF");
 		give_up(pump, ENHANCED_STATUS(5, 6, 0),
 			"message contains a CR or LF that is no line end");
-	} else if (pump->params.size_max > 0 && pump->length > pump->params.size_max) {
+	} else if (size_max > 0 && pump->length > size_max) {
 		give_up(pump, ENHANCED_STATUS(5, 3, 4), "message is too large");
 	}
 }

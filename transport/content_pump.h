@@ -16,6 +16,7 @@
 #include "lib/buffer.h"
 #include "lib/dot_stuffing.h"
 #include "lib/envelope.h"
+#include "edge_choice.h"
 #include "relay.h"
 
 /*
@@ -26,10 +27,10 @@
 
 struct content_pump_params {
 	struct relay *relay; /* relay_open() has succeeded */
+	struct edge_choice *choice;
 	struct envelope
 		*envelope; /* queue_id is filled in if it was empty and the content has it */
 	enum stray_cr_lf stray_cr_lf;
-	uint64_t size_max;		  /* bytes as carried; 0 = no limit */
 	struct deadline connect_deadline; /* if a kept tunnel has died */
 	struct deadline deadline;	  /* of the transaction */
 	bool keep_headers;

@@ -101,32 +101,18 @@ static const char *after_keyword(const char *arguments, const char *keyword)
 	return arguments + length + strspn(arguments + length, " ");
 }
 
-/* 0 when the tunnel that this sender's mail takes is up; otherwise the reply to MAIL was given. */
+/* 0 when a tunnel that this sender's mail may take is up; otherwise the reply to MAIL was given. */
 static int open_relay(struct lmtp_session *session)
 {
-	const struct reverse_path *sender = &session->envelope.reverse_path;
-	struct transport_setup *setup = session->setup;
-	const struct edge *chosen[ROUTE_EDGES_MAX];
-	const char *domain = sender->is_null ? "" : sender->mailbox.domain;
 	struct delivery_status status;
 	char reply[DELIVERY_LMTP_REPLY_MAX];
 
-	transport_setup_refresh(setup);
-	if (route_choose(&setup->routes, &setup->edges, domain, chosen) == 0) {
-		lmtp_session_reply(
-			session,
-			"451 4.4.4 no usable edge for sender domain \"%.255s\"; see %s and %s",
-			domain, setup->conf.routes, setup->conf.edges);
-		return -1;
-	}
-	if (relay_open(session->relay, chosen[0], deadline_in_ms(setup->conf.connect_timeout),
-		       &status) < 0) {
-		log_warning("edge=%s: %s", chosen[0]->name, status.reason);
-		lmtp_session_reply(session, "%s",
-				   delivery_status_print_lmtp(&status, "", reply, sizeof(reply)));
-		return -1;
-	}
-	return 0;
+	transport_setup_refresh(session->setup);
+	if (edge_choice_open(&session->choice, &session->envelope.reverse_path, &status) == 0)
+		return 0;
+	lmtp_session_reply(session, "%s",
+			   delivery_status_print_lmtp(&status, "", reply, sizeof(reply)));
+	return -1;
 }
 
 static int check_size(struct lmtp_session *session)

@@ -48,9 +48,9 @@ static void init(struct content *content, struct lmtp_session *session)
 	const struct transport_conf *conf = &session->setup->conf;
 	struct content_pump_params params = {
 		.relay = session->relay,
+		.choice = &session->choice,
 		.envelope = &session->envelope,
 		.stray_cr_lf = (enum stray_cr_lf)conf->stray_cr_lf,
-		.size_max = transport_conf_size_max(conf, session->relay->info.size_max),
 		.connect_deadline = deadline_in_ms(conf->connect_timeout),
 		.deadline = deadline_in_ms(TUNNEL_TRANSPORT_BUDGET_MS),
 	};
@@ -86,6 +86,7 @@ static void answer(struct content *content, size_t index)
 	struct relay_outcome *outcome = &session->relay->outcomes[index];
 	char reply[DELIVERY_LMTP_REPLY_MAX];
 
+	affinity_note(&session->choice.affinity, index, &outcome->status);
 	outcome_log_recipient(&session->envelope.recipients[index], &outcome->status,
 			      session->relay->edge.name, session->relay->info.edge_name,
 			      session->mail_at_ms);
@@ -201,5 +202,7 @@ void lmtp_content_receive(struct lmtp_session *session)
 	else
 		answer_all(&content);
 	content_pump_wipe(&content.pump);
+	if (stream_has_input(&session->stream))
+		affinity_end(&session->choice.affinity); /* sent before our replies were read */
 	lmtp_session_reset(session);
 }

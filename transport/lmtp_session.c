@@ -119,6 +119,18 @@ static const struct command *find_command(const char *line, size_t verb_length)
 	return NULL;
 }
 
+/*
+ * A command that comes after the replies to a message shows that they were taken in. QUIT does not:
+ * lmtp(8) may have sent it together with the final dot.
+ */
+static void settle_last_message(struct lmtp_session *session, const struct command *command)
+{
+	if (command == NULL || command->run == lmtp_command_quit)
+		affinity_end(&session->choice.affinity);
+	else
+		affinity_confirm(&session->choice.affinity);
+}
+
 static void run_command(struct lmtp_session *session, char *line, size_t length)
 {
 	const struct command *command;
@@ -133,6 +145,7 @@ static void run_command(struct lmtp_session *session, char *line, size_t length)
 	verb_length = strcspn(line, " \t");
 	start = verb_length + strspn(line + verb_length, " \t");
 	command = find_command(line, verb_length);
+	settle_last_message(session, command);
 	if (command == NULL)
 		lmtp_session_refuse_command(session, "500 5.5.2 command not recognized");
 	else
@@ -215,12 +228,14 @@ void lmtp_session_serve(struct transport_setup *setup, struct relay *relay, int 
 	stream_init(&session.stream, read_fd, write_fd);
 	buffer_init(&session.output, 2 * OUTPUT_FLUSH);
 	envelope_init(&session.envelope);
+	edge_choice_init(&session.choice, setup, relay);
 	lmtp_session_reply(&session, "220 %s LMTP postern", setup->conf.hostname);
 	lmtp_session_flush(&session);
 	while (session.state != LMTP_ENDED) {
 		serve_one(&session);
 		check_errors(&session);
 	}
+	affinity_end(&session.choice.affinity);
 	lmtp_session_reset(&session);
 	envelope_wipe(&session.envelope);
 	buffer_wipe(&session.output);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "edge_choice.h"
 #include "lib/buffer.h"
 #include "lib/envelope.h"
 #include "lib/stream.h"
@@ -34,6 +35,7 @@ struct lmtp_session {
 	struct buffer output; /* replies not yet written */
 	struct transport_setup *setup;
 	struct relay *relay;
+	struct edge_choice choice;	/* of the last message until the next command */
 	enum lmtp_state state;
 	struct envelope envelope;
 	char ident[QUEUE_ID_MAX + 1]; /* XFORWARD IDENT for the next transaction; "" = none */

@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "edge_state.h"
 #include "lib/log.h"
 #include "lmtp_session.h"
 #include "pipe_front.h"
@@ -163,6 +164,20 @@ static void open_log(const struct transport_conf *conf, bool stderr_is_taken)
 		 (enum log_level)conf->log_level);
 }
 
+/* Read only: who runs this may be root, whose file the transport could not write. */
+static void print_state(const char *path)
+{
+	struct edge_state state;
+
+	if (edge_state_open(&state, path, false) < 0)
+		printf("%s\n", state.error);
+	else
+		printf("%s: %llu possible duplicates, %llu outcomes forgotten for want of room\n", path,
+		       (unsigned long long)edge_state_counted(&state, EDGE_STATE_DUPLICATES),
+		       (unsigned long long)edge_state_counted(&state, EDGE_STATE_EVICTIONS));
+	edge_state_close(&state);
+}
+
 static int check(const char *conf_path, const struct transport_setup *setup, int result,
 		 const char *error)
 {
@@ -172,6 +187,7 @@ static int check(const char *conf_path, const struct transport_setup *setup, int
 	}
 	printf("%s: ok, %zu edges, %zu routes\n", conf_path, setup->edges.count,
 	       setup->routes.count);
+	print_state(setup->conf.edge_state);
 	return EX_OK;
 }
 

@@ -33,6 +33,7 @@
 struct delivery {
 	struct transport_setup *setup;
 	struct relay *relay;
+	struct edge_choice choice;
 	const struct pipe_arguments *arguments;
 	struct envelope envelope;
 	struct deadline deadline;
@@ -126,17 +127,9 @@ static int read_envelope(struct delivery *delivery)
 
 static int open_relay(struct delivery *delivery)
 {
-	const struct reverse_path *sender = &delivery->envelope.reverse_path;
-	struct transport_setup *setup = delivery->setup;
-	const struct edge *chosen[ROUTE_EDGES_MAX];
 	struct delivery_status status;
 
-	if (route_choose(&setup->routes, &setup->edges,
-			 sender->is_null ? "" : sender->mailbox.domain, chosen) == 0)
-		return fail(delivery, "4.4.4",
-			    "no usable edge for this sender; see the tables of routes and edges");
-	if (relay_open(delivery->relay, chosen[0], deadline_in_ms(setup->conf.connect_timeout),
-		       &status) < 0)
+	if (edge_choice_open(&delivery->choice, &delivery->envelope.reverse_path, &status) < 0)
 		return fail_with(delivery, &status);
 	return 0;
 }
@@ -171,15 +164,16 @@ static bool take_content(struct delivery *delivery, struct content_pump *pump,
 	return true;
 }
 
-static int tell(const struct delivery *delivery)
+static int tell(struct delivery *delivery)
 {
 	const struct relay *relay = delivery->relay;
-	const struct delivery_status *status;
+	struct delivery_status *status;
 	char code[ENHANCED_STATUS_TEXT_MAX], text[DELIVERY_LMTP_REPLY_MAX];
 
 	if (relay->outcomes == NULL)
 		return fail(delivery, "4.3.1", "out of memory");
 	status = &relay->outcomes[0].status;
+	affinity_note(&delivery->choice.affinity, 0, status);
 	outcome_log_recipient(&delivery->envelope.recipients[0], status, relay->edge.name,
 			      relay->info.edge_name, delivery->started_ms);
 	delivery_status_print_text(status, relay->info.edge_name, text, sizeof(text));
@@ -196,9 +190,9 @@ static int transact(struct delivery *delivery)
 	const struct transport_conf *conf = &delivery->setup->conf;
 	struct content_pump_params params = {
 		.relay = delivery->relay,
+		.choice = &delivery->choice,
 		.envelope = &delivery->envelope,
 		.stray_cr_lf = (enum stray_cr_lf)conf->stray_cr_lf,
-		.size_max = transport_conf_size_max(conf, delivery->relay->info.size_max),
 		.connect_deadline = deadline_in_ms(conf->connect_timeout),
 		.deadline = delivery->deadline,
 	};
@@ -234,12 +228,15 @@ int pipe_front_run(struct transport_setup *setup, struct relay *relay,
 		return fail(&delivery, "4.3.5",
 			    "--pipe takes one recipient at a time; set "
 			    "NAME_destination_recipient_limit = 1 in main.cf for this transport");
+	edge_choice_init(&delivery.choice, setup, relay);
 	envelope_init(&delivery.envelope);
 	code = read_envelope(&delivery);
 	if (code == 0)
 		code = open_relay(&delivery);
 	if (code == 0)
 		code = transact(&delivery);
+	/* pipe(8) never tells whether it read our exit code. */
+	affinity_end(&delivery.choice.affinity);
 	relay_finish(relay);
 	envelope_wipe(&delivery.envelope);
 	return code;

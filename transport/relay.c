@@ -15,8 +15,6 @@
 #include "status_audit.h"
 #include "tunnel/tunnel_limits.h"
 
-/* Between the edge's own deadline and ours: the statuses must travel. */
-#define BUDGET_MARGIN_MS (TUNNEL_TRANSPORT_BUDGET_MS - TUNNEL_EDGE_BUDGET_MS)
 /* After the last status only DONE is missing. */
 #define DONE_TIMEOUT_MS 5000
 
@@ -134,15 +132,14 @@ static struct frame make_frame(const struct relay *relay, enum frame_type type)
 static int send_envelope(struct relay *relay, const struct envelope *envelope)
 {
 	struct frame frame = make_frame(relay, FRAME_ENVELOPE);
-	int64_t left = deadline_left_ms(relay->deadline) - BUDGET_MARGIN_MS;
+	uint32_t budget_ms = relay_budget_ms(deadline_left_ms(relay->deadline));
 
 	frame.u.envelope.envelope = *envelope;
 	frame.u.envelope.envelope.recipients = NULL;
 	frame.u.envelope.envelope.recipient_count = 0;
 	frame.u.envelope.envelope.recipient_capacity = 0;
-	if (left > TUNNEL_EDGE_BUDGET_MS)
-		left = TUNNEL_EDGE_BUDGET_MS;
-	frame.u.envelope.budget_ms = left < 0 ? 0 : (uint32_t)left;
+	frame.u.envelope.budget_ms = budget_ms;
+	relay->edge_deadline = budget_ms > 0 ? deadline_in_ms(budget_ms) : DEADLINE_NEVER;
 	return send_frame(relay, &frame);
 }
 
@@ -159,20 +156,42 @@ static int send_recipients(struct relay *relay, const struct envelope *envelope)
 	return 0;
 }
 
+static int make_outcomes(struct relay *relay, const struct envelope *envelope)
+{
+	relay->stage = RELAY_BEFORE_END;
+	relay->count = envelope->recipient_count;
+	relay->known = 0;
+	relay->outcomes = calloc(relay->count, sizeof(*relay->outcomes));
+	if (relay->outcomes != NULL)
+		return 0;
+	relay->count = 0;
+	return -1;
+}
+
+int relay_refuse(struct relay *relay, const struct envelope *envelope,
+		 const struct delivery_status *status)
+{
+	if (make_outcomes(relay, envelope) < 0)
+		return -1;
+	set_all_unknown(relay, status);
+	return 0;
+}
+
+void relay_content_digest(const struct relay *relay, uint8_t digest[CONTENT_DIGEST_SIZE])
+{
+	struct content_digest so_far = relay->digest;
+
+	content_digest_final(&so_far, digest);
+}
+
 int relay_begin(struct relay *relay, const struct envelope *envelope,
 		struct deadline connect_deadline, struct deadline deadline)
 {
 	struct delivery_status status;
 
-	relay->stage = RELAY_BEFORE_END;
 	relay->deadline = deadline;
-	relay->count = envelope->recipient_count;
-	relay->known = 0;
-	relay->outcomes = calloc(relay->count, sizeof(*relay->outcomes));
-	if (relay->outcomes == NULL) {
-		relay->count = 0;
+	if (make_outcomes(relay, envelope) < 0)
 		return -1;
-	}
 	content_digest_init(&relay->digest);
 	if (relay_open(relay, &relay->edge, connect_deadline, &status) < 0) {
 		set_all_unknown(relay, &status);
@@ -357,11 +376,24 @@ void relay_give_up(struct relay *relay, const struct delivery_status *status)
 	set_all_unknown(relay, status);
 }
 
+/* The mail system took so long to give us the message that the edge could not do anything with it. */
+static bool is_too_late(struct relay *relay)
+{
+	struct delivery_status status = { 0 };
+
+	if (relay_may_end(deadline_left_ms(relay->edge_deadline)))
+		return false;
+	delivery_status_set_local(&status, STAGE_TUNNEL, ENHANCED_STATUS(4, 4, 7),
+				  "no time left for this delivery attempt: handing the message over took too long");
+	relay_give_up(relay, &status);
+	return true;
+}
+
 void relay_end(struct relay *relay)
 {
 	struct frame frame = make_frame(relay, FRAME_END_OF_CONTENT);
 
-	if (!relay->is_active || hear_early_words(relay) < 0)
+	if (!relay->is_active || hear_early_words(relay) < 0 || is_too_late(relay))
 		return;
 	frame.u.end.length = relay->digest.length;
 	content_digest_final(&relay->digest, frame.u.end.digest);

@@ -44,6 +44,7 @@ struct relay {
 	bool is_active; /* ENVELOPE was sent; neither DONE read nor ABORT sent nor the tunnel lost
 			 */
 	struct deadline deadline;
+	struct deadline edge_deadline;	/* by what ENVELOPE said; never if it gave no time */
 	struct relay_outcome *outcomes; /* one per recipient, in the order of the envelope */
 	size_t count;
 	size_t known;
@@ -73,9 +74,17 @@ int relay_begin(struct relay *relay, const struct envelope *envelope,
  * tunnel failed).
  */
 int relay_content(struct relay *relay, const void *bytes, size_t length);
+/*
+ * Instead of relay_begin(): nothing is sent, every recipient gets *status. -1: out of memory, there
+ * are no outcomes.
+ */
+int relay_refuse(struct relay *relay, const struct envelope *envelope,
+		 const struct delivery_status *status);
+/* The digest of the content so far. */
+void relay_content_digest(const struct relay *relay, uint8_t digest[CONTENT_DIGEST_SIZE]);
 /* Nothing is sent any more; recipients without an outcome get *status. */
 void relay_give_up(struct relay *relay, const struct delivery_status *status);
-/* The content is complete. */
+/* The content is complete. Nothing is sent if the time that the edge was given is over: ABORT. */
 void relay_end(struct relay *relay);
 /*
  * Waits for the next words of the edge, and takes all that are there. false when nothing more will

@@ -12,6 +12,25 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tunnel/tunnel_limits.h"
+
+/* The least time in which an edge can do something with a message (edge/stage_budget.c: connect). */
+#define END_LEAST_MS 5000
+
+uint32_t relay_budget_ms(int64_t left_ms)
+{
+	int64_t budget_ms = left_ms - (TUNNEL_TRANSPORT_BUDGET_MS - TUNNEL_EDGE_BUDGET_MS);
+
+	if (budget_ms > TUNNEL_EDGE_BUDGET_MS)
+		budget_ms = TUNNEL_EDGE_BUDGET_MS;
+	return budget_ms < 0 ? 0 : (uint32_t)budget_ms;
+}
+
+bool relay_may_end(int64_t edge_left_ms)
+{
+	return edge_left_ms >= END_LEAST_MS;
+}
+
 static struct enhanced_status code_while_connecting(enum tunnel_failure failure)
 {
 	switch (failure) {

@@ -5,6 +5,9 @@
 #ifndef RELAY_FAILURE_H
 #define RELAY_FAILURE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "lib/delivery_status.h"
 #include "tunnel/tunnel.h"
 
@@ -15,6 +18,11 @@ enum relay_stage {
 	RELAY_AFTER_END,  /* END went out, or may have: the message may be delivered already (RFC
 			     1047) */
 };
+
+/* How long the edge is given, in ENVELOPE, when we have `left_ms`: the statuses must travel, too. */
+uint32_t relay_budget_ms(int64_t left_ms);
+/* Is what is left of the edge's time worth an END? An edge that was given none says so itself. */
+bool relay_may_end(int64_t edge_left_ms);
 
 /* `sentence` is the tunnel's own error: printable, for a person. */
 void relay_failure_status(struct delivery_status *status, enum relay_stage stage,

@@ -17,6 +17,8 @@ struct transport_conf {
 	char *key_file;
 	char *edges;		    /* path of the table */
 	char *routes;		    /* path of the table; the file may be missing */
+	char *edge_state;	    /* path of the file; NULL (not in a file): none is kept */
+	int64_t affinity_hold;	    /* ms */
 	char *sendmail;		    /* program that takes "relayed" reports */
 	int64_t connect_timeout;    /* ms: TCP connection and handshake */
 	int64_t idle_timeout;	    /* ms without a command */

@@ -68,6 +68,7 @@ static const struct frame_field_rule status_rules[] = {
 	{ STATUS_MAYBE_DUPLICATE, "maybe-duplicate", KIND_NUMBER, false, 1, 0, 1 },
 	{ STATUS_DSN_OFFERED, "dsn-offered", KIND_NUMBER, false, 1, 0, 1 },
 	{ STATUS_FROM_JOURNAL, "from-journal", KIND_NUMBER, false, 1, 0, 1 },
+	{ STATUS_IN_PROGRESS, "in-progress", KIND_NUMBER, false, 1, 0, 1 },
 	{ 0 },
 };
 
@@ -227,6 +228,7 @@ static enum frame_decode_result place_status(struct decoding *decoding)
 	status->maybe_duplicate = fields[STATUS_MAYBE_DUPLICATE].number == 1;
 	status->dsn_offered = fields[STATUS_DSN_OFFERED].number == 1;
 	status->from_journal = fields[STATUS_FROM_JOURNAL].number == 1;
+	status->in_progress = fields[STATUS_IN_PROGRESS].number == 1;
 	if (place_enhanced_status(decoding, STATUS_CODE, "status", &status->status) != FRAME_OK)
 		return FRAME_BAD;
 	return place_reply(decoding, &status->reply);

@@ -171,7 +171,9 @@ static int encode_status(struct buffer *out, uint32_t index, const struct delive
 	    put_flag(out, STATUS_MAYBE_DUPLICATE, status->maybe_duplicate) < 0 ||
 	    put_flag(out, STATUS_DSN_OFFERED, status->dsn_offered) < 0)
 		return -1;
-	return put_flag(out, STATUS_FROM_JOURNAL, status->from_journal);
+	if (put_flag(out, STATUS_FROM_JOURNAL, status->from_journal) < 0)
+		return -1;
+	return put_flag(out, STATUS_IN_PROGRESS, status->in_progress);
 }
 
 static int encode_info(struct buffer *out, const struct frame_info *info)

@@ -50,13 +50,14 @@ enum status_field {
 	STATUS_MAYBE_DUPLICATE = 13,
 	STATUS_DSN_OFFERED = 14,
 	STATUS_FROM_JOURNAL = 15,
+	STATUS_IN_PROGRESS = 16,
 };
 
 enum info_field { INFO_EDGE_NAME = 1, INFO_SIZE_MAX = 2, INFO_RECIPIENTS_MAX = 3 };
 
 enum close_field { CLOSE_REASON = 1, CLOSE_TEXT = 2 };
 
-#define FIELD_TAG_LIMIT 16	/* one more than the highest tag */
+#define FIELD_TAG_LIMIT 17	/* one more than the highest tag */
 
 /* An enhanced status on the wire: class(1) subject(2) detail(2). */
 #define ENHANCED_STATUS_SIZE 5

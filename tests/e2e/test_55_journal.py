@@ -166,7 +166,8 @@ class EdgeKilled(Journal):
 
 
 class CollectLater(Journal):
-    PROGRESS = r"dsn=4\.4\.2.*still in progress after 2 s; the result will be collected at the next attempt"
+    PROGRESS = r"dsn=4\.4\.2.*still in progress \((%s), 2 s\); the result will be collected " \
+               r"at the next attempt" % r"waiting for the reply to end of DATA command from \S+\[[0-9a-f.:]+\]"
 
     def setUp(self):
         super().setUp()

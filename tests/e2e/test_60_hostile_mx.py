@@ -286,7 +286,7 @@ class HostileMx(Case):
 
     def test_every_case(self):
         """Cases 1-21, 22, 23-27, 30-33, 35."""
-        self.configure(delivery_time_limit=f"{TIME_LIMIT}s")
+        self.configure(delivery_time_limit=f"{TIME_LIMIT}s", data_done_timeout=f"{TIME_LIMIT}s")
         pid, threads, descriptors = lab.edge.pid, edge_status("Threads"), edge_descriptors()
         self.check(ROWS, TIME_LIMIT + 30)
         self.assertEqual(lab.edge.pid, pid)

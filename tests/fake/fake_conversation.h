@@ -79,6 +79,7 @@ static inline void conversation_print(char *out, size_t size, const struct smtp_
 		[SMTP_FAILURE_CANCELLED] = "cancelled",
 		[SMTP_FAILURE_LOCAL] = "local",
 		[SMTP_FAILURE_JOURNAL] = "journal",
+		[SMTP_FAILURE_NO_TIME] = "no time",
 	};
 
 	if (event->failure == SMTP_FAILURE_NONE)
@@ -131,6 +132,7 @@ static inline void conversation_begin(struct conversation *conversation,
 							 .terms = &conversation->terms,
 							 .tls = conversation->tls,
 							 .deadline = deadline_in_ms(deadline_ms),
+							 .data_done_timeout_ms = deadline_ms,
 							 .cancel_fd = cancel_fd,
 						 },
 						 &conversation->open_event) == 0;

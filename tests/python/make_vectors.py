@@ -109,6 +109,9 @@ def good_frames():
         ("status-local", frames.encode(frames.STATUS, 1, index=3, action=1, status=(4, 4, 1),
                                        stage=3, reason="Connection timed out",
                                        remote_mta="mx2.example.net")),
+        ("status-in-progress", frames.encode(
+            frames.STATUS, 1, index=0, action=1, status=(4, 4, 2), stage=1,
+            reason="still in progress", in_progress=1)),
         ("done", frames.encode(frames.DONE, 1)),
         ("info", frames.encode(frames.INFO, edge_name="relay.example.com", size_max=2**64 - 1,
                                recipients_max=1000)),

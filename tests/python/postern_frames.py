@@ -31,7 +31,7 @@ FIELDS = {
         5: ("reply_code", 2), 6: ("reply_status", "status"), 7: ("reply_text", "text"),
         8: ("reason", "text"), 9: ("remote_mta", "text"), 10: ("remote_address", "text"),
         11: ("remote_port", 2), 12: ("tls", "text"), 13: ("maybe_duplicate", 1),
-        14: ("dsn_offered", 1), 15: ("from_journal", 1),
+        14: ("dsn_offered", 1), 15: ("from_journal", 1), 16: ("in_progress", 1),
     },
     DONE: {},
     INFO: {1: ("edge_name", "text"), 2: ("size_max", 8), 3: ("recipients_max", 4)},

@@ -488,7 +488,7 @@ static void test_no_thread(void **state)
 	assert_int_equal(fake_threads.refused, 1);
 	check_same(&world->transaction, &before);
 	assert_int_equal(delivery_jobs_wait_empty(&world->edge.jobs, deadline_in_ms(0)), 0);
-	transaction_deliver(&world->transaction, &world->edge, "mail", on_outcome, world->fixture);
+	transaction_deliver(&world->transaction, &world->edge, "mail", NULL, on_outcome, world->fixture);
 	check_all_answered(world->fixture);
 	check_status(world->fixture, 0, "5.1.2", "");
 	fake_threads.is_full = false;

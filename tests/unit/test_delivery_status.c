@@ -226,6 +226,12 @@ static void test_one_note(void **state)
 	assert_string_equal(delivery_status_note(&status), " (already delivered; answered from journal)");
 	delivery_status_set_local(&status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(5, 0, 0), "no");
 	assert_string_equal(delivery_status_note(&status), " (answered from journal)");
+	status.from_journal = false;
+	assert_string_equal(delivery_status_note(&status),
+			    " (possible duplicate: an earlier attempt may have been delivered)");
+	delivery_status_set_local(&status, STAGE_AFTER_FINAL_DOT, ENHANCED_STATUS(2, 0, 0), "Ok");
+	assert_string_equal(delivery_status_note(&status),
+			    " (possible duplicate: an earlier attempt may have been delivered)");
 }
 
 /* In every size of buffer: the text is cut, never the note; where not even the note fits, there is none of it. */

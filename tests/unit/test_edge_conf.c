@@ -76,6 +76,7 @@ static void test_defaults(void **state)
 	assert_string_equal(conf.state_directory, "/var/lib/postern/edge");
 	assert_true(conf.tls_reports);
 	assert_int_equal(conf.delivery_time_limit, TUNNEL_EDGE_BUDGET_MS);
+	assert_int_equal(conf.data_done_timeout, SMTP_DATA_DONE_TIMEOUT_MS);
 	assert_int_equal(conf.parallel_destinations, 50);
 	assert_int_equal(conf.hop_count_limit, 50);
 	assert_int_equal(conf.message_size_limit, 50 << 20);
@@ -176,6 +177,7 @@ static void test_bad_lines(void **state)
 		{ "tls_protocols = \"TLS1.2\";", "TLS1.2" },
 		{ "tls_mandatory_protocols = \"SSLv3\";", "no TLS version is left" },
 		{ "delivery_time_limit = \"9s\";", "delivery_time_limit" },
+		{ "data_done_timeout = \"601s\";", "data_done_timeout" },
 		{ "delivery_time_limit = \"901s\";",
 		  "delivery_time_limit" }, /* would outlive the transport's patience */
 		{ "listen = \"unix:/run/postern/edge\";", "TCP only" },

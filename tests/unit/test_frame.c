@@ -119,6 +119,7 @@ static void values(void **state)
 	assert_false(status->maybe_duplicate);
 	assert_false(status->dsn_offered);
 	assert_false(status->from_journal);
+	assert_false(status->in_progress);
 }
 
 #define ENVELOPE_7 "01 01 00000007 "
@@ -215,7 +216,7 @@ static void bad_frames(void **state)
 		{ STATUS_1 STATUS_OK "0f 0001 02", "from-journal: number" },
 		{ STATUS_1 STATUS_OK "0f 0002 0001", "from-journal: wrong width" },
 		{ STATUS_1 STATUS_OK "0f 0001 01 0f 0001 01", "from-journal: there twice" },
-		{ STATUS_1 STATUS_OK "10 0001 01", "unknown field: must not be skipped" },
+		{ STATUS_1 STATUS_OK "11 0001 01", "unknown field: must not be skipped" },
 		/* INFO, CLOSE */
 		{ "13 01 00000000 02 0008 0000000000000001 03 0004 00000001",
 		  "edge-name: missing" },
@@ -238,21 +239,23 @@ static void bad_frames(void **state)
 /* Each flag is its own: none is given by another's field, and none goes missing on the way back. */
 static void status_flags(void **state)
 {
-	static const char *const flags[] = { "0d 0001 01 ", "0e 0001 01 ", "0f 0001 01 " };
+	static const char *const flags[] = { "0d 0001 01 ", "0e 0001 01 ", "0f 0001 01 ",
+					       "10 0001 01 " };
 	const struct delivery_status *status = &frame.u.status.status;
 
 	(void)state;
-	for (unsigned int given = 0; given < 8; given++) {
+	for (unsigned int given = 0; given < 16; given++) {
 		char hex[200] = STATUS_1 STATUS_OK;
 		uint8_t bytes[sizeof(hex)];
 
-		for (size_t i = 0; i < 3; i++)
+		for (size_t i = 0; i < 4; i++)
 			if ((given & 1U << i) != 0)
 				strcat(hex, flags[i]);
 		assert_int_equal(decode_hex(hex), FRAME_OK);
 		assert_int_equal(status->maybe_duplicate, (given & 1) != 0);
 		assert_int_equal(status->dsn_offered, (given & 2) != 0);
 		assert_int_equal(status->from_journal, (given & 4) != 0);
+		assert_int_equal(status->in_progress, (given & 8) != 0);
 		assert_encodes_to(bytes, from_hex(bytes, hex));
 	}
 	assert_int_equal(decode_hex(STATUS_1 STATUS_OK "0f 0001 00"), FRAME_OK);

@@ -423,6 +423,34 @@ static void test_early_status_of_one(void **state)
 	relay_wipe(&relay);
 }
 
+/* Postfix was slow: the edge's time is over before END, so nothing is asked of it. */
+static void test_too_late_for_the_end(void **state)
+{
+	struct script script = { .input_from_send = 99 };
+	struct envelope envelope;
+	struct delivery_status status;
+	struct relay relay;
+
+	(void)state;
+	make_envelope(&envelope, 2);
+	relay_init(&relay, (struct edge_link){ &script_ops, &script });
+	assert_int_equal(relay_open(&relay, &us, deadline_in_ms(1000), &status), 0);
+	assert_int_equal(relay_begin(&relay, &envelope, deadline_in_ms(1000),
+				     deadline_in_ms(TUNNEL_TRANSPORT_BUDGET_MS)),
+			 0);
+	assert_int_equal(relay_content(&relay, "a\r\n", 3), 0);
+	relay.edge_deadline = deadline_in_ms(2000);
+	relay_end(&relay);
+	assert_false(relay_wait(&relay));
+	assert_string_equal(script.sent, "ERRCA");
+	assert_int_equal(relay.known, 2);
+	assert_int_equal(relay.outcomes[1].status.action, DELIVERY_DELAYED);
+	assert_int_equal(relay.outcomes[1].status.status.detail, 7);
+	assert_false(relay.outcomes[1].status.maybe_duplicate);
+	relay_wipe(&relay);
+	envelope_wipe(&envelope);
+}
+
 static void test_late_words_of_an_aborted_transaction(void **state)
 {
 	struct script script = { .input_from_send = 99 };
@@ -465,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_from_journal),
 		cmocka_unit_test(test_early_words),
 		cmocka_unit_test(test_early_status_of_one),
+		cmocka_unit_test(test_too_late_for_the_end),
 		cmocka_unit_test(test_late_words_of_an_aborted_transaction),
 	};
 

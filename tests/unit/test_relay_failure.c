@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "transport/relay_failure.h"
+#include "tunnel/tunnel_limits.h"
 
 static const struct {
 	enum tunnel_failure failure;
@@ -102,9 +103,37 @@ static void test_long_text(void **state)
 		strncmp(status.reason, "outcome unknown: the edge is being stopped: xxx", 47), 0);
 }
 
+/* Deadlines nest: the edge's time ends a minute before ours, and END goes out only while there is some. */
+static void test_budget(void **state)
+{
+	static const struct {
+		int64_t left_ms;
+		uint32_t budget_ms;
+	} budgets[] = {
+		{ 0, 0 },
+		{ 59999, 0 },
+		{ 60000, 0 },
+		{ 60001, 1 },
+		{ 100000, 40000 },
+		{ TUNNEL_TRANSPORT_BUDGET_MS - 1, TUNNEL_EDGE_BUDGET_MS - 1 },
+		{ TUNNEL_TRANSPORT_BUDGET_MS, TUNNEL_EDGE_BUDGET_MS },
+		{ TUNNEL_TRANSPORT_BUDGET_MS + 1, TUNNEL_EDGE_BUDGET_MS },
+		{ INT64_MAX, TUNNEL_EDGE_BUDGET_MS },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++)
+		assert_int_equal(relay_budget_ms(budgets[i].left_ms), budgets[i].budget_ms);
+	assert_false(relay_may_end(0));
+	assert_false(relay_may_end(4999));
+	assert_true(relay_may_end(5000));
+	assert_true(relay_may_end(INT64_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_long_text),

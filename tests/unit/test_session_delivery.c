@@ -123,7 +123,7 @@ static size_t count_jobs(struct world *world)
 static void leave_one(struct tunnel *tunnel, uint32_t id)
 {
 	send_queued(tunnel, id, "4XyZ", SLOW, NULL);
-	expect_status(tunnel, id, 0, "4.4.2", "still in progress after 1 s");
+	expect_status(tunnel, id, 0, "4.4.2", "still in progress (waiting for its turn, 1 s);");
 	expect_done(tunnel, id);
 }
 
@@ -141,7 +141,7 @@ static void test_wait_is_over(void **state)
 	send_queued(&tunnel, 1, "4XyZ", SLOW, "b@" NOWHERE);
 	expect_status(&tunnel, 1, 1, "5.4.4", "");
 	expect_status(&tunnel, 1, 0, "4.4.2",
-		      "still in progress after 1 s; the result will be collected at the next attempt");
+		      "still in progress (waiting for its turn, 1 s); the result will be collected at the next attempt");
 	assert_true(deadline_now_ms() - before_ms >= 1000);
 	expect_done(&tunnel, 1);
 	/* the tunnel is free for the next message while the first is delivered */

@@ -32,6 +32,8 @@ struct row {
 	bool usable;
 	enum tls_level level;
 	int deadline_ms;		/* 0 = PATIENCE_MS */
+	int dot_ms;			/* for the reply to the final dot; 0 = deadline_ms */
+	int time_limit_ms;		/* for stage_budget.h */
 	size_t body_bytes;		/* 0 = BODY, else that many bytes of lines */
 	const char *seen, *unseen;	/* in what the server read; NULL = anything */
 };
@@ -89,8 +91,12 @@ static void run(const struct row *row)
 			 conversation->open_event.detail, conversation->mx.problem);
 	conversation_add_recipients(conversation, row->recipients, "u");
 	fill_body(&conversation->content, row->body_bytes);
-	if (row->deadline_ms > 0)
+	if (row->deadline_ms > 0) {
 		conversation->client.params.deadline = deadline_in_ms(row->deadline_ms);
+		conversation->client.params.data_done_timeout_ms =
+			row->dot_ms > 0 ? row->dot_ms : row->deadline_ms;
+	}
+	conversation->client.params.time_limit_ms = row->time_limit_ms;
 	began_ms = deadline_now_ms();
 	usable = conversation_send(conversation, 0, row->recipients);
 	if (deadline_now_ms() - began_ms > PATIENCE_MS / 3)
@@ -327,6 +333,34 @@ static void test_broken_before_the_dot(void **state)
 		{ "case 35: a line without end", 1,
 		  { TO_DATA, FLOOD("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa") }, "CONTENT flood",
 		  .usable = false, .body_bytes = 3000000 },
+	};
+
+	(void)state;
+	run_all(rows, COUNT(rows));
+}
+
+/*
+ * The dot's reply has its own time, whatever is left of the delivery's. What too little is left for is
+ * not begun: 2 s for a transaction, 1 s for DATA, of a limit of 200 s.
+ */
+static void test_time(void **state)
+{
+	static const struct row rows[] = {
+		{ "the reply comes when the delivery's time is over", 1,
+		  { TO_DOT, SLEEP(2500), SEND("250 2.0.0 at last\r\n"), DRAIN }, "DOT 250", .usable = true,
+		  .deadline_ms = 2000, .dot_ms = PATIENCE_MS },
+		{ "no transaction", 1, { PLAIN, DRAIN }, "MAIL no time", .usable = false, .deadline_ms = 1900,
+		  .time_limit_ms = 200000, .unseen = "MAIL" },
+		{ "no pipelined transaction", 2, { PIPELINING, DRAIN }, "MAIL no time, MAIL no time",
+		  .usable = false, .deadline_ms = 1900, .time_limit_ms = 200000, .unseen = "MAIL" },
+		{ "time for a transaction", 1, { TO_DOT, SEND("250 2.0.0 ok\r\n"), DRAIN }, "DOT 250",
+		  .usable = true, .deadline_ms = PATIENCE_MS, .time_limit_ms = 200000 },
+		{ "not for so large a message", 1, { PLAIN, DRAIN }, "MAIL no time", .usable = false,
+		  .deadline_ms = 2100, .time_limit_ms = 200000, .unseen = "MAIL", .body_bytes = 30000000 },
+		{ "no DATA", 1,
+		  { PLAIN, MAIL_OK, EXPECT("RCPT"), SLEEP(3200), SEND("250 2.1.5 ok\r\n"), DRAIN },
+		  "DATA no time", .usable = false, .deadline_ms = 4000, .time_limit_ms = 200000,
+		  .unseen = "DATA" },
 	};
 
 	(void)state;
@@ -635,6 +669,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_service_closing),
 		cmocka_unit_test(test_broken_before_the_dot),
+		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_in_doubt),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_transactions_in_a_row),

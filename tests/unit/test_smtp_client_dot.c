@@ -31,6 +31,7 @@
 struct asked {
 	int answer;
 	int content_fd;			/* readable: the server has all of the content. -1: not looked at */
+	bool takes_all_time;		/* asking takes longer than the delivery may */
 	unsigned times;
 	size_t indices[SMTP_RECIPIENTS_PER_TRANSACTION], count;
 	bool has_content, is_before_results;
@@ -38,7 +39,7 @@ struct asked {
 
 static int before_final_dot(void *context, const size_t *indices, size_t count)
 {
-	const struct conversation *conversation = context;
+	struct conversation *conversation = context;
 	struct asked *asked = conversation->dot_context;
 	struct pollfd wait = { .fd = asked->content_fd, .events = POLLIN };
 
@@ -50,6 +51,8 @@ static int before_final_dot(void *context, const size_t *indices, size_t count)
 	for (size_t i = 0; i < count; i++)
 		if (conversation->results[indices[i]][0] != '\0')
 			asked->is_before_results = false;
+	if (asked->takes_all_time)
+		conversation->client.params.deadline = deadline_in_ms(0);
 	return asked->answer;
 }
 
@@ -154,6 +157,21 @@ static void test_no(void **state)
 	close(fd);
 }
 
+/* The delivery's time is over at the last moment before the dot: it is not sent, and nothing is in doubt. */
+static void test_too_late_for_the_dot(void **state)
+{
+	static const struct fake_step steps[] = { PLAIN, MAIL_OK, RCPT("0", "250 ok"), DATA_OK, READ(CONTENT_BYTES),
+						  DRAIN, { 0 } };
+	struct asked asked = { .answer = 0, .content_fd = -1, .takes_all_time = true };
+	struct conversation *conversation = begin(steps, 1, TLS_MAY, &asked);
+
+	(void)state;
+	assert_false(conversation_send(conversation, 0, 1));
+	assert_int_equal(asked.times, 1);
+	assert_string_equal(conversation->results[0], "CONTENT no time");
+	end(conversation, false);
+}
+
 /* Each dot of a connection has its question, with its own recipients. */
 static void test_each_dot(void **state)
 {
@@ -229,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_yes),
 		cmocka_unit_test(test_no),
+		cmocka_unit_test(test_too_late_for_the_dot),
 		cmocka_unit_test(test_each_dot),
 		cmocka_unit_test(test_not_asked),
 		cmocka_unit_test(test_no_and_an_early_reply),

@@ -1,0 +1,311 @@
+/*
+ * Goal: failover only while it is safe. Two edges behind a scripted link; which of them is up, what
+ * the earlier attempt's end was, and where END of the next one goes (case 176).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "captured_log.h"
+#include "lib/dot_stuffing.h"
+#include "lib/log.h"
+#include "transport/content_pump.h"
+#include "tunnel/tunnel_limits.h"
+
+#define HOLD_MS 900000
+
+struct world {
+	char directory[64], path[100];
+	struct transport_setup setup;
+	struct edge edges[2];
+	bool is_down[2];
+	bool is_told;		/* the outcome, of this transaction */
+	bool is_silent;		/* the tunnel is lost after END */
+	char sent[40];		/* letters of the frames, each edge's number when it was opened */
+	struct captured_log log;
+};
+
+static enum tunnel_failure link_open(void *context, const struct edge *edge, struct deadline deadline,
+				     struct frame_info *info)
+{
+	struct world *world = context;
+	size_t number = strcmp(edge->name, "de") == 0;
+
+	(void)deadline;
+	if (world->is_down[number])
+		return TUNNEL_UNREACHABLE;
+	snprintf(info->edge_name, sizeof(info->edge_name), "%s.example", edge->name);
+	world->sent[strlen(world->sent)] = (char)('0' + number);
+	return TUNNEL_OK;
+}
+
+static enum tunnel_failure link_send(void *context, const struct frame *frame, struct deadline deadline)
+{
+	struct world *world = context;
+
+	(void)deadline;
+	world->is_told &= frame->type != FRAME_ENVELOPE;
+	world->sent[strlen(world->sent)] = "?ERC.A"[frame->type];
+	return TUNNEL_OK;
+}
+
+static enum tunnel_failure link_flush(void *context, struct deadline deadline)
+{
+	(void)context;
+	(void)deadline;
+	return TUNNEL_OK;
+}
+
+/* The outcome, then DONE. */
+static enum tunnel_failure link_receive(void *context, struct frame *frame, struct deadline deadline)
+{
+	struct world *world = context;
+	struct smtp_reply reply = { .code = 250 };
+
+	(void)deadline;
+	if (world->is_silent)
+		return TUNNEL_LOST;
+	memset(frame, 0, sizeof(*frame));
+	frame->transaction = 1;
+	frame->type = world->is_told ? FRAME_DONE : FRAME_DELIVERY_STATUS;
+	if (world->is_told)
+		return TUNNEL_OK;
+	world->is_told = true;
+	delivery_status_set_reply(&frame->u.status.status, STAGE_AFTER_FINAL_DOT, &reply);
+	return TUNNEL_OK;
+}
+
+static bool link_has_input(void *context)
+{
+	(void)context;
+	return false;
+}
+
+static void link_close(void *context, enum close_reason reason, const char *text)
+{
+	(void)context;
+	(void)reason;
+	(void)text;
+}
+
+static const char *link_error(void *context)
+{
+	(void)context;
+	return "scripted failure";
+}
+
+static const struct edge_link_ops ops = { link_open,	  link_send,  link_flush, link_receive,
+					  link_has_input, link_close, link_error };
+
+static int set_up(void **state)
+{
+	struct world *world = calloc(1, sizeof(*world));
+
+	snprintf(world->directory, sizeof(world->directory), "/tmp/postern-choice-XXXXXX");
+	if (mkdtemp(world->directory) == NULL)
+		return -1;
+	snprintf(world->path, sizeof(world->path), "%s/edges.state", world->directory);
+	strcpy(world->edges[0].name, "us");
+	strcpy(world->edges[1].name, "de");
+	memset(world->edges[0].public_key, 'u', 32);
+	memset(world->edges[1].public_key, 'd', 32);
+	world->setup.edges = (struct edge_table){ .edges = world->edges, .count = 2 };
+	world->setup.routes.is_missing = true;
+	world->setup.conf.edge_state = world->path;
+	world->setup.conf.affinity_hold = HOLD_MS;
+	world->setup.conf.connect_timeout = 1000;
+	world->setup.conf.stray_cr_lf = STRAY_CR_LF_SPACE;
+	captured_log_start(&world->log);
+	*state = world;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *world = *state;
+
+	captured_log_stop(&world->log);
+	unlink(world->path);
+	rmdir(world->directory);
+	free(world);
+	return 0;
+}
+
+static void make_envelope(struct envelope *envelope, const char *queue_id)
+{
+	struct recipient recipient = { .forward_path = { .local_part = "u", .domain = "d.example" } };
+
+	envelope_init(envelope);
+	snprintf(envelope->queue_id, sizeof(envelope->queue_id), "%s", queue_id);
+	envelope->reverse_path.is_null = true;
+	envelope_add_recipient(envelope, &recipient);
+}
+
+/* One message in a process of its own, as pipe(8) would have it; its outcome in *status. */
+static void attempt(struct world *world, const char *queue_id, const char *content,
+		    struct delivery_status *status)
+{
+	struct envelope envelope;
+	struct edge_choice choice;
+	struct content_pump pump;
+	struct relay relay;
+	size_t used;
+
+	memset(world->sent, 0, sizeof(world->sent));
+	make_envelope(&envelope, queue_id);
+	relay_init(&relay, (struct edge_link){ &ops, world });
+	edge_choice_init(&choice, &world->setup, &relay);
+	if (edge_choice_open(&choice, &envelope.reverse_path, status) == 0) {
+		content_pump_init(&pump, &(struct content_pump_params){
+			.relay = &relay,
+			.choice = &choice,
+			.envelope = &envelope,
+			.stray_cr_lf = STRAY_CR_LF_SPACE,
+			.connect_deadline = deadline_in_ms(1000),
+			.deadline = deadline_in_ms(TUNNEL_TRANSPORT_BUDGET_MS),
+		});
+		assert_true(content_pump_feed(&pump, content, strlen(content), &used));
+		while (relay_wait(&relay))
+			;
+		*status = relay.outcomes[0].status;
+		affinity_note(&choice.affinity, 0, status);
+		content_pump_wipe(&pump);
+	}
+	affinity_confirm(&choice.affinity);
+	relay_wipe(&relay);
+	envelope_wipe(&envelope);
+}
+
+#define MESSAGE "Subject: x\r\n\r\nx\r\n.\r\n"
+
+static void check(struct world *world, const char *sent, const char *words)
+{
+	struct delivery_status status;
+	char reply[DELIVERY_LMTP_REPLY_MAX];
+
+	attempt(world, "4XyZ", MESSAGE, &status);
+	delivery_status_print_lmtp(&status, "", reply, sizeof(reply));
+	if (strcmp(world->sent, sent) != 0 || strstr(reply, words) == NULL)
+		fail_msg("sent %s instead of %s: %s", world->sent, sent, reply);
+}
+
+static void test_failover_before_end(void **state)
+{
+	struct world *world = *state;
+
+	check(world, "0ERC.", "250 ");
+	world->is_down[0] = true;
+	check(world, "1ERC.", "250 ");
+	world->is_down[1] = true;
+	check(world, "", "451 4.4.1 scripted failure");
+	assert_int_equal(captured_log_count(&world->log, "possible duplicate"), 0);
+}
+
+static void test_stays_at_the_edge(void **state)
+{
+	struct world *world = *state;
+
+	world->is_silent = true;
+	check(world, "0ERC.", "outcome unknown");
+	world->is_silent = false;
+	world->is_down[0] = true;
+	check(world, "1", "4.4.2 edge us may hold the outcome of an earlier attempt");
+	check(world, "1", "4.4.2 edge us may hold");
+	world->edges[0].is_disabled = true;
+	check(world, "1", "it is disabled in the table of edges");
+	world->edges[0].is_disabled = false;
+	world->is_down[0] = false;
+	check(world, "0ERC.", "250 ");
+	world->is_down[0] = true; /* the outcome is known: another message of this id may go anywhere */
+	check(world, "1ERC.", "250 ");
+	assert_int_equal(captured_log_count(&world->log, "possible duplicate"), 0);
+}
+
+/* Also if the route would try the other one first. */
+static void test_goes_back_to_the_edge(void **state)
+{
+	struct world *world = *state;
+	struct edge first;
+
+	world->is_silent = true;
+	check(world, "0ERC.", "outcome unknown");
+	world->is_silent = false;
+	first = world->edges[0];
+	world->edges[0] = world->edges[1];
+	world->edges[1] = first;
+	check(world, "10ERC.", "250 ");
+}
+
+static void test_hold_is_over(void **state)
+{
+	struct world *world = *state;
+
+	world->is_silent = true;
+	check(world, "0ERC.", "outcome unknown");
+	world->is_silent = false;
+	world->setup.conf.affinity_hold = 0;
+	world->is_down[0] = true;
+	check(world, "11ERC.", "(possible duplicate: an earlier attempt may have been delivered)");
+	assert_int_equal(captured_log_count(&world->log, "edge=de: possible duplicate: edge us was given"), 1);
+	check(world, "1ERC.", "250 ");
+	assert_int_equal(captured_log_count(&world->log, "possible duplicate"), 1);
+}
+
+/* sendmail(1): the id is in the content, and is known before ENVELOPE. */
+static void test_id_in_the_content(void **state)
+{
+	static const char message[] = "Received: by mail.example (Postfix, from userid 0)\r\n"
+				      "\tid 4QrS; Sat, 21 Nov 2026 10:00:00 +0000\r\n" MESSAGE;
+	struct world *world = *state;
+	struct delivery_status status;
+
+	world->is_silent = true;
+	attempt(world, "", message, &status);
+	assert_string_equal(world->sent, "0ERC.");
+	world->is_down[0] = true;
+	attempt(world, "", message, &status);
+	assert_string_equal(world->sent, "1");
+	assert_non_null(strstr(status.reason, "edge us may hold"));
+}
+
+/* Nothing names it but its content: no edge would know, so none is waited for. */
+static void test_no_id(void **state)
+{
+	struct world *world = *state;
+	struct delivery_status status;
+
+	world->is_silent = true;
+	attempt(world, "", MESSAGE, &status);
+	world->is_silent = false;
+	world->is_down[0] = true;
+	attempt(world, "", "Subject: y\r\n\r\nx\r\n.\r\n", &status);
+	assert_false(status.maybe_duplicate);
+	attempt(world, "", MESSAGE, &status);
+	assert_string_equal(world->sent, "1ERC.");
+	assert_true(status.maybe_duplicate);
+	assert_int_equal(captured_log_count(&world->log, "possible duplicate"), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_failover_before_end),
+		TEST(test_stays_at_the_edge),
+		TEST(test_goes_back_to_the_edge),
+		TEST(test_hold_is_over),
+		TEST(test_id_in_the_content),
+		TEST(test_no_id),
+	};
+
+	log_open("test", LOG_TARGET_STDERR, LOG_LEVEL_WARNING);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
