@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "edge.h"
+#include "host_check.h"
 #include "journal.h"
 #include "lib/log.h"
 #include "lib/privdrop.h"
@@ -28,14 +29,17 @@
 
 struct options {
 	const char *conf_path;
-	bool check_only;
+	bool check_only, checks_host;
+	char **domains;			/* for --check-host; ends with NULL */
 };
 
 static void print_usage(FILE *out)
 {
-	fprintf(out, "usage: postern-edge [-c FILE] [--check]\n"
+	fprintf(out, "usage: postern-edge [-c FILE] [--check | --check-host [DOMAIN ...]]\n"
 		     "  -c, --config FILE  configuration (default " DEFAULT_CONF ")\n"
 		     "      --check        read configuration, key and allow-list, say what is wrong, start nothing\n"
+		     "      --check-host   the same, and whether this machine will do: port, disk, DNS, IPv6, the\n"
+		     "                     way to port 25 of the domains' mail servers\n"
 		     "      --help, --version\n"
 		     "See postern-edge(8).\n");
 }
@@ -45,6 +49,7 @@ static struct options parse_options(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
+		{ "check-host", no_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 },
 	};
 	struct options options = { .conf_path = DEFAULT_CONF };
@@ -55,6 +60,9 @@ static struct options parse_options(int argc, char **argv)
 		case 'c':
 			options.conf_path = optarg;
 			break;
+		case 'm':
+			options.checks_host = true;
+			/* fall through */
 		case 'k':
 			options.check_only = true;
 			break;
@@ -69,7 +77,8 @@ static struct options parse_options(int argc, char **argv)
 			exit(EX_USAGE);
 		}
 	}
-	if (optind < argc) {
+	options.domains = argv + optind;
+	if (optind < argc && !options.checks_host) {
 		fprintf(stderr, "postern-edge: unexpected argument \"%s\"\n", argv[optind]);
 		exit(EX_USAGE);
 	}
@@ -181,6 +190,7 @@ int main(int argc, char **argv)
 	struct options options = parse_options(argc, argv);
 	struct edge *edge = &the_edge;
 	struct listener listener;
+	bool ports_are_good = true;
 	char error[512];
 
 	signal(SIGPIPE, SIG_IGN);
@@ -193,11 +203,15 @@ int main(int argc, char **argv)
 		if (listener_open(&listener, &edge->setup->conf, error, sizeof(error)) < 0)
 			return fail(error);
 		open_log(&edge->setup->conf);
+	} else if (options.checks_host) {
+		ports_are_good = host_check_ports(&edge->setup->conf);
 	}
 	if (privdrop(edge->setup->conf.user, error, sizeof(error)) < 0 || load_identity(edge, error, sizeof(error)) < 0)
 		return fail(error);
 	if (options.check_only) {
 		printf("%s: good; %zu clients\n", options.conf_path, client_list_count(edge->clients));
+		if (options.checks_host && !(host_check_rest(edge->setup, options.domains) & ports_are_good))
+			return EX_UNAVAILABLE;
 		return EX_OK;
 	}
 	return serve(edge, &listener, options.conf_path);
