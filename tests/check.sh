@@ -41,6 +41,9 @@ stage() {
 build() {
 	make --no-print-directory -s -j"$jobs" all tool-programs && tests/check_symbols.sh build/normal
 }
+docs() {
+	tests/check_docs.sh && tests/check_catalogue
+}
 unit() {
 	make --no-print-directory -s -j"$jobs" "$@" all unit-programs || return 1
 	tests/run_unit.sh "build/${san:-normal}"
@@ -88,7 +91,7 @@ milter() {
 
 stage layers tests/check_layers.sh
 stage build build
-stage docs tests/check_docs.sh
+stage docs docs
 san='' stage unit unit
 stage ctl tests/ctl/test_ctl.sh build/normal
 stage interop interop

@@ -286,7 +286,7 @@ class HostileMx(Case):
     # -- tests
 
     def test_every_case(self):
-        """Cases 1-21, 22, 23-27, 30-33, 35."""
+        """Cases 1-21, 22, 23-27, 30-33, 35; and case 173: a server that is killed is one that ends or resets the connection (11, 20, 21, 26)."""
         self.configure(delivery_time_limit=f"{TIME_LIMIT}s")
         pid, threads, descriptors = lab.edge.pid, edge_status("Threads"), edge_descriptors()
         self.check(ROWS, TIME_LIMIT + 30)

@@ -1,6 +1,6 @@
 /*
  * Goal: a disk that fails, is full, or loses its power takes nothing from the journal that was
- * promised: without an intent no dot, what is known is told, room comes back with time.
+ * promised: without an intent no dot, what is known is told, room comes back with time (case 171).
  */
 #include <setjmp.h>
 #include <stdarg.h>
