@@ -131,6 +131,7 @@ check-unit: $(UNIT_PROGRAMS) $(PROGRAMS)
 	tests/run_unit.sh $(BUILD)
 check-docs: $(PROGRAMS)
 	BUILD=$(BUILD) tests/check_docs.sh
+	tests/check_catalogue
 check-layers:
 	tests/check_layers.sh
 check-fuzz:

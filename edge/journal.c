@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "journal_state.h"
 #include "lib/log.h"
@@ -40,7 +39,7 @@ static void expire(struct journal *journal)
 {
 	const struct journal_index *index = &journal->index;
 
-	journal_index_expire(&journal->index, (int64_t)time(NULL) - journal->keep_s);
+	journal_index_expire(&journal->index, journal_clock_now(&journal->clock) - journal->keep_s);
 	journal->next_expiry = deadline_in_ms(JOURNAL_EXPIRE_EVERY_MS);
 	if (index->taken > index->slots / 10 * 9)
 		log_warning("%s is nearly full: %u of %u records; raise journal_size", journal->path,
@@ -171,7 +170,7 @@ static int write_record(struct journal *journal, const struct journal_claim *cla
 {
 	struct journal_entry *entry = &journal->index.entries[claim->slot];
 	uint8_t bytes[JOURNAL_RECORD_BYTES];
-	int64_t now_s = (int64_t)time(NULL);
+	int64_t now_s = journal_clock_now(&journal->clock);
 
 	journal_record_print(bytes, journal->key, claim->slot, state, now_s, &claim->name, outcome);
 	pthread_mutex_lock(&journal->lock);

@@ -81,6 +81,16 @@ void journal_file_close(struct journal_file *file)
 	pthread_cond_destroy(&file->synced);
 }
 
+bool journal_file_is_used(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	bool is_used = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	return is_used;
+}
+
 static off_t offset_of(uint32_t slot)
 {
 	return (off_t)slot * JOURNAL_RECORD_BYTES;

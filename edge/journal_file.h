@@ -27,6 +27,8 @@ struct journal_file {
 int journal_file_open(struct journal_file *file, const char *path, uint32_t slots, char *error,
 		      size_t error_size);
 void journal_file_close(struct journal_file *file);
+/* Does a running edge have it? Looking takes nothing from it. */
+bool journal_file_is_used(const char *path);
 /* `records` takes `count` of them. 0, or -1 with errno. */
 int journal_file_read_many(const struct journal_file *file, uint32_t slot, uint32_t count,
 			   uint8_t *records);

@@ -9,13 +9,14 @@
 #include "journal_state.h"
 #include "lib/log.h"
 
-/* A record from later than this was written under a wrong clock. */
-#define CLOCK_SLACK_S 86400
+/* A record from later than this is from no clock at all. */
+#define TIME_MAX_S UINT32_MAX
 /* Read at a time. */
 #define READ_RECORDS 512
 
 struct found {
-	uint32_t outcomes, in_doubt, damaged;
+	uint32_t damaged;
+	int64_t newest_s;	/* 0: there is none */
 };
 
 /* An outcome is more than an intent, whatever the clocks said. */
@@ -27,8 +28,7 @@ static bool counts_more(const struct journal_record *record, const struct journa
 }
 
 /* A name stands twice after an entry was given back and came anew: the later one counts. */
-static void put(struct journal *journal, uint32_t slot, const struct journal_record *record,
-		struct found *found)
+static void put(struct journal *journal, uint32_t slot, const struct journal_record *record)
 {
 	uint32_t twin = journal_index_find(&journal->index, record->name);
 
@@ -37,14 +37,10 @@ static void put(struct journal *journal, uint32_t slot, const struct journal_rec
 	if (twin != JOURNAL_NO_SLOT)
 		journal_index_give_back(&journal->index, twin);
 	journal_index_put(&journal->index, slot, record);
-	if (record->state == JOURNAL_DOT)
-		found->in_doubt++;
-	else
-		found->outcomes++;
 }
 
 static void take(struct journal *journal, uint32_t slot, const uint8_t bytes[JOURNAL_RECORD_BYTES],
-		 int64_t now_s, struct found *found)
+		 struct found *found)
 {
 	struct journal_record record;
 
@@ -52,10 +48,13 @@ static void take(struct journal *journal, uint32_t slot, const uint8_t bytes[JOU
 		found->damaged++;
 		return;
 	}
-	if (record.time_s > now_s + CLOCK_SLACK_S)
-		record.time_s = now_s;
-	if (record.state != JOURNAL_FREE && record.time_s >= now_s - journal->keep_s)
-		put(journal, slot, &record, found);
+	if (record.state == JOURNAL_FREE || record.time_s <= 0)
+		return;
+	if (record.time_s > TIME_MAX_S)
+		record.time_s = TIME_MAX_S;
+	else if (record.time_s > found->newest_s)
+		found->newest_s = record.time_s;
+	put(journal, slot, &record);
 }
 
 /* 0, or -1 with errno. */
@@ -63,22 +62,49 @@ static int read_all(struct journal *journal, struct found *found)
 {
 	uint8_t *records = malloc((size_t)READ_RECORDS * JOURNAL_RECORD_BYTES);
 	uint32_t slots = journal->file.slots, count;
-	int64_t now_s = (int64_t)time(NULL);
 	int result = records != NULL ? 0 : -1;
 
 	for (uint32_t slot = 0; slot < slots && result == 0; slot += count) {
 		count = slots - slot < READ_RECORDS ? slots - slot : READ_RECORDS;
 		result = journal_file_read_many(&journal->file, slot, count, records);
 		for (uint32_t i = 0; i < count && result == 0; i++)
-			take(journal, slot + i, records + (size_t)i * JOURNAL_RECORD_BYTES, now_s, found);
+			take(journal, slot + i, records + (size_t)i * JOURNAL_RECORD_BYTES, found);
 	}
 	free(records);
 	return result;
 }
 
+/* Times become the journal's own; what is too old goes. */
+static void start_clock(struct journal *journal, const struct found *found)
+{
+	struct journal_index *index = &journal->index;
+	int64_t now_s;
+
+	if (!journal_clock_start(&journal->clock, found->newest_s, (int64_t)time(NULL), journal->keep_s))
+		log_warning("%s: the newest record is of another time than this machine's clock: the edge was off for "
+			    "longer than journal_keep, or the clock is or was wrong; all outcomes are kept for another journal_keep",
+			    journal->path);
+	now_s = journal_clock_now(&journal->clock);
+	for (uint32_t slot = 0; slot < index->never_used; slot++)
+		if (index->entries[slot].is_taken && index->entries[slot].time_s > now_s)
+			index->entries[slot].time_s = (uint32_t)now_s;
+	journal_index_expire(index, now_s - journal->keep_s);
+}
+
+static uint32_t count_in_doubt(const struct journal_index *index)
+{
+	uint32_t count = 0;
+
+	for (uint32_t slot = 0; slot < index->never_used; slot++)
+		if (index->entries[slot].is_taken && index->entries[slot].state == JOURNAL_DOT)
+			count++;
+	return count;
+}
+
 static int load(struct journal *journal, char *error, size_t error_size)
 {
 	struct found found = { 0 };
+	uint32_t in_doubt;
 
 	if (journal_index_init(&journal->index, journal->file.slots) < 0) {
 		snprintf(error, error_size, "%s: no memory for %u records", journal->path,
@@ -92,8 +118,10 @@ static int load(struct journal *journal, char *error, size_t error_size)
 	if (found.damaged > 0)
 		log_warning("%s: %u damaged records are ignored: of these messages a second attempt would be a second delivery",
 			    journal->path, found.damaged);
-	log_info("%s: %u outcomes, %u deliveries in doubt, room for %u", journal->path, found.outcomes,
-		 found.in_doubt, journal->file.slots);
+	start_clock(journal, &found);
+	in_doubt = count_in_doubt(&journal->index);
+	log_info("%s: %u outcomes, %u deliveries in doubt, room for %u", journal->path,
+		 journal->index.taken - in_doubt, in_doubt, journal->file.slots);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "journal.h"
+#include "journal_clock.h"
 #include "journal_file.h"
 #include "journal_index.h"
 
@@ -15,6 +16,7 @@ struct journal {
 	uint8_t key[JOURNAL_KEY_BYTES];
 	int64_t keep_s;
 	bool is_synced;
+	struct journal_clock clock;	/* fixed once the journal is open */
 	struct journal_file file;	/* has its own lock */
 
 	pthread_mutex_t lock;		/* protects these */

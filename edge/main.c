@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "edge.h"
+#include "host_check.h"
 #include "journal.h"
 #include "keeper_process.h"
 #include "keeper_protocol.h"
@@ -36,14 +37,17 @@
 
 struct options {
 	const char *conf_path;
-	bool check_only;
+	bool check_only, checks_host;
+	char **domains;			/* for --check-host; ends with NULL */
 };
 
 static void print_usage(FILE *out)
 {
-	fprintf(out, "usage: postern-edge [-c FILE] [--check]\n"
+	fprintf(out, "usage: postern-edge [-c FILE] [--check | --check-host [DOMAIN ...]]\n"
 		     "  -c, --config FILE  configuration (default " DEFAULT_CONF ")\n"
 		     "      --check        read configuration, key and allow-list, say what is wrong, start nothing\n"
+		     "      --check-host   the same, and whether this machine will do: port, disk, DNS, IPv6, the\n"
+		     "                     way to port 25 of the domains' mail servers\n"
 		     "      --help, --version\n"
 		     "See postern-edge(8).\n");
 }
@@ -53,6 +57,7 @@ static struct options parse_options(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
+		{ "check-host", no_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 },
 	};
 	struct options options = { .conf_path = DEFAULT_CONF };
@@ -63,6 +68,9 @@ static struct options parse_options(int argc, char **argv)
 		case 'c':
 			options.conf_path = optarg;
 			break;
+		case 'm':
+			options.checks_host = true;
+			/* fall through */
 		case 'k':
 			options.check_only = true;
 			break;
@@ -77,7 +85,8 @@ static struct options parse_options(int argc, char **argv)
 			exit(EX_USAGE);
 		}
 	}
-	if (optind < argc) {
+	options.domains = argv + optind;
+	if (optind < argc && !options.checks_host) {
 		fprintf(stderr, "postern-edge: unexpected argument \"%s\"\n", argv[optind]);
 		exit(EX_USAGE);
 	}
@@ -217,6 +226,15 @@ static int serve(struct edge *edge, struct listener *listener, const struct sand
 	return edge->has_lost_keeper ? EX_SOFTWARE : EX_OK;
 }
 
+/* --check and --check-host, as the user who will run. */
+static int check(struct edge *edge, const struct options *options, bool ports_are_good)
+{
+	printf("%s: good; %zu clients\n", options->conf_path, count_clients(edge));
+	if (options->checks_host && !(host_check_rest(edge->setup, options->domains) & ports_are_good))
+		return EX_UNAVAILABLE;
+	return EX_OK;
+}
+
 /* Threads may still look at it while the process ends. */
 static struct edge the_edge;
 
@@ -226,6 +244,7 @@ int main(int argc, char **argv)
 	struct edge *edge = &the_edge;
 	struct sandbox_grants grants;
 	struct listener listener;
+	bool ports_are_good = true;
 	char error[KEEPER_ERROR_MAX];
 
 	if (!wiping_allocator_is_active())
@@ -240,14 +259,17 @@ int main(int argc, char **argv)
 		if (listener_open(&listener, &edge->setup->conf, error, sizeof(error)) < 0)
 			return fail(error);
 		open_log(&edge->setup->conf);
+	} else if (options.checks_host) {
+		ports_are_good = host_check_ports(&edge->setup->conf);
 	}
 	sandbox_grants_init(&grants, edge->setup->conf.state_directory);
 	if (privdrop(edge->setup->conf.user, error, sizeof(error)) < 0 || start_keeper(edge, &grants, error, sizeof(error)) < 0)
 		return fail(error);
 	if (options.check_only) {
-		printf("%s: good; %zu clients\n", options.conf_path, count_clients(edge));
+		int status = check(edge, &options, ports_are_good);
+
 		keeper_client_destroy(edge->keeper);
-		return EX_OK;
+		return status;
 	}
 	return serve(edge, &listener, &grants, options.conf_path);
 }

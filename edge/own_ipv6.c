@@ -20,8 +20,6 @@
 #define RECHECK_MS 300000
 #define LOOKUP_MS 20000
 
-enum own_ipv6 { OWN_IPV6_CONFIRMED, OWN_IPV6_NONE, OWN_IPV6_UNCONFIRMED, OWN_IPV6_UNKNOWN };
-
 /*
  * The address the kernel would send from to the global internet; -1: there is none. Nothing is
  * sent: connecting a datagram socket only consults the routing table. The target is a root name
@@ -55,13 +53,13 @@ static void reverse_name(const struct in6_addr *address, char *out, size_t size)
 }
 
 /* Does this name lead back to the address? */
-static enum own_ipv6 check_forward(struct dns_resolver *resolver, const char *name,
-				   const struct sockaddr_in6 *own)
+static enum own_ipv6 check_forward(struct dns_resolver *resolver, struct deadline deadline,
+				   const char *name, const struct sockaddr_in6 *own)
 {
 	enum own_ipv6 result = OWN_IPV6_UNCONFIRMED;
 	struct dns_answer answer;
 
-	dns_lookup(resolver, name, DNS_TYPE_AAAA, deadline_in_ms(LOOKUP_MS), &answer);
+	dns_lookup(resolver, name, DNS_TYPE_AAAA, deadline, &answer);
 	if (answer.result == DNS_ERROR)
 		result = OWN_IPV6_UNKNOWN;
 	for (size_t i = 0; i < answer.count; i++) {
@@ -75,32 +73,34 @@ static enum own_ipv6 check_forward(struct dns_resolver *resolver, const char *na
 	return result;
 }
 
-static enum own_ipv6 check(struct dns_resolver *resolver, char *address_out, size_t size)
+enum own_ipv6 own_ipv6_look(struct dns_resolver *resolver, struct deadline deadline, char *address_out,
+			    size_t size)
 {
 	enum own_ipv6 result = OWN_IPV6_UNCONFIRMED;
 	struct sockaddr_in6 own;
 	struct dns_answer answer;
 	char name[80];
 
+	address_out[0] = '\0';
 	if (own_address(&own) < 0)
 		return OWN_IPV6_NONE;
 	endpoint_print_address((struct sockaddr *)&own, address_out, size);
 	reverse_name(&own.sin6_addr, name, sizeof(name));
-	dns_lookup(resolver, name, DNS_TYPE_PTR, deadline_in_ms(LOOKUP_MS), &answer);
+	dns_lookup(resolver, name, DNS_TYPE_PTR, deadline, &answer);
 	if (answer.result == DNS_ERROR)
 		result = OWN_IPV6_UNKNOWN;
 	for (size_t i = 0; i < answer.count && result != OWN_IPV6_CONFIRMED; i++)
-		result = check_forward(resolver, answer.mx[i].exchange, &own);
+		result = check_forward(resolver, deadline, answer.mx[i].exchange, &own);
 	dns_answer_wipe(&answer);
 	return result;
 }
 
 static void decide(struct edge_setup *setup)
 {
-	char address[SOCKADDR_TEXT_MAX] = "";
+	char address[SOCKADDR_TEXT_MAX];
 	enum mx_family before = (enum mx_family)atomic_load(&setup->family), now = before;
 
-	switch (check(setup->resolver, address, sizeof(address))) {
+	switch (own_ipv6_look(setup->resolver, deadline_in_ms(LOOKUP_MS), address, sizeof(address))) {
 	case OWN_IPV6_CONFIRMED:
 		now = MX_FAMILY_BOTH;
 		break;

@@ -15,6 +15,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "lib/endpoint.h"
+#include "lib/mail_address.h"
 #include "smtp_client.h"
 #include "smtp_client_io.h"
 
@@ -38,10 +40,25 @@ static void on_ehlo_line(void *context, size_t line_number, const char *text, si
 	smtp_capability_line(context, line_number, text, length);
 }
 
+/* A literal of the address that we have connected from. */
+static bool is_own_address(const struct smtp_client *client, const char *domain)
+{
+	struct sockaddr_storage own = { 0 };
+	socklen_t length = sizeof(own);
+	struct mailbox mailbox = { .is_literal = true };
+	char text[SOCKADDR_TEXT_MAX], greeted[SOCKADDR_TEXT_MAX];
+
+	snprintf(mailbox.domain, sizeof(mailbox.domain), "%s", domain);
+	return domain[0] == '[' && mailbox_literal_address(&mailbox, greeted, sizeof(greeted)) == 0 &&
+	       getsockname(client->stream.read_fd, (struct sockaddr *)&own, &length) == 0 &&
+	       strcmp(endpoint_print_address((struct sockaddr *)&own, text, sizeof(text)), greeted) == 0;
+}
+
 static int check_loop(const struct smtp_client *client, enum delivery_stage stage,
 		      const char *domain, struct smtp_event *event)
 {
-	if (domain[0] == '\0' || strcasecmp(domain, client->params.ehlo_name) != 0)
+	if (domain[0] == '\0' || (strcasecmp(domain, client->params.ehlo_name) != 0 &&
+				  !is_own_address(client, domain)))
 		return 0;
 	smtp_client_fail(event, stage, SMTP_FAILURE_LOOP, "host greeted me with my own name %s",
 			 domain);

@@ -29,6 +29,8 @@
 
 #include "log.h"
 
+#define TRIAL_SOCKETS_MAX 32
+
 static int fail(char *error, size_t error_size, const char *text, const char *why)
 {
 	char printable[ENDPOINT_TEXT_MAX];
@@ -324,8 +326,11 @@ int endpoint_connect(const struct endpoint *endpoint, struct deadline deadline, 
 	return fd < 0 ? -1 : fd;
 }
 
-/* A descriptor, or the negative of an errno value. */
-static int listen_at(int family, const struct sockaddr *address, socklen_t size)
+/*
+ * A descriptor, or the negative of an errno value. A trial ends before anybody could connect, and
+ * Linux lets another socket have the address meanwhile (both with SO_REUSEADDR).
+ */
+static int listen_at(int family, const struct sockaddr *address, socklen_t size, bool is_trial)
 {
 	const int on = 1;
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -337,7 +342,7 @@ static int listen_at(int family, const struct sockaddr *address, socklen_t size)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, address, size) == 0 && listen(fd, SOMAXCONN) == 0)
+	if (bind(fd, address, size) == 0 && (is_trial || listen(fd, SOMAXCONN) == 0))
 		return fd;
 	result = errno;
 	close(fd);
@@ -368,10 +373,10 @@ static bool is_stale_socket(const struct sockaddr_un *address)
 static int listen_unix(const char *path)
 {
 	struct sockaddr_un address = unix_address(path);
-	int fd = listen_at(AF_UNIX, (struct sockaddr *)&address, sizeof(address));
+	int fd = listen_at(AF_UNIX, (struct sockaddr *)&address, sizeof(address), false);
 
 	if (fd == -EADDRINUSE && is_stale_socket(&address) && unlink(path) == 0)
-		fd = listen_at(AF_UNIX, (struct sockaddr *)&address, sizeof(address));
+		fd = listen_at(AF_UNIX, (struct sockaddr *)&address, sizeof(address), false);
 	return fd;
 }
 
@@ -381,12 +386,12 @@ static bool is_absent_address(int error_number)
 }
 
 /* The number of descriptors opened, or the negative of an errno value with none left open. */
-static int listen_inet(const struct addrinfo *address, int *fds, int max)
+static int listen_inet(const struct addrinfo *address, int *fds, int max, bool is_trial)
 {
 	int count = 0, absent = 0;
 
 	for (; address != NULL && count < max; address = address->ai_next) {
-		int fd = listen_at(address->ai_family, address->ai_addr, address->ai_addrlen);
+		int fd = listen_at(address->ai_family, address->ai_addr, address->ai_addrlen, is_trial);
 
 		if (fd >= 0) {
 			fds[count++] = fd;
@@ -414,7 +419,7 @@ int endpoint_listen(const struct endpoint *endpoint, int *fds, int max, char *er
 	} else {
 		if (look_up(endpoint, AI_PASSIVE, &list, error, error_size) != 0)
 			return -1;
-		count = listen_inet(list, fds, max);
+		count = listen_inet(list, fds, max, false);
 		freeaddrinfo(list);
 	}
 	if (count > 0)
@@ -422,4 +427,20 @@ int endpoint_listen(const struct endpoint *endpoint, int *fds, int max, char *er
 	snprintf(error, error_size, "cannot listen on %s: %s",
 		 endpoint_print(endpoint, text, sizeof(text)), strerror(-count));
 	return -1;
+}
+
+int endpoint_try_listen(const struct endpoint *endpoint, char *error, size_t error_size)
+{
+	int fds[TRIAL_SOCKETS_MAX], count;
+	struct addrinfo *list;
+
+	if (look_up(endpoint, AI_PASSIVE, &list, error, error_size) != 0)
+		return -1;
+	count = listen_inet(list, fds, TRIAL_SOCKETS_MAX, true);
+	freeaddrinfo(list);
+	for (int i = 0; i < count; i++)
+		close(fds[i]);
+	if (count <= 0)
+		snprintf(error, error_size, "%s", strerror(-count));
+	return count > 0 ? 0 : -1;
 }

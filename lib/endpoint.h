@@ -52,6 +52,12 @@ int endpoint_connect(const struct endpoint *endpoint, struct deadline deadline, 
 int endpoint_listen(const struct endpoint *endpoint, int *fds, int max, char *error,
 		    size_t error_size);
 
+/*
+ * Could endpoint_listen() listen there now? 0, or -1 with the reason. Not for unix sockets. Nobody
+ * can connect meanwhile, and nobody who wants to listen there is hindered.
+ */
+int endpoint_try_listen(const struct endpoint *endpoint, char *error, size_t error_size);
+
 /* "192.0.2.1" or "2001:db8::1", without port and brackets; v4-mapped addresses print as IPv4. */
 #define SOCKADDR_TEXT_MAX 64
 char *endpoint_print_address(const struct sockaddr *address, char *out, size_t size);

@@ -74,7 +74,7 @@ build() {
 	make --no-print-directory -s -j"$jobs" all tool-programs && tests/check_symbols.sh build/normal
 }
 docs() {
-	tests/check_docs.sh && tests/check_units.py
+	tests/check_docs.sh && tests/check_units.py && tests/check_catalogue
 }
 unit() {
 	make --no-print-directory -s -j"$jobs" "$@" all unit-programs || return 1

@@ -124,6 +124,12 @@ static int open_key(const char *path, char *error, size_t error_size)
 		return fd;
 	if (errno == ELOOP)
 		return fail(error, error_size, path, "a symbolic link; name the key file itself");
+	if (errno == ENOENT)
+		return fail(error, error_size, path, "%s; postern keygen makes a key, genpsk a preshared one",
+			    strerror(errno));
+	if (errno == EACCES)
+		return fail(error, error_size, path, "%s; the key must belong to uid %ld, who reads it; chown %ld %.100s",
+			    strerror(errno), (long)geteuid(), (long)geteuid(), path);
 	return fail(error, error_size, path, "%s", strerror(errno));
 }
 

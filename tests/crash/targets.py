@@ -44,7 +44,7 @@ def traced(point, text):
 
 
 class Edge:
-    """The edge runs as always; strace is attached before the mail is sent, so its start is not counted."""
+    """The edge runs as always; strace is attached before the mail is sent, so its start is not counted. Cases 164 to 169."""
 
     def __init__(self, scenario):
         self.settings = SCENARIOS[scenario].edge_settings
@@ -98,7 +98,7 @@ class Edge:
 
 
 class Transport(Edge):
-    """A transport is struck from its first word to Postfix on: before that nothing has begun."""
+    """A transport is struck from its first word to Postfix on: before that nothing has begun. Cases 160 to 163."""
 
     def begin(self):
         super().begin()
@@ -128,7 +128,7 @@ class Transport(Edge):
 
 
 class Both(Transport):
-    """The edge, after a transport that was killed before it could tell Postfix of anything: only the journal knows."""
+    """The edge, after a transport that was killed before it could tell Postfix of anything: only the journal knows. Case 169."""
 
     def is_over(self, sent):
         return sent.has_been_tried

@@ -13,7 +13,7 @@ MESSAGE = b"From: anna@home.example\r\nSubject: where to\r\n\r\nhello\r\n"
 EDGE_CONF = "/etc/postern/edge.conf"
 LIAR = "203.0.113.20"       # on the host mx-hostile
 # Addresses of the same host that belong to no script: connections are accepted and closed.
-CLOSING = [f"203.0.113.{number}" for number in range(215, 255)]
+CLOSING = [f"203.0.113.{number}" for number in range(225, 255)]
 
 
 def passive_opens():
@@ -49,17 +49,17 @@ class Dns(Case):
         self.check({"nullmx-beside.example": r"status=sent .*mx\.postfix\.example\["})
 
     def test_many_addresses(self):
-        """Case 44: 40 MX, or one with 40 addresses; at most 20 are tried."""
-        lab.zone("forty.example", "".join(f"@ MX 10 m{i}\nm{i} A {address}\n" for i, address in enumerate(CLOSING)) +
+        """Case 44: 30 MX, or one with 30 addresses; at most 20 are tried."""
+        lab.zone("thirty.example", "".join(f"@ MX 10 m{i}\nm{i} A {address}\n" for i, address in enumerate(CLOSING)) +
                  "one MX 10 m.one\n" + "".join(f"m.one A {address}\n" for address in CLOSING))
         try:
-            for domain, tried in (("forty.example", 20), ("one.forty.example", 10)):
+            for domain, tried in (("thirty.example", 20), ("one.thirty.example", 10)):
                 with self.subTest(domain=domain):
                     before = passive_opens()
                     self.check({domain: r"dsn=4\.4\.2, status=deferred .*lost connection while receiving the initial"})
                     self.assertEqual(passive_opens() - before, tried)
         finally:
-            lab.unzone("forty.example")
+            lab.unzone("thirty.example")
 
     def test_private_addresses(self):
         """Case 52: refused at connect time, in every form; the edge's own addresses too."""
@@ -78,6 +78,47 @@ class Dns(Case):
                         ("an address of this machine" if name in own else "") for name in addresses})
         finally:
             lab.unzone("inside.example")
+
+    # -- answers that change
+
+    def changing(self, label, *addresses):
+        """Rules: the host's address is another one at each question, the last of these from then on."""
+        left = list(addresses)
+
+        def rule(query, is_tcp):
+            if query.type != A:
+                return [query.reply()]
+            return [query.reply([dns_liar.a(left.pop(0) if len(left) > 1 else left[0], ttl=0)])]
+        exchange = dns_liar.mx(10, dns_liar.name(f"mx.{label}.liar.example"), ttl=0)
+        return {f"mx.{label}.liar.example": rule, f"{label}.liar.example": lambda query, _: [query.reply([exchange] if query.type == MX else [])]}
+
+    def test_rebinding(self):
+        """Case 53: an address is asked for once, judged, and connected to; what the DNS says later is for the next attempt."""
+        inside = ["127.0.0.1", "10.0.0.1", "198.51.100.20"]
+        public = {script: lab.dig("+short", f"mx.{script.replace('_', '-')}.hostile.example", "A").strip()
+                  for script in ("case16a_starttls_454", "case00a_honest")}
+        rules = {**self.changing("turns", public["case16a_starttls_454"], *inside),     # two connections: TLS fails, then cleartext
+                 **self.changing("returns", "127.0.0.1", public["case00a_honest"]),
+                 "liar.example": lambda query, _: [query.reply()]}
+        saved = lab.vps.read(EDGE_CONF)
+        try:
+            with DnsLiar("mx-hostile", LIAR, rules) as liar:
+                lab.vps.write(EDGE_CONF, saved + f'resolvers = [ "{LIAR}" ];\nipv6 = "off";\n')
+                lab.edge.restart()
+                self.check({"turns.liar.example": "status=sent .*250 2.0.0 Taken"})
+                asked = [name for name, kind, _ in liar.seen if kind == A]
+                self.assertEqual(asked, ["mx.turns.liar.example"])
+                connections = [event for event in lab.hostile("case16a_starttls_454") if event["event"] == "connect"]
+                self.assertEqual(len(connections), 2)
+                refused = r"dsn=5\.4\.4, status=bounced .*address refused: "
+                for _ in inside:
+                    self.check({"turns.liar.example": refused})
+                self.check({"returns.liar.example": refused})
+                self.assertEqual(lab.hostile("case00a_honest"), [])
+                self.check({"returns.liar.example": "status=sent .*250 2.0.0 Taken"})
+        finally:
+            lab.vps.write(EDGE_CONF, saved)
+            lab.edge.restart()
 
     # -- answers that no honest server gives
 

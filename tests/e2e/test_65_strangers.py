@@ -321,6 +321,46 @@ class HostilePeer(EdgeCase):
                 tunnel.close()
         self.mail_goes_through()
 
+    def test_cut_before_the_end(self):
+        """Case 97: END cut at every byte, by FIN and by RST, with all of the message before it: nothing is delivered, nothing is left."""
+        size = 2 + 16 + len(self.end())
+        for reset in (False, True):
+            for cut in range(size):
+                with self.subTest(f"case 97 cut after {cut} of {size}, {'RST' if reset else 'FIN'}"):
+                    tunnel = open_tunnel(self.key)
+                    for frame in (self.envelope(), self.recipient(0), frames.encode_content(1, MESSAGE)):
+                        tunnel.send(frame)
+                    tunnel.sock.sendall(self.sealed(tunnel, self.end())[:cut])
+                    if reset:
+                        tunnel.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    else:
+                        tunnel.sock.shutdown(socket.SHUT_WR)
+                        self.assertEqual(tunnel_peer.read_to_end(tunnel.sock, 5)[0], b"")
+                    tunnel.sock.close()
+        wait_for("the end of all tunnels", lambda: not lab.vps.run("ss", "-Htn", "state", "established", "sport = :7843").stdout)
+        self.assertEqual(lab.stored("mx-postfix"), [])
+        self.assertFalse(lab.vps.grep_log("status="))
+        self.mail_goes_through()
+
+    def test_claimed_lengths_cost_nothing(self):
+        """Case 96: a hundred tunnels, each with a record of 65535 bytes claimed and none sent."""
+        tunnels = [open_tunnel(self.key) for _ in range(100)]
+        for tunnel in tunnels:      # what a tunnel has from its beginning
+            tunnel.send(frames.encode(frames.PING))
+            self.assertEqual(tunnel.receive().kind, frames.PONG)
+        before = self.resident()
+        for tunnel in tunnels:
+            tunnel.sock.sendall(b"\xff\xff")
+        self.mail_goes_through()
+        # A hundred times what was claimed were 6.4 MB; one delivery of mail takes its part.
+        self.assertLess(self.resident() - before, 2048)
+        for tunnel in tunnels:
+            tunnel.sock.close()
+
+    def resident(self):
+        """Kilobytes."""
+        return int(re.search(r"VmRSS:\s+(\d+)", lab.vps.run("cat", f"/proc/{lab.edge.pid}/status").stdout).group(1))
+
     @staticmethod
     def sealed(tunnel, frame):
         record = tunnel.sending.encrypt(b"", frame)
@@ -394,3 +434,43 @@ class HostilePeer(EdgeCase):
         self.assertEqual((closed.kind, closed.fields["reason"]), (frames.CLOSE, REVOKED))
         with self.assertRaises(TunnelError):
             open_tunnel(self.key)
+
+
+class HalfOpen(EdgeCase):
+    """Case 101: a mail host whose power or network is gone; no packet of it says so."""
+
+    LATE = "you@case161-accepts-late.hostile.example"
+    DEAD_PEER_SECONDS = 60      # TUNNEL_DEAD_PEER_S
+
+    def tunnels(self):
+        """Connections of the edge, in whatever state."""
+        lines = lab.vps.run("ss", "-Htnpa", "sport = :7843").stdout.splitlines()
+        return [line for line in lines if "postern-edge" in line and not line.startswith("LISTEN")]
+
+    def dots(self):
+        return sum(event["event"] == "dot" for event in lab.hostile("case161_accepts_late"))
+
+    def test_power_off(self):
+        """Both ends find out; the edge keeps what the server said, and the next attempt is answered by it."""
+        self.authorize()
+        idle = open_tunnel(self.key)
+        queue_id = lab.home.inject("anna@home.example", [self.LATE], MESSAGE)
+        wait_for("the final dot", lambda: self.dots() == 1)
+        self.assertEqual(len(self.tunnels()), 2)
+        lab.vps.run("nft", "add table inet dead; add chain inet dead in { type filter hook input priority 0; }; "
+                           "add rule inet dead in tcp dport 7843 drop; add chain inet dead out { type filter hook output priority 0; }; "
+                           "add rule inet dead out tcp sport 7843 drop")
+        began = time.monotonic()
+        try:
+            lab.vps.wait_log(rf"{queue_id}: to=.*status=sent", 15)     # the edge goes on
+            wait_for("the end of both tunnels", lambda: not self.tunnels(), self.DEAD_PEER_SECONDS + 20, 0.5)
+            self.assertGreater(time.monotonic() - began, self.DEAD_PEER_SECONDS / 2 - 5)
+            line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=deferred", 30)[0]
+            self.assertRegex(line, r"dsn=4\.4\.2.*outcome unknown")
+        finally:
+            lab.vps.run("nft", "delete table inet dead")
+            idle.sock.close()
+        lab.home.run("postqueue", "-i", queue_id)
+        self.assertRegex(lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=sent", 30)[0],
+                         r"already delivered; answered from journal")
+        self.assertEqual(self.dots(), 1)

@@ -73,7 +73,7 @@ class Readme(Case):
         self.assertRegex(edge_key, r"^\S{43}=$")
         start = re.search(r"systemctl .*", book[3]).group(0)
         self.follow(lab.vps, book[3].replace(start, "postern-edge --check"), MAIL_HOSTS_PUBLIC_KEY=home_key,
-                    **{"relay.example.com": "edge.vps.example"})
+                    **{"relay.example.com": "edge.vps.example", "--check-host": "--check-host postfix.example"})
         lab.edge.start()
         checked = self.follow(lab.home, book[4], EDGES_PUBLIC_KEY=edge_key, **{"relay.example.com": "198.51.100.20"})
         self.assertIn("1 edges", checked)

@@ -81,7 +81,8 @@ class Connection:
         self.content_tail = b"\r\n"
         self.is_tls = False
         self.recipients = []
-        self.note("connect", peer=sock.getpeername()[0], local=sock.getsockname()[0])
+        self.peer = sock.getpeername()[0]
+        self.note("connect", peer=self.peer, local=sock.getsockname()[0])
 
     def note(self, event, **more):
         self.recorder.record(self.number, event, **more)

@@ -619,6 +619,13 @@ def case33_is_ourselves(c):
     c.serve()
 
 
+def case33b_is_our_address(c):
+    """The banner names the client's own address."""
+    literal = c.peer if "." in c.peer else f"IPv6:{c.peer}"
+    c.greet(f"220 [{literal}] ESMTP")
+    c.serve()
+
+
 case34_seven_bit = answers("Offers neither 8BITMIME nor SMTPUTF8.", keywords=())
 
 

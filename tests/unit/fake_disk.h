@@ -25,7 +25,8 @@ static struct {
 	_Atomic unsigned writes, syncs;				/* that were asked for */
 	_Atomic bool holds_syncs;				/* they do not end */
 	_Atomic unsigned sync_errors_left;			/* 0: no end */
-	_Atomic int64_t clock_ahead_s;
+	_Atomic int64_t clock_ahead_s;				/* of all clocks: time has passed */
+	_Atomic int64_t wall_ahead_s;				/* somebody has set the clock */
 	_Atomic unsigned waiting;				/* threads, in pthread_cond_timedwait(3) */
 	/* Of the file that was synced last, what is safe; for programs with one thread. */
 	uint8_t durable[FAKE_DISK_MAX];
@@ -36,7 +37,7 @@ static inline void fake_disk_reset(void)
 {
 	fake_disk.write_error = fake_disk.sync_error = 0;
 	fake_disk.writes = fake_disk.syncs = fake_disk.waiting = 0;
-	fake_disk.clock_ahead_s = 0;
+	fake_disk.clock_ahead_s = fake_disk.wall_ahead_s = 0;
 	fake_disk.holds_syncs = false;
 	fake_disk.sync_errors_left = 0;
 	fake_disk.is_recording = false;
@@ -81,6 +82,8 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 	int result = (int)syscall(SYS_clock_gettime, clock, now);
 
 	now->tv_sec += fake_disk.clock_ahead_s;
+	if (clock == CLOCK_REALTIME)
+		now->tv_sec += fake_disk.wall_ahead_s;
 	return result;
 }
 

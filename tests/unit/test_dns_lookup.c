@@ -88,6 +88,10 @@ static const char replay[] =
 	"rcode SERVFAIL\n"
 	"query refused.example MX\n"
 	"rcode REFUSED\n"
+	"query no-edns.example MX\n"
+	"rcode FORMERR\n"
+	"query no-query.example MX\n"
+	"rcode NOTIMPL\n"
 	"query bogus.example MX cd\n"
 	"answer @ 300 IN MX 10 mx.example.\n"
 	"query bogus.example MX\n"
@@ -182,6 +186,10 @@ static const struct row rows[] = {
 	  "SERVFAIL from 127.0.0.1@" },
 	{ "REFUSED", "refused.example", DNS_TYPE_MX, DNS_ERROR, DNS_FAILED, NULL, 0, NULL,
 	  "for refused.example MX" },
+	{ "case 49: no EDNS", "no-edns.example", DNS_TYPE_MX, DNS_ERROR, DNS_FAILED, NULL, 0, NULL,
+	  "for no-edns.example MX" },
+	{ "case 49: NOTIMP", "no-query.example", DNS_TYPE_MX, DNS_ERROR, DNS_FAILED, NULL, 0, NULL,
+	  "for no-query.example MX" },
 	{ "case 47: bogus", "bogus.example", DNS_TYPE_MX, DNS_ERROR, DNS_BOGUS, NULL, 0, NULL,
 	  "DNSSEC validation failure" },
 	{ "case 47: bogus denial", "bogus-gone.example", DNS_TYPE_MX, DNS_ERROR, DNS_BOGUS, NULL, 0,

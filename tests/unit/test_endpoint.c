@@ -290,6 +290,26 @@ static void not_our_address_is_an_error(void **state)
 			    "cannot listen on 192.0.2.1:7425: Cannot assign requested address");
 }
 
+/* Case 155: free, in use, absent; and a trial is in nobody's way. */
+static void a_trial_takes_nothing(void **state)
+{
+	struct endpoint endpoint = { .host = "127.0.0.1", .port = "7427" };
+	struct endpoint absent = { .host = "192.0.2.1", .port = "7427" };
+	char error[256];
+	int fd;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(endpoint_try_listen(&endpoint, error, sizeof(error)), 0);
+	assert_int_equal(endpoint_listen(&endpoint, &fd, 1, error, sizeof(error)), 1);
+	assert_int_equal(endpoint_try_listen(&endpoint, error, sizeof(error)), -1);
+	assert_string_equal(error, "Address already in use");
+	close(fd);
+	assert_int_equal(endpoint_try_listen(&endpoint, error, sizeof(error)), 0);
+	assert_int_equal(endpoint_try_listen(&absent, error, sizeof(error)), -1);
+	assert_string_equal(error, "Cannot assign requested address");
+}
+
 static void unix_sockets(void **state)
 {
 	struct endpoint endpoint = { .is_unix = 1 };
@@ -399,6 +419,7 @@ int main(void)
 		cmocka_unit_test(a_busy_port_is_an_error_and_leaves_nothing_open),
 		cmocka_unit_test(all_addresses_are_both_families),
 		cmocka_unit_test(not_our_address_is_an_error),
+		cmocka_unit_test(a_trial_takes_nothing),
 		cmocka_unit_test(unix_sockets),
 		cmocka_unit_test(a_unix_socket_with_a_full_queue_meets_the_deadline),
 		cmocka_unit_test(keepalive_finds_a_dead_peer_in_time),

@@ -369,7 +369,7 @@ static void test_stop_wakes(void **state)
 	check_known(world->journal, world->subject, &relayed);
 }
 
-/* ---- what is the same, and what is not ---- */
+/* ---- what is the same, and what is not: case 175 ---- */
 
 static void test_subjects(void **state)
 {

@@ -1,6 +1,6 @@
 /*
  * Goal: a journal whose file or key was damaged, cut, exchanged or lost costs what was hit and no
- * more: the other records are kept, and nothing is ever known from garbage.
+ * more: the other records are kept, and nothing is ever known from garbage (case 170).
  */
 #include <setjmp.h>
 #include <stdarg.h>

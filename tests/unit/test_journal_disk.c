@@ -1,6 +1,6 @@
 /*
  * Goal: a disk that fails, is full, or loses its power takes nothing from the journal that was
- * promised: without an intent no dot, what is known is told, room comes back with time.
+ * promised: without an intent no dot, what is known is told, room comes back with time (case 171).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -224,16 +224,80 @@ static void test_expired_while_down(void **state)
 {
 	struct world *world = *state;
 	struct delivery_status relayed = test_relayed();
+	struct test_subject later;
 
 	deliver_once(world->journal, world->subject, true, &relayed);
-	fake_disk.clock_ahead_s += HOUR_MS / 1000 + 2;
+	fake_disk.clock_ahead_s += 40 * 60;
+	deliver_once(world->journal, test_subject_number(&later, 2), true, &relayed);
+	fake_disk.clock_ahead_s += 21 * 60;
 	reopen(world);
 	check_claimable(world->journal, world->subject, false);
+	check_known(world->journal, &later.subject, &relayed);
+	assert_int_equal(captured_log_count(&world->log, "of another time than this machine's clock"), 0);
 }
 
 /* ---- clocks ---- */
 
-/* Written under a clock that was far ahead: known all the same, and not for ever. */
+#define YEARS_10_S (3653 * (int64_t)DAY_S)
+
+/* Off for longer than outcomes are kept, or a wrong clock: kept for another while, not for ever. */
+static void test_down_for_long(void **state)
+{
+	struct world *world = *state;
+	struct delivery_status relayed = test_relayed();
+
+	deliver_once(world->journal, world->subject, true, &relayed);
+	fake_disk.clock_ahead_s += HOUR_MS / 1000 + 2;
+	reopen(world);
+	assert_int_equal(captured_log_count(&world->log, "of another time than this machine's clock"), 1);
+	fake_disk.clock_ahead_s += HOUR_MS / 1000 - 60;
+	check_known(world->journal, world->subject, &relayed);
+	fake_disk.clock_ahead_s += 60 + 601;
+	check_claimable(world->journal, world->subject, false);
+}
+
+/*
+ * Case 106: the clock is set by ten years, forth or back: nothing is forgotten before its time, now
+ * and after restarts under the wrong clock and under the right one; and all of it goes in the end.
+ */
+static void check_clock_jump(struct world *world, int64_t jump_s)
+{
+	struct delivery_status relayed = test_relayed();
+	struct test_subject before, after, restarted, corrected;
+
+	deliver_once(world->journal, test_subject_number(&before, 1), true, &relayed);
+	fake_disk.wall_ahead_s = jump_s;
+	fake_disk.clock_ahead_s += 601;			/* the journal looks for what is too old */
+	deliver_once(world->journal, test_subject_number(&after, 2), true, &relayed);
+	check_known(world->journal, &before.subject, &relayed);
+	reopen(world);
+	deliver_once(world->journal, test_subject_number(&restarted, 3), true, &relayed);
+	fake_disk.clock_ahead_s += 601;
+	check_known(world->journal, &before.subject, &relayed);
+	fake_disk.wall_ahead_s = 0;
+	reopen(world);
+	deliver_once(world->journal, test_subject_number(&corrected, 4), true, &relayed);
+	fake_disk.clock_ahead_s += 601;
+	check_known(world->journal, &before.subject, &relayed);
+	check_known(world->journal, &after.subject, &relayed);
+	check_known(world->journal, &restarted.subject, &relayed);
+	check_known(world->journal, &corrected.subject, &relayed);
+	fake_disk.clock_ahead_s += HOUR_MS / 1000 + 601;
+	for (unsigned number = 1; number <= 4; number++)
+		check_claimable(world->journal, test_subject_number(&before, number), false);
+}
+
+static void test_clock_jumps_forth(void **state)
+{
+	check_clock_jump(*state, YEARS_10_S);
+}
+
+static void test_clock_jumps_back(void **state)
+{
+	check_clock_jump(*state, -YEARS_10_S);
+}
+
+/* Case 106: written under a clock that was far ahead: known all the same, and not for ever. */
 static void test_clock_was_ahead(void **state)
 {
 	struct world *world = *state;
@@ -389,6 +453,9 @@ int main(void)
 		TEST(test_full),
 		TEST(test_held_does_not_expire),
 		TEST(test_expired_while_down),
+		TEST(test_down_for_long),
+		TEST(test_clock_jumps_forth),
+		TEST(test_clock_jumps_back),
 		TEST(test_clock_was_ahead),
 		TEST(test_power_cut),
 	};

@@ -156,8 +156,11 @@ static void test_one_process(void **state)
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	check_refused(world, "another postern-edge is using this journal");
+	assert_true(journal_file_is_used(world->path));
 	kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_false(journal_file_is_used(world->path));
+	assert_false(journal_file_is_used("/nonexistent/journal"));
 	open_well(world, SLOTS);
 	journal_file_close(&world->file);
 	close(ready[0]);

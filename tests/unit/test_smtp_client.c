@@ -274,6 +274,7 @@ static void test_service_closing(void **state)
 	run_all(rows, COUNT(rows));
 }
 
+/* Case 173, too: a server that is killed is one whose connection ends, or is reset. */
 static void test_broken_before_the_dot(void **state)
 {
 	static const struct row rows[] = {

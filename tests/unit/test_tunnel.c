@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,12 +17,39 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "tunnel/base64_key.h"
 #include "tunnel_fixture.h"
+
+#define YEARS_10_S (3653 * INT64_C(86400))
+
+/* While it is not 0, the machine's clock is set back and forth by so much whenever it is looked at. */
+static _Atomic int64_t clock_jump_s;
+
+/* Instead of libc's, also for the archives. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int result = (int)syscall(SYS_clock_gettime, clock, now);
+
+	if (clock == CLOCK_REALTIME)
+		now->tv_sec += clock_jump_s = -clock_jump_s;
+	return result;
+}
+
+time_t time(time_t *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (out != NULL)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
 
 static void *serve_one(void *context)
 {
@@ -119,6 +147,17 @@ static void established_with_psk(void **state)
 {
 	(void)state;
 	established(psk);
+}
+
+/* Case 106: no clock that can be set has a part in it. */
+static void established_while_the_clock_jumps(void **state)
+{
+	(void)state;
+	clock_jump_s = YEARS_10_S;
+	established(no_psk);
+	established(psk);
+	assert_true(time(NULL) - time(NULL) != 0);	/* it did jump */
+	clock_jump_s = 0;
 }
 
 /* ---- what the client can meet ---- */
@@ -314,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(established_without_psk),
 		cmocka_unit_test(established_with_psk),
+		cmocka_unit_test(established_while_the_clock_jumps),
 		cmocka_unit_test(wrong_edge_key),
 		cmocka_unit_test(not_authorized),
 		cmocka_unit_test(wrong_psk),
