@@ -80,7 +80,7 @@ e2e_in_two_labs() {
 	make --no-print-directory -s -j"$jobs" SAN="$1" all && POSTERN_BUILD=$PWD/build/$1 tests/e2e/two_labs
 }
 crash() {
-	make --no-print-directory -s -j"$jobs" all && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
+	make --no-print-directory -s -j"$jobs" all crash-libraries && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
 }
 milter() {
 	make --no-print-directory -s -j"$jobs" SAN="$1" all && tests/milter/run "build/$1"
