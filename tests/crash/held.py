@@ -2,6 +2,7 @@
 
 A point's `what` is call:DEED. The deeds are signals, a long stop, and what happens meanwhile to Postfix or to the server.
 """
+import os
 import time
 
 from harness import lab, wait_for
@@ -12,13 +13,17 @@ import targets
 # Longer than the deadlines of IMPATIENCE.
 LONG_S = 3
 PATIENCE = {"lmtp_data_done_timeout": "1020s"}
-IMPATIENCE = {f"lmtp_{name}_timeout": "1s" for name in ("lhlo", "xforward", "mail", "rcpt", "data_init", "data_xfer", "data_done", "rset")}
+IMPATIENCE = {f"lmtp_{name}_timeout": "1s" for name in ("lhlo", "xforward", "mail", "rcpt", "data_init", "data_xfer", "data_done", "rset", "quit")}
 IMPATIENT_EDGE = 'wait_limit = "1s";\n'
 SPAWNED = "postern-transpo"
 
 
 def kill(host, name):
     host.run("pkill", "-KILL", "-x", name, check=False)
+
+
+def postfix_runs():
+    return bool(lab.home.run("pgrep", "-x", "master", check=False).stdout)
 
 
 def stop_postfix():
@@ -29,11 +34,12 @@ def kill_postfix():
     """As when the machine goes down, but for what is on the disk."""
     lab.home.run("sh", "-c", "kill -KILL $(cat /var/spool/postfix/pid/master.pid); "
                  "pkill -KILL -x 'lmtp|qmgr|spawn|smtpd|cleanup|bounce|trivial-rewrite|pickup|anvil'; pkill -KILL -x postern-transpo; exit 0")
+    wait_for("Postfix is gone", lambda: not postfix_runs())
 
 
 def kill_server():
     mx = lab.mx["mx-hostile"]
-    mx.run("sh", "-c", "rm -f /run/hostile.ready; pkill -KILL -f hostile_mx.py; exit 0")
+    mx.run("sh", "-c", "rm -f /run/hostile.ready; pkill -KILL -f '[h]ostile_mx.py'; exit 0")
     mx.run("/opt/lab/hosts/mx-hostile.sh", "start")
 
 
@@ -48,7 +54,6 @@ DEEDS = {
 }
 SIGNALS = ("TERM", "HUP", "PIPE")
 ROWS = {"MX": "173", "STOP": "177"} | dict.fromkeys(SIGNALS, "177")
-MASTER_PID = "/var/spool/postfix/pid/master.pid"
 
 
 def hold(point):
@@ -65,7 +70,13 @@ class Held:
     """What both have in common."""
 
     def is_stopped(self, host, trace):
-        return strace.STOPPED in host.read(trace)
+        return os.path.exists(host.path(trace)) and strace.STOPPED in host.read(trace)
+
+    def wait_held(self, host, trace, sent):
+        """Whether it was stopped, when it was or the first attempt is over without."""
+        wait_for("a stop or an end", lambda: self.is_stopped(host, trace) or sent.is_gone or sent.home_lines("to=.*status=deferred"),
+                 60, 0.01)
+        return self.is_stopped(host, trace)
 
     def go_on(self, host, pids, deed):
         """Does the deed to what is stopped, and lets it go on."""
@@ -106,13 +117,13 @@ class HeldEdge(Held, targets.Edge):
         tracer = self.attach(point)
         try:
             sent = mail()
-            wait_for("a stop or an end", lambda: self.is_stopped(lab.vps, targets.EDGE_TRACE) or sent.is_gone, 60, 0.01)
-            is_held = self.is_stopped(lab.vps, targets.EDGE_TRACE)
+            is_held = self.wait_held(lab.vps, targets.EDGE_TRACE, sent)
             self.go_on(lab.vps, [str(pid)], deed)
             self.wait(pid, "a first attempt", lambda: sent.has_been_tried)
             if deed == "TERM" and is_held:
                 self.wait(pid, "an orderly end", lambda: not lab.edge.is_running)
         finally:
+            lab.vps.run("kill", "-CONT", str(pid), check=False)
             self.detach(tracer)
         strike = self.result(point, sent, is_held, lab.vps.read(targets.EDGE_TRACE), ROWS[deed] if is_held else "")
         if not lab.edge.is_running:
@@ -153,13 +164,9 @@ class HeldTransport(Held, targets.Transport):
         trace = f"{targets.HOME}/trace"
         self.arm(point)
         sent = mail()
-        wait_for("a stop or a first attempt", lambda: self.has_trace() and self.is_stopped(lab.home, trace) or sent.has_been_tried, 60, 0.01)
-        is_held = self.is_stopped(lab.home, trace)
+        is_held = self.wait_held(lab.home, trace, sent)
         if is_held:
             self.go_on(lab.home, lab.home.run("pgrep", "-x", SPAWNED).stdout.split(), deed)
-        if not lab.home.run("pgrep", "-x", "master", check=False).stdout:
+        if not postfix_runs():
             lab.home.run("postfix", "start")
         return self.result(point, sent, is_held, lab.home.read(trace), ROWS.get(deed, "172") if is_held else "")
-
-    def has_trace(self):
-        return targets.os.path.exists(lab.home.path(f"{targets.HOME}/trace"))
