@@ -16,10 +16,17 @@ PATIENCE = {"lmtp_data_done_timeout": "1020s"}
 IMPATIENCE = {f"lmtp_{name}_timeout": "1s" for name in ("lhlo", "xforward", "mail", "rcpt", "data_init", "data_xfer", "data_done", "rset", "quit")}
 IMPATIENT_EDGE = 'wait_limit = "1s";\n'
 SPAWNED = "postern-transpo"
+# A server process of Postfix that is killed in its first request is not started again for this long.
+THROTTLE_S = 1
 
 
 def kill(host, name):
     host.run("pkill", "-KILL", "-x", name, check=False)
+
+
+def kill_spawn():
+    kill(lab.home, "spawn")
+    time.sleep(THROTTLE_S)
 
 
 def postfix_runs():
@@ -47,7 +54,7 @@ DEEDS = {
     "STOP": lambda: time.sleep(LONG_S),
     "LMTP": lambda: kill(lab.home, "lmtp"),
     "QMGR": lambda: kill(lab.home, "qmgr"),
-    "SPAWN": lambda: kill(lab.home, "spawn"),
+    "SPAWN": kill_spawn,
     "POSTFIX-STOP": stop_postfix,
     "POSTFIX-KILL": kill_postfix,
     "MX": kill_server,
@@ -147,8 +154,7 @@ class HeldEdge(Held, targets.Edge):
 class HeldTransport(Held, targets.Transport):
     def begin(self):
         impatient(IMPATIENCE)
-        # A server process that is killed in its first request is not started again for this long.
-        lab.home.run("postconf", "-e", "service_throttle_time = 1s")
+        lab.home.run("postconf", "-e", f"service_throttle_time = {THROTTLE_S}s")
         super().begin()
 
     def end(self):
@@ -169,4 +175,5 @@ class HeldTransport(Held, targets.Transport):
             self.go_on(lab.home, lab.home.run("pgrep", "-x", SPAWNED).stdout.split(), deed)
         if not postfix_runs():
             lab.home.run("postfix", "start")
-        return self.result(point, sent, is_held, lab.home.read(trace), ROWS.get(deed, "172") if is_held else "")
+        text = lab.home.read(trace) if os.path.exists(lab.home.path(trace)) else ""
+        return self.result(point, sent, is_held, text, ROWS.get(deed, "172") if is_held else "")

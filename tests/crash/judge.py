@@ -30,7 +30,7 @@ class Judge:
     def words(self, strike, copies, in_doubt, sent):
         """The words for one point."""
         words = []
-        if strace.told_early(strike.calls):
+        if strace.told_early(strike.calls) and not strike.mail.home_lines("to=.*still in progress"):
             words.append("told early")
         if any(copies[recipient] == 0 or recipient not in sent for recipient in copies):
             words.append("lost")

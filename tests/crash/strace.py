@@ -20,6 +20,7 @@ BEGIN = re.compile(r"(\w+)\((.*)$")
 RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)$")
 # Between the arguments and the result strace aligns with spaces.
 END = re.compile(r"^(.*)\) += (-?\d+|\?)[^<]*(?:<(\d+\.\d+)>)?$")
+ERROR = re.compile(r" = -1 (\w+) ")
 KILLED = "+++ killed by SIG"
 STOPPED = "--- stopped by SIGSTOP ---"
 INJECTED = "(INJECTED)"
@@ -41,6 +42,7 @@ class Call:
         self.arguments = ""
         self.ended = None
         self.result = None
+        self.error = ""
         self.is_injected = False
         self.connection = -1
         self.role = ""
@@ -54,6 +56,7 @@ class Call:
         self.arguments += match[1]
         if match[2] != "?":
             self.result = int(match[2])
+            self.error = failure[1] if (failure := ERROR.search(text)) else ""
             self.ended = self.began + float(match[3] or 0)
 
     @property
@@ -157,8 +160,8 @@ def tunnel_bytes(calls):
 class Window:
     """One recipient's record: from the intent to the outcome.
 
-    intent: the call that wrote it; address: of the mail host; synced, durable: when intent and outcome were on disk; dot, answer: the
-    calls; is_open: the intent is on disk, and the outcome was not even written.
+    intent: the call that wrote it; address: of the mail host; synced, durable: when intent and outcome were on disk; forgone:
+    when the outcome could not be written, which it then stands without; dot, answer: the calls; is_open: the intent is on disk, and the outcome was not even written.
     """
 
     def __init__(self, calls, intent, address):
@@ -171,6 +174,8 @@ class Window:
         self.settled = next((call for call in later if call.name == "pwrite64"
                              and call.arguments.endswith(f", {offset}")), None)
         self.durable = self.settled and sync_after(calls, self.settled)
+        self.forgone = self.settled and min((call.ended for call in later if call.is_injected and call.role == "journal"
+                                             and call.error != "EINTR" and call.began >= self.settled.began), default=None)
         self.is_open = self.synced is not None and (self.settled is None or self.settled.result is None)
         mine = [call for call in later if call.thread == intent.thread and call.role == "mx"
                 and call.began >= (self.synced or float("inf"))]
@@ -209,7 +214,7 @@ def told_early(calls):
     tunnel = max(call.connection for call in calls if call.began < found[0].intent.began)
     told = [call.began for call in calls if call.name == "sendto" and call.connection == tunnel
             and call.result is not None and call.began > answered]
-    durable = sorted(window.durable or float("inf") for window in found)
+    durable = sorted(window.forgone or window.durable or float("inf") for window in found)
     return any(when < on_disk for when, on_disk in zip(told, durable))
 
 
