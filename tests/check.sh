@@ -1,13 +1,13 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz crash e2e e2e-memory-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz crash valgrind e2e e2e-memory-tsan).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
 	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
 	exit 1
 fi
-stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz crash e2e e2e-memory-tsan}
+stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz crash valgrind e2e e2e-memory-tsan}
 jobs=$(nproc)
 closing='^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$'
 passed=0 failed=0
@@ -80,7 +80,10 @@ e2e_in_two_labs() {
 	make --no-print-directory -s -j"$jobs" SAN="$1" all && POSTERN_BUILD=$PWD/build/$1 tests/e2e/two_labs
 }
 crash() {
-	make --no-print-directory -s -j"$jobs" all crash-libraries && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
+	make --no-print-directory -s -j"$jobs" all test-libraries && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
+}
+valgrind() {
+	make --no-print-directory -s -j"$jobs" all test-libraries && LAB_NAME=check-valgrind POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/valgrind/run
 }
 milter() {
 	make --no-print-directory -s -j"$jobs" SAN="$1" all && tests/milter/run "build/$1"
@@ -99,6 +102,7 @@ stage milter milter address,undefined
 stage fuzz fuzz
 # A sample that is another one every day; all points: make crash.
 stage crash crash
+stage valgrind valgrind
 stage e2e e2e_in_two_labs address,undefined
 stage e2e-memory-tsan e2e_memory_and_tsan
 
