@@ -63,7 +63,7 @@ ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz tls-compare bench-milter crash demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz tls-compare bench-milter crash valgrind demo install install-files uninstall clean distclean install-deps unit-programs tool-programs test-libraries fuzz-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -146,8 +146,22 @@ bench-milter: all
 # Nothing lost and nothing doubled, whatever is killed when: tests/crash/README.md.
 crash:
 	@scripts/install-deps check
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s all test-libraries
 	POSTERN_BUILD=$(CURDIR)/$(BUILD) tests/lab/lab run tests/crash/run
+
+# Real deliveries under memcheck: errors, leaks, descriptors.
+valgrind:
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory -s all test-libraries
+	POSTERN_BUILD=$(CURDIR)/$(BUILD) tests/lab/lab run tests/valgrind/run
+
+# What tests preload into the programs.
+TEST_LIBRARIES := $(BUILD)/tests/crash/power_cut.so $(BUILD)/tests/valgrind/pidfd.so
+$(TEST_LIBRARIES): $(BUILD)/tests/%.so: tests/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -D_GNU_SOURCE -fPIC -shared -o $@ $<
+test-libraries: $(TEST_LIBRARIES)
 
 # Small programs that tests talk to: tests/tools/NAME.c.
 TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))

@@ -1,13 +1,13 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz crash e2e e2e-memory-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz crash valgrind e2e e2e-memory-tsan).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
 	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
 	exit 1
 fi
-stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz crash e2e e2e-memory-tsan}
+stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz crash valgrind e2e e2e-memory-tsan}
 jobs=$(nproc)
 closing='^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$'
 passed=0 failed=0
@@ -115,7 +115,10 @@ e2e_in_two_labs() {
 	make --no-print-directory -s -j"$jobs" SAN="$1" all tool-programs && POSTERN_BUILD=$PWD/build/$1 tests/e2e/two_labs
 }
 crash() {
-	make --no-print-directory -s -j"$jobs" all && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
+	make --no-print-directory -s -j"$jobs" all test-libraries && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
+}
+valgrind() {
+	make --no-print-directory -s -j"$jobs" all test-libraries && LAB_NAME=check-valgrind POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/valgrind/run
 }
 milter() {
 	make --no-print-directory -s -j"$jobs" SAN="$1" all && tests/milter/run "build/$1"
@@ -133,6 +136,7 @@ san=thread stage tsan unit SAN=thread
 stage milter milter address,undefined
 # A sample that is another one every day; all points: make crash.
 stage crash crash
+stage valgrind valgrind
 fuzz_build
 begin fuzz tests/run_fuzz.sh 30
 stage e2e e2e_in_two_labs address,undefined

@@ -188,6 +188,8 @@ static void serve_one(struct lmtp_session *session)
 
 	if (!stream_has_input(&session->stream))
 		lmtp_session_flush(session);
+	if (session->state == LMTP_ENDED)
+		return;
 	switch (stream_read_line(&session->stream, line, sizeof(line), &length, deadline)) {
 	case STREAM_OK:
 		run_command(session, line, length);

@@ -14,6 +14,7 @@ TEXT = "once and only once"
 # Postfix that has not got rid of a message after this never will.
 GIVE_UP_S = 40
 KICK_S = 0.2
+FLUSH_S = 1
 
 # serial: the same in one thread of the edge. strace counts each thread's calls by itself, and the first thread
 # that comes to a number is hit, so the early calls of a second thread are never reached.
@@ -57,7 +58,10 @@ class Taken:
 
     def note(self, script, event):
         connection = (script, event["connection"])
-        if event["event"] == "command":
+        if event["event"] == "connect":     # a server that was killed begins to count anew
+            self.recipients[connection] = []
+            self.has_dot.discard(connection)
+        elif event["event"] == "command":
             if re.match(r"(?i)MAIL|RSET", event["text"]):
                 self.recipients[connection] = []
             elif rcpt := re.match(r"(?i)RCPT TO:<([^>]*)>", event["text"]):
@@ -96,10 +100,13 @@ class Mail:
     def finish(self):
         """Has Postfix try again until the message has left its queue, or for as long as is sensible."""
         deadline = time.monotonic() + GIVE_UP_S
-        kick = time.monotonic() + KICK_S
+        kick, flush = time.monotonic() + KICK_S, time.monotonic() + FLUSH_S
         while not self.is_gone and time.monotonic() < deadline:
             if time.monotonic() > kick:     # a message that qmgr has in its hands stays there
                 lab.home.run("postqueue", "-i", self.queue_id, check=False)
+                if time.monotonic() > flush:    # a qmgr that was killed is started for this
+                    lab.home.run("postqueue", "-f", check=False)
+                    flush += FLUSH_S
                 kick = time.monotonic() + KICK_S
             time.sleep(0.01)
 

@@ -9,21 +9,31 @@ import re
 POINTS = ("read", "recvfrom", "write", "writev", "sendto", "sendmsg", "connect", "poll", "pwrite64", "fdatasync")
 # What says whose a descriptor is.
 OTHERS = ("accept4", "close")
-OPTIONS = ["-f", "-qq", "-ttt", "-T", "-s", "80", "-e", "trace=" + ",".join(POINTS + OTHERS)]
+# What can fail besides: memory, descriptors, threads, and waiting. No futex(2): the C library does not let it.
+FALLIBLE = ("openat", "socket", "mmap", "clone3", "epoll_wait")
+FORMAT = ["-f", "-qq", "-ttt", "-T", "-s", "80", "-e"]
+OPTIONS = FORMAT + ["trace=" + ",".join(POINTS + OTHERS)]
+WIDE_OPTIONS = FORMAT + ["trace=" + ",".join(POINTS + OTHERS + FALLIBLE)]
 
 LINE = re.compile(r"(\d+) +(\d+\.\d+) (.*)$")
 BEGIN = re.compile(r"(\w+)\((.*)$")
 RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)$")
 # Between the arguments and the result strace aligns with spaces.
 END = re.compile(r"^(.*)\) += (-?\d+|\?)[^<]*(?:<(\d+\.\d+)>)?$")
-KILLED = "+++ killed by SIGKILL +++"
+ERROR = re.compile(r" = -1 (\w+) ")
+KILLED = "+++ killed by SIG"
+STOPPED = "--- stopped by SIGSTOP ---"
+INJECTED = "(INJECTED)"
 QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 RECORD = re.compile(r'^"PJ01\\(\d+)')
 INTENT = "1"
 
 
 class Call:
-    """began, ended: seconds; ended and result are None if it never returned."""
+    """began, ended: seconds; ended and result are None if it never returned.
+
+    is_injected: it was not made, and failed. connection: of a tunnel's calls in the edge, which tunnel.
+    """
 
     def __init__(self, thread, name, began):
         self.thread = thread
@@ -32,9 +42,13 @@ class Call:
         self.arguments = ""
         self.ended = None
         self.result = None
+        self.error = ""
+        self.is_injected = False
+        self.connection = -1
         self.role = ""
 
     def finish(self, text):
+        self.is_injected = INJECTED in text
         match = END.match(text)
         if not match:
             self.arguments += text
@@ -42,6 +56,7 @@ class Call:
         self.arguments += match[1]
         if match[2] != "?":
             self.result = int(match[2])
+            self.error = failure[1] if (failure := ERROR.search(text)) else ""
             self.ended = self.began + float(match[3] or 0)
 
     @property
@@ -60,15 +75,15 @@ class Call:
 
 
 def parse(text):
-    """(calls in the order of their beginning, whether the program was killed)."""
-    calls, open_calls, killed = [], {}, False
+    """(calls in the order of their beginning, the signal that killed the program or "")."""
+    calls, open_calls, killed = [], {}, ""
     for line in text.splitlines():
         match = LINE.match(line)
         if not match:
             continue
         thread, when, rest = int(match[1]), float(match[2]), match[3]
-        if rest == KILLED:
-            killed = True
+        if rest.startswith(KILLED):
+            killed = rest[len(KILLED):].split()[0]
         elif resumed := RESUMED.match(rest):
             call = open_calls.pop(thread, None)
             if call:
@@ -88,9 +103,11 @@ def parse(text):
 def name_roles(calls):
     """Each call's role: who is at the other end of its descriptor."""
     roles = {0: "postfix", 1: "postfix"}
-    for call in calls:
+    tunnels = {}
+    for index, call in enumerate(calls):
         if call.name == "accept4" and call.result is not None and call.result >= 0:
             roles[call.result] = "tunnel"
+            tunnels[call.result] = index
         elif call.name == "connect":
             roles[call.descriptor] = peer(call.arguments)
         elif call.name in ("pwrite64", "fdatasync"):
@@ -100,6 +117,8 @@ def name_roles(calls):
         elif call.name == "sendmsg":        # nobody else is spoken to in this way
             roles[call.descriptor] = "keeper"
         call.role = roles.get(call.descriptor, "file")
+        if call.role == "tunnel":
+            call.connection = tunnels.get(call.descriptor, -1)
         if call.name == "close" and call.descriptor > 1:
             roles.pop(call.descriptor, None)
 
@@ -111,7 +130,7 @@ def peer(arguments):
 
 def counts(calls):
     """{call: the most that one thread made of it}: strace counts "when=" for each thread by itself."""
-    made = collections.Counter((call.thread, call.name) for call in calls if call.name in POINTS)
+    made = collections.Counter((call.thread, call.name) for call in calls)
     most = {}
     for (_, name), count in made.items():
         most[name] = max(most.get(name, 0), count)
@@ -143,19 +162,22 @@ def tunnel_bytes(calls):
 class Window:
     """One recipient's record: from the intent to the outcome.
 
-    address: of the mail host; synced, durable: when intent and outcome were on disk; dot, answer: the
-    calls; is_open: the intent is on disk, and the outcome was not even written.
+    intent: the call that wrote it; address: of the mail host; synced, durable: when intent and outcome were on disk; forgone:
+    when the outcome could not be written, which it then stands without; dot, answer: the calls; is_open: the intent is on disk, and the outcome was not even written.
     """
 
     def __init__(self, calls, intent, address):
         later = [call for call in calls if call.began >= (intent.ended or intent.began) and call is not intent]
         offset = intent.arguments.rsplit(", ", 1)[-1]
+        self.intent = intent
         self.thread = intent.thread
         self.address = address
-        self.synced = sync_after(calls, intent)
+        self.synced = sync_after(calls, intent) if (intent.result or -1) > 0 else None
         self.settled = next((call for call in later if call.name == "pwrite64"
                              and call.arguments.endswith(f", {offset}")), None)
         self.durable = self.settled and sync_after(calls, self.settled)
+        self.forgone = self.settled and min((call.ended for call in later if call.is_injected and call.role == "journal"
+                                             and call.error != "EINTR" and call.began >= self.settled.began), default=None)
         self.is_open = self.synced is not None and (self.settled is None or self.settled.result is None)
         mine = [call for call in later if call.thread == intent.thread and call.role == "mx"
                 and call.began >= (self.synced or float("inf"))]
@@ -186,15 +208,30 @@ def windows(calls):
 
 
 def told_early(calls):
-    """Whether a thread told the mail host of more outcomes than it had on disk."""
-    by_thread = {}
+    """Whether the mail host was told of more outcomes than there were on disk, in the tunnel in which the message came."""
+    found = windows(calls)
+    answered = min((window.answer.ended for window in found if window.answer), default=None)
+    if answered is None:
+        return False
+    tunnel = max(call.connection for call in calls if call.began < found[0].intent.began)
+    told = [call.began for call in calls if call.name == "sendto" and call.connection == tunnel
+            and call.result is not None and call.began > answered]
+    durable = sorted(window.forgone or window.durable or float("inf") for window in found)
+    return any(when < on_disk for when, on_disk in zip(told, durable))
+
+
+def is_of_intent(calls, failed):
+    """Whether what failed kept an intent from the disk: its write, or the first sync after it."""
     for window in windows(calls):
-        by_thread.setdefault(window.thread, []).append(window)
-    for thread, mine in by_thread.items():
-        answered = min((window.answer.ended for window in mine if window.answer), default=float("inf"))
-        told = [call.began for call in calls if call.thread == thread and call.name == "sendto" and call.role == "tunnel"
-                and call.result is not None and call.began > answered]
-        durable = sorted(window.durable or float("inf") for window in mine)
-        if any(when < on_disk for when, on_disk in zip(told, durable)):
+        if failed is window.intent:
+            return True
+        if failed.name == "fdatasync" and window.intent.began < failed.began and (window.synced or float("inf")) > failed.began:
             return True
     return False
+
+
+def sends_to_end(calls):
+    """How many writes into the tunnel a transport has made when it knows of an outcome, and logs it."""
+    known = next(call.began for call in calls if call.role == "log" and call.name == "sendto")
+    return sum(call.role == "tunnel" and call.name in ("sendto", "write") and (call.result or -1) > 0 and call.began < known
+               for call in calls)

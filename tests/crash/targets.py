@@ -1,7 +1,8 @@
-"""What is killed, and how: the edge, a transport, both, or the tunnel between them.
+"""What is struck, and how: the edge, a transport, both, or the tunnel between them.
 
 Each target has strike(point, mail): sends the mail by calling mail(), strikes, puts right what was struck, and returns a
-Strike when Postfix may try again. begin() and end() enclose all points of a target.
+Strike when Postfix may try again. begin() and end() enclose all points of a target. A point's `what` is a call, at which
+the program is killed; or call:ERROR, which fails so. What is held instead is in held.py, the power cut in power.py.
 """
 import collections
 import contextlib
@@ -11,11 +12,13 @@ import subprocess
 
 from harness import lab, wait_for
 from mail import SCENARIOS
+import rows
 import strace
 
 Point = collections.namedtuple("Point", "scenario target what number")
-# mail; whether it struck at all; where, in words; the calls of what was killed.
-Strike = collections.namedtuple("Strike", "mail has_struck where calls")
+# mail; whether it struck at all; where, in words; the calls of what was struck; the call at which it was; what is wrong
+# with it already; the row of the catalogue; which windows may double (None: those that are open).
+Strike = collections.namedtuple("Strike", "mail has_struck where calls struck faults row is_open", defaults=(None, (), "", None))
 
 EDGE_CONF = "/etc/postern/edge.conf"
 EDGE_TRACE = "/run/crash.trace"
@@ -33,14 +36,25 @@ exec /usr/libexec/postern/postern-transport
 
 
 def inject(point):
-    return ["-e", f"inject={point.what}:signal=KILL:when={point.number}"] if point else []
+    """strace's options for a point; without one, everything is shown that could be one."""
+    if point is None:
+        return strace.WIDE_OPTIONS
+    call, _, error = point.what.partition(":")
+    if error:
+        return strace.WIDE_OPTIONS + ["-e", f"inject={call}:error={error}:when={point.number}"]
+    return strace.OPTIONS + ["-e", f"inject={call}:signal=KILL:when={point.number}"]
 
 
-def traced(point, text):
-    """(whether it was killed, where, the calls)"""
+def traced(point, mail, text):
+    """The Strike that a trace shows."""
     calls, killed = strace.parse(text)
-    call = strace.nth(calls, point.what, point.number) if killed and point else None
-    return killed, call.label if call else "", calls
+    if point and ":" in point.what:
+        struck = next((call for call in calls if call.is_injected), None)
+        faults = (f"killed by SIG{killed}",) if killed else ()
+    else:
+        struck = strace.nth(calls, point.what, point.number) if killed and point else None
+        faults = (f"killed by SIG{killed}",) if killed not in ("", "KILL") else ()
+    return Strike(mail, struck is not None, struck.label if struck else "", calls, struck, faults)
 
 
 class Edge:
@@ -64,8 +78,11 @@ class Edge:
         how()
         lab.vps.wait_log(r"IPv6 is (not )?used for delivery", since=mark)
 
+    def options(self, point):
+        return inject(point)
+
     def attach(self, point=None):
-        command = ["strace", *strace.OPTIONS, *inject(point), "-o", EDGE_TRACE, "-p", str(lab.edge.pid)]
+        command = ["strace", *self.options(point), "-o", EDGE_TRACE, "-p", str(lab.edge.pid)]
         tracer = lab.vps.popen("sh", "-c", f'echo $$ >{EDGE_TRACER}; exec "$@"', "sh", *command,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         status = f"/proc/{lab.edge.pid}/status"
@@ -80,6 +97,10 @@ class Edge:
     def is_over(self, sent):
         return sent.is_gone
 
+    def revive(self):
+        """The edge is dead, and shall live."""
+        self.start()
+
     def strike(self, point, mail):
         tracer = self.attach(point)
         try:
@@ -89,16 +110,47 @@ class Edge:
                 tracer.wait(FAREWELL_S)
         finally:
             self.detach(tracer)
-        strike = Strike(sent, *traced(point, lab.vps.read(EDGE_TRACE)))
+        strike = traced(point, sent, lab.vps.read(EDGE_TRACE))
         if strike.has_struck:       # and may not be buried yet
             wait_for("the edge's end", lambda: not lab.edge.is_running)
         if not lab.edge.is_running:
+            self.revive()
+        return strike._replace(row=rows.of_edge(strike))
+
+
+class EdgeError(Edge):
+    """A call of the edge fails; it goes on, and what it could not remember it does not deliver (case 171)."""
+
+    def is_over(self, sent):
+        return sent.has_been_tried
+
+    def strike(self, point, mail):
+        pid = lab.edge.pid
+        tracer = self.attach(point)
+        try:
+            sent = mail()
+            wait_for("a first attempt", lambda: self.is_over(sent), 60, 0.01)
+        finally:
+            self.detach(tracer)
+        strike = traced(point, sent, lab.vps.read(EDGE_TRACE))
+        faults = list(strike.faults)
+        if not lab.edge.is_running or lab.edge.pid != pid:
+            faults.append("the edge is gone")
             self.start()
-        return strike
+        is_journal = strike.struck is not None and strike.struck.role == "journal"
+        if is_journal and not point.what.endswith("EINTR") and strace.is_of_intent(strike.calls, strike.struck) \
+                and not sent.home_lines(r"to=<.*, relay=.*dsn=4\.3\.1,.*status=deferred"):
+            faults.append("no 4.3.1")
+        return strike._replace(faults=tuple(faults), row="171" if is_journal else "")
 
 
 class Transport(Edge):
-    """A transport is struck from its first word to Postfix on: before that nothing has begun. Cases 160 to 163."""
+    """A transport is struck from its first word to Postfix on: before that nothing has begun.
+
+    sends_to_end: how many writes into the tunnel end with END, by scenario.
+    """
+
+    sends_to_end = {}
 
     def begin(self):
         super().begin()
@@ -118,13 +170,21 @@ class Transport(Edge):
     def arm(self, point=None):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(lab.home.path(f"{HOME}/trace"))
-        lab.home.write(f"{HOME}/armed", " ".join(strace.OPTIONS + inject(point)))
+        lab.home.write(f"{HOME}/armed", " ".join(self.options(point)))
 
     def strike(self, point, mail):
         self.arm(point)
         sent = mail()
         wait_for("a first attempt", lambda: sent.has_been_tried, 60, 0.01)
-        return Strike(sent, *traced(point, lab.home.read(f"{HOME}/trace")))
+        strike = traced(point, sent, lab.home.read(f"{HOME}/trace"))
+        return strike._replace(row=rows.of_transport(strike, self.sends_to_end.get(point.scenario, 0) if point else 0))
+
+
+class TransportError(Transport):
+    """A call of the transport fails, from the one on that opens its configuration."""
+
+    def strike(self, point, mail):
+        return super().strike(point, mail)._replace(row="")
 
 
 class Both(Transport):
@@ -167,45 +227,3 @@ class Tunnel(Edge):
         said = self.tell("cut-up=-1 cut-down=-1")
         cut = re.search(r"cut \((\w+)\) after .*; (.*)", said)
         return Strike(sent, cut is not None, f"{cut[1]} at {cut[2]}" if cut else "", [])
-
-
-TARGETS = {"edge": Edge, "both": Both, "transport": Transport, "tunnel": Tunnel}
-
-
-# -- all points there are
-
-def undisturbed(scenario, mail):
-    """(mail, calls of the edge, calls of the transport) of a delivery that nothing happens to."""
-    target = Transport(scenario)
-    target.begin()
-    try:
-        tracer = target.attach()
-        strike = target.strike(None, mail)
-        wait_for("the transport's end", lambda: 'close(0)' in lab.home.read(f"{HOME}/trace"))
-        target.detach(tracer)
-        edge_calls = traced(None, lab.vps.read(EDGE_TRACE))[2]
-    finally:
-        target.end()
-    return strike.mail, edge_calls, strike.calls
-
-
-def call_points(scenario, target, most, first=None):
-    return [Point(scenario, target, name, number) for name in strace.POINTS
-            for number in range((first or {}).get(name, 1), most.get(name, 0) + 1)]
-
-
-def transport_points(scenario, calls):
-    """From the last call before its greeting on."""
-    greeting = next(index for index, call in enumerate(calls) if call.name == "sendto")
-    before = strace.counts(calls[:greeting])
-    return call_points(scenario, "transport", strace.counts(calls), before)
-
-
-def tunnel_points(scenario, calls):
-    """At each end of what one write or read moved, and in its middle."""
-    points = []
-    for way, sums in strace.tunnel_bytes(calls).items():
-        middles = [(before + after) // 2 for before, after in zip(sums, sums[1:])]
-        points += [Point(scenario, "tunnel", f"{way}-{how}", number)
-                   for number in sorted({*sums, *middles}) for how in ("fin", "rst")]
-    return points

@@ -19,6 +19,7 @@ STATE = "/var/lib/postern/edge"
 ORDERS = f"{STATE}/intruder"
 RESULTS = f"{STATE}/intruder.out"
 PSK = "/var/lib/postern/peer.psk"
+WRAPPER = "/run/postern-edge.wrapper"
 PRELOADS = os.path.join(os.environ["POSTERN_BUILD"], "tests", "preload")
 AS_EDGE = ("setpriv", "--reuid", "_postern-edge", "--regid", "_postern-edge", "--init-groups", "--inh-caps=-all")
 GONE = "the process that keeps the key"
@@ -89,9 +90,9 @@ class KeeperCase(Case):
         # This sanitizer wants to be the first.
         if lab.edge.sanitizer() == "address":
             libraries.insert(0, re.search(r"=> (\S*libasan\S*)", lab.vps.run("ldd", "/usr/sbin/postern-edge").stdout)[1])
-        os.environ["EDGE_PRELOAD"] = " ".join(libraries)
+        lab.vps.write(WRAPPER, "env LD_PRELOAD=" + ":".join(libraries))
         self.addCleanup(lab.edge.restart)
-        self.addCleanup(os.environ.pop, "EDGE_PRELOAD")
+        self.addCleanup(lab.vps.run, "rm", WRAPPER)
         lab.edge.restart()
 
     def intrude(self, *orders):

@@ -551,6 +551,24 @@ static void test_idle(void **state)
 	finish(&session);
 }
 
+/* Who cannot be answered is not waited for: a session that says nothing any more holds one of Postfix's slots. */
+static void test_ends_when_it_cannot_answer(void **state)
+{
+	struct session session;
+	int64_t began = deadline_now_ms();
+
+	(void)state;
+	start(&session, FAKE_EDGE_GOOD);
+	session.setup.conf.idle_timeout = 30000;
+	go(&session);
+	shutdown(session.fd, SHUT_RD);
+	SAY(&session, "LHLO mail.example\r\n");
+	pthread_join(session.thread, NULL);
+	assert_true(deadline_now_ms() - began < 20000);
+	stream_wipe(&session.stream);
+	fake_edge_stop(&session.edge);
+}
+
 static void test_refuses_with_reason(void **state)
 {
 	char line[200];
@@ -591,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_unsound_statuses),
 		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_ends_when_it_cannot_answer),
 		cmocka_unit_test(test_refuses_with_reason),
 	};
 

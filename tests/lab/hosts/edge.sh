@@ -3,6 +3,8 @@
 set -euo pipefail
 
 pid_file=/run/postern-edge.pid
+# A test may put a command here that is to start the program, with its arguments and none of them quoted.
+wrapper_file=/run/postern-edge.wrapper
 
 is_running() {
 	[ -e $pid_file ] && kill -0 "$(cat $pid_file)" 2>/dev/null
@@ -14,13 +16,12 @@ is_serving() {
 }
 
 start() {
-	local pid reports=log_path=/var/log/sanitizer/edge
+	local pid wrapper=() reports=log_path=/var/log/sanitizer/edge
 	! is_running || return 0
+	[ ! -e $wrapper_file ] || read -ra wrapper <$wrapper_file
 	export ASAN_OPTIONS=$reports UBSAN_OPTIONS=$reports TSAN_OPTIONS=$reports
-	# A test may put a library of its own into it.
-	env ${EDGE_PRELOAD:+LD_PRELOAD="$EDGE_PRELOAD"} \
-		setpriv --reuid _postern-edge --regid _postern-edge --init-groups --inh-caps=-all \
-		/usr/sbin/postern-edge -c /etc/postern/edge.conf \
+	setpriv --reuid _postern-edge --regid _postern-edge --init-groups --inh-caps=-all \
+		"${wrapper[@]}" /usr/sbin/postern-edge -c /etc/postern/edge.conf \
 		</dev/null >>/var/log/postern-edge.stderr 2>&1 &
 	pid=$!
 	echo "$pid" >$pid_file
