@@ -63,7 +63,7 @@ ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz tls-compare bench-milter crash demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench-milter crash demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -135,6 +135,11 @@ check-layers:
 	tests/check_layers.sh
 check-fuzz:
 	tests/run_fuzz.sh
+# A long run: make fuzz [T=TARGET] [S=SECONDS], as many targets at a time as there are processors. See tests/fuzz/README.md.
+fuzz:
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory -s fuzz-programs
+	tests/run_fuzz.sh -r -s $(or $(S),600) $(T)
 # DANE by postern-edge, smtp(8), posttls-finger and danetool: the table of doc/TLS.md.
 tls-compare: all
 	tests/lab/lab run tests/tls_compare.py

@@ -52,7 +52,7 @@ differential() {
 	make --no-print-directory -s -j"$jobs" tool-programs && tests/differential/run build/normal
 }
 fuzz() {
-	make --no-print-directory -s -j"$jobs" fuzz-programs && tests/run_fuzz.sh 5
+	make --no-print-directory -s -j"$jobs" fuzz-programs && tests/run_fuzz.sh -s 5
 }
 e2e() {
 	local build=build/${1:-normal}
