@@ -1,13 +1,13 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz crash valgrind e2e e2e-memory-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz-coverage crash valgrind fuzz e2e e2e-memory-tsan).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
 	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
 	exit 1
 fi
-stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz crash valgrind e2e e2e-memory-tsan}
+stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz-coverage crash valgrind fuzz e2e e2e-memory-tsan}
 jobs=$(nproc)
 closing='^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$'
 passed=0 failed=0
@@ -89,6 +89,9 @@ differential() {
 fuzz_build() {
 	wanted fuzz && make --no-print-directory -s -j"$jobs" fuzz-programs
 }
+fuzz_coverage() {
+	make --no-print-directory -s -j"$jobs" fuzz-coverage-programs && tests/fuzz/coverage
+}
 e2e() {
 	local build=build/${1:-normal}
 	make --no-print-directory -s -j"$jobs" SAN="$1" all tool-programs || return 1
@@ -134,11 +137,12 @@ stage differential differential
 san=address,undefined stage asan unit SAN=address,undefined
 san=thread stage tsan unit SAN=thread
 stage milter milter address,undefined
+stage fuzz-coverage fuzz_coverage
 # A sample that is another one every day; all points: make crash.
 stage crash crash
 stage valgrind valgrind
 fuzz_build
-begin fuzz tests/run_fuzz.sh 30
+begin fuzz tests/run_fuzz.sh -s 30
 stage e2e e2e_in_two_labs address,undefined
 end fuzz
 stage e2e-memory-tsan e2e_memory_and_tsan
