@@ -342,7 +342,7 @@ static void test_start(void **state)
 	keeper_close(&keeper);
 	fixture->settings.key_file = "/nonexistent/key";
 	assert_int_equal(keeper_open(&keeper, &fixture->settings, error, sizeof(error)), -1);
-	assert_string_equal(error, "/nonexistent/key: No such file or directory");
+	assert_string_equal(error, "/nonexistent/key: No such file or directory; postern keygen makes a key, genpsk a preshared one");
 	keeper_close(&keeper);
 	fixture->settings.key_file = fixture->key_path;
 	fixture->settings.authorized_clients = "/nonexistent/list";

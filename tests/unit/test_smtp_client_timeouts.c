@@ -60,6 +60,7 @@ struct row {
 static void run_conversation(struct conversation *conversation, const struct row *row, char *event, size_t size)
 {
 	conversation_begin(conversation, row->steps, TLS_MAY, DELIVERY_MS, -1);
+	conversation->client.params.data_done_timeout_ms = SMTP_DATA_DONE_TIMEOUT_MS;
 	if (!conversation->is_open) {
 		conversation_print(event, size, &conversation->open_event);
 		return;
