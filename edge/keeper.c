@@ -7,7 +7,8 @@
  * Files are opened for a worker that may not open them itself (sandbox.h): after a change of the
  * configuration it must read files that lie beside the allow-list, and Landlock knows files by
  * inode, so a file that an editor replaced would be beyond its reach. It gets regular files, none of
- * the guarded ones, and nothing out of /proc, where this process's own memory is a file.
+ * the guarded ones, none that holds a key (the next one may lie beside the one in use), and nothing
+ * out of /proc, where this process's own memory is a file.
  */
 #include "keeper.h"
 
@@ -22,6 +23,7 @@
 #include "keeper_protocol.h"
 #include "lib/log.h"
 #include "lib/text_file.h"
+#include "tunnel/keyfile.h"
 #include "tunnel/static_key.h"
 
 /* Room to see that a request is too long. */
@@ -177,7 +179,8 @@ static int open_for_worker(struct keeper *keeper, const char *path)
 		return -1;
 	guard_list(keeper);
 	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && fstatfs(fd, &file_system) == 0 &&
-	    file_system.f_type != PROC_SUPER_MAGIC && !guarded_files_has(&keeper->guarded, &status))
+	    file_system.f_type != PROC_SUPER_MAGIC && !guarded_files_has(&keeper->guarded, &status) &&
+	    !keyfile_is_key(fd))
 		return fd;
 	close(fd);
 	log_warning("the worker was refused %s", log_printable(printable, sizeof(printable), path, strlen(path)));

@@ -194,13 +194,13 @@ static int open_by_keeper(struct keeper_fixture *fixture, const char *path, char
 static void test_files(void **state)
 {
 	struct keeper_fixture *fixture = *state;
-	char text[100], alias[128], hard[128];
+	char text[100], alias[128], hard[128], next[128], error[512];
 	const struct {
 		const char *path;
 		int error;
 	} rows[] = {
 		{ fixture->key_path, EACCES }, { fixture->list_path, EACCES }, { fixture->psk_path, EACCES },
-		{ alias, EACCES }, { hard, EACCES }, { fixture->directory, EACCES }, { "/dev/zero", EACCES },
+		{ alias, EACCES }, { hard, EACCES }, { next, EACCES }, { fixture->directory, EACCES }, { "/dev/zero", EACCES },
 		{ "/proc/self/mem", EACCES }, { "/proc/self/maps", EACCES }, { "/proc/self/fd/0/x", ENOTDIR },
 		{ "/nonexistent", ENOENT }, { "", ENOENT }, { fixture->other_path, 0 },
 	};
@@ -210,16 +210,19 @@ static void test_files(void **state)
 	snprintf(hard, sizeof(hard), "%s/hard", fixture->directory);
 	assert_int_equal(symlink(fixture->key_path, alias), 0);
 	assert_int_equal(link(fixture->psk_path, hard), 0);
+	/* Nobody has named this one yet. */
+	snprintf(next, sizeof(next), "%s/next", fixture->directory);
+	assert_int_equal(keyfile_create(next, fixture->keys[BOB].secret_key, error, sizeof(error)), 0);
 	captured_log_start(&log);
 	begin(fixture);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		int error = open_by_keeper(fixture, rows[i].path, text, sizeof(text));
+		int why = open_by_keeper(fixture, rows[i].path, text, sizeof(text));
 
-		if (error != rows[i].error && !(rows[i].error == ENOTDIR && error == ENOENT))
-			fail_msg("%s: %s", rows[i].path, strerror(error));
+		if (why != rows[i].error && !(rows[i].error == ENOTDIR && why == ENOENT))
+			fail_msg("%s: %s", rows[i].path, strerror(why));
 	}
 	assert_string_equal(text, "something else\n");
-	assert_int_equal(captured_log_count(&log, "the worker was refused"), 9);
+	assert_int_equal(captured_log_count(&log, "the worker was refused"), 10);
 	/* A psk file that a line named once stays guarded, one that a line begins to name is at once. */
 	authorize(fixture, "1");
 	assert_int_equal(open_by_keeper(fixture, fixture->psk_path, text, sizeof(text)), EACCES);
@@ -230,6 +233,7 @@ static void test_files(void **state)
 	captured_log_stop(&log);
 	unlink(alias);
 	unlink(hard);
+	unlink(next);
 	snprintf(fixture->psk_path, sizeof(fixture->psk_path), "%s/psk", fixture->directory);
 }
 
