@@ -159,7 +159,8 @@ bool keyfile_is_key(int fd)
 	uint8_t key[KEY_SIZE];
 	char text[READ_MAX], ignored[64];
 	ssize_t length = pread(fd, text, sizeof(text), 0);
-	bool is_key = length > 0 && decode(key, text, (size_t)length, "", ignored, sizeof(ignored)) == 0;
+	bool is_key =
+		length > 0 && decode(key, text, (size_t)length, "", ignored, sizeof(ignored)) == 0;
 
 	sodium_memzero(text, sizeof(text));
 	sodium_memzero(key, sizeof(key));

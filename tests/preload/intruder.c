@@ -1,12 +1,12 @@
 /*
- * Somebody has taken the edge's worker over: LD_PRELOAD=intruder.so postern-edge. Nothing happens until
- * SIGUSR1; then the main thread of the running, confined worker tries what the lines of
+ * Somebody has taken the edge's worker over: LD_PRELOAD=intruder.so postern-edge. Nothing happens
+ *until SIGUSR1; then the main thread of the running, confined worker tries what the lines of
  *
  *	/var/lib/postern/edge/intruder		VERB ARGUMENT
  *
- * say, and writes what came of each to intruder.out beside it: "VERB ARGUMENT: ok" or the errno's name.
- * So it is the installed program that is tested, and no test code is in it. A signal handler, as a
- * thread of its own would be older than the sandbox; so nothing here may allocate memory.
+ * say, and writes what came of each to intruder.out beside it: "VERB ARGUMENT: ok" or the errno's
+ *name. So it is the installed program that is tested, and no test code is in it. A signal handler,
+ *as a thread of its own would be older than the sandbox; so nothing here may allocate memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -77,7 +77,8 @@ static int try_kill(const char *pid)
 
 static int try_bind(const char *port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons((uint16_t)atoi(port)) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int result = bind(fd, (struct sockaddr *)&address, sizeof(address)), saved_errno = errno;
 
@@ -113,7 +114,8 @@ static int keeper_socket(void)
 	socklen_t size = sizeof(type);
 
 	for (int fd = 3; fd < DESCRIPTORS; fd++)
-		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+		    type == SOCK_SEQPACKET)
 			return fd;
 	return -1;
 }
@@ -141,10 +143,10 @@ static const struct {
 	const char *verb;
 	int (*attempt)(const char *argument);
 } verbs[] = {
-	{ "read", try_read },	    { "write", try_write },	{ "list", try_list },
-	{ "mem", try_mem },	    { "kill", try_kill },	{ "bind", try_bind },
-	{ "ptrace", try_ptrace },   { "vm_read", try_vm_read }, { "unknown", try_unknown },
-	{ "keeper", try_keeper },   { "nonsense", try_nonsense },
+	{ "read", try_read },	  { "write", try_write },	{ "list", try_list },
+	{ "mem", try_mem },	  { "kill", try_kill },		{ "bind", try_bind },
+	{ "ptrace", try_ptrace }, { "vm_read", try_vm_read },	{ "unknown", try_unknown },
+	{ "keeper", try_keeper }, { "nonsense", try_nonsense },
 };
 
 static void attempt(int results, const char *verb, const char *argument)
