@@ -86,18 +86,18 @@ static int add_all(scmp_filter_ctx filter, uint32_t action, const char *const *n
 static int add_keeper(scmp_filter_ctx filter)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+				SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 }
 
 static int add_worker(scmp_filter_ctx filter)
 {
 	for (size_t i = 0; i < COUNT(worker_families); i++)
 		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, worker_families[i])) != 0)
+				     SCMP_A0(SCMP_CMP_EQ, worker_families[i], 0)) != 0)
 			return -1;
 	for (size_t i = 0; i < COUNT(worker_ioctls); i++)
 		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, worker_ioctls[i])) != 0)
+				     SCMP_A1(SCMP_CMP_EQ, worker_ioctls[i], 0)) != 0)
 			return -1;
 	if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 			     SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces, 0)) != 0)
