@@ -31,7 +31,8 @@ static bool set_input(posix_spawn_file_actions_t *actions, int in)
 {
 	if (in >= 0)
 		return posix_spawn_file_actions_adddup2(actions, in, STDIN_FILENO) == 0;
-	return posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0;
+	return posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) ==
+	       0;
 }
 
 static bool set_actions(posix_spawn_file_actions_t *actions, int in, int out, int err)

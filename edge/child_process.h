@@ -1,6 +1,6 @@
 /*
- * A program that runs beside us: stdin is /dev/null or a file that we opened, stdout and stderr are ours to read. It gets no
- * other descriptor, no blocked or ignored signal, and no environment.
+ * A program that runs beside us: stdin is /dev/null or a file that we opened, stdout and stderr are
+ * ours to read. It gets no other descriptor, no blocked or ignored signal, and no environment.
  */
 #ifndef CHILD_PROCESS_H
 #define CHILD_PROCESS_H
@@ -15,9 +15,10 @@ struct child_process {
 };
 
 /*
- * arguments: as of execv(3), [0] included. in: its stdin, which stays the caller's, or -1. 0, or an errno, also of exec, with nothing running. The
- * calling thread must live until child_process_end(): a child that asks for PR_SET_PDEATHSIG dies
- * with the thread, not with the process.
+ * arguments: as of execv(3), [0] included. in: its stdin, which stays the caller's, or -1. 0, or an
+ * errno, also of exec, with nothing running. The calling thread must live until
+ * child_process_end(): a child that asks for PR_SET_PDEATHSIG dies with the thread, not with the
+ * process.
  */
 int child_process_start(struct child_process *child, const char *program, char **arguments, int in);
 /*

@@ -131,7 +131,8 @@ uint64_t client_list_generation(struct client_list *list)
 	return generation;
 }
 
-void client_list_each_psk_file(struct client_list *list, client_list_psk_file_fn *each, void *context)
+void client_list_each_psk_file(struct client_list *list, client_list_psk_file_fn *each,
+			       void *context)
 {
 	pthread_mutex_lock(&list->lock);
 	refresh(list);

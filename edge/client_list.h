@@ -35,6 +35,7 @@ size_t client_list_count(struct client_list *list);
 uint64_t client_list_generation(struct client_list *list);
 /* The files with preshared keys that the list in force names, one call for each. */
 typedef void client_list_psk_file_fn(void *context, const char *path);
-void client_list_each_psk_file(struct client_list *list, client_list_psk_file_fn *each, void *context);
+void client_list_each_psk_file(struct client_list *list, client_list_psk_file_fn *each,
+			       void *context);
 
 #endif

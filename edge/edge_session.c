@@ -22,7 +22,8 @@ static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
 {
 	struct edge_session *session = context;
 
-	if (keeper_client_authorize(session->edge->keeper, public_key, &session->client) != KEEPER_YES)
+	if (keeper_client_authorize(session->edge->keeper, public_key, &session->client) !=
+	    KEEPER_YES)
 		return false;
 	memcpy(psk_out, session->client.psk, NOISE_KEYLEN);
 	/* It is for this handshake only. */

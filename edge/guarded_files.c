@@ -60,7 +60,8 @@ void guarded_files_wipe(struct guarded_files *files)
 {
 	struct guarded_file *file, *next;
 
-	HASH_ITER(hh, files->by_path, file, next) {
+	HASH_ITER(hh, files->by_path, file, next)
+	{
 		HASH_DEL(files->by_path, file);
 		free(file);
 	}

@@ -10,7 +10,7 @@
 
 struct guarded_file;
 struct guarded_files {
-	struct guarded_file *by_path;	/* uthash */
+	struct guarded_file *by_path; /* uthash */
 };
 
 /* Copies the path. 0, or -1 when memory is out; a path that is there already is fine. */

@@ -6,8 +6,9 @@
  *
  * Files are opened for a worker that may not open them itself (sandbox.h): after a change of the
  * configuration it must read files that lie beside the allow-list, and Landlock knows files by
- * inode, so a file that an editor replaced would be beyond its reach. It gets regular files, none of
- * the guarded ones, and nothing out of /proc, where this process's own memory is a file.
+ * inode, so a file that an editor replaced would be beyond its reach. It gets regular files, none
+ * of the guarded ones, none that holds a key (the next one may lie beside the one in use), and
+ * nothing out of /proc, where this process's own memory is a file.
  */
 #include "keeper.h"
 
@@ -22,6 +23,7 @@
 #include "keeper_protocol.h"
 #include "lib/log.h"
 #include "lib/text_file.h"
+#include "tunnel/keyfile.h"
 #include "tunnel/static_key.h"
 
 /* Room to see that a request is too long. */
@@ -40,7 +42,9 @@ static void guard_file(void *context, const char *path)
 	struct keeper *keeper = context;
 
 	if (guarded_files_add(&keeper->guarded, path) < 0)
-		log_error("%s: out of memory; the worker could read it if it is not in the list any more", path);
+		log_error("%s: out of memory; the worker could read it if it is not in the list any "
+			  "more",
+			  path);
 }
 
 /* Which guarded file the worker could read, and why; NULL: none. */
@@ -68,8 +72,9 @@ static void guard_list(struct keeper *keeper)
 	keeper->checked_generation = generation;
 	path = exposed(keeper, &directory);
 	if (path != NULL)
-		log_error("%s lies below %s, which the process that talks to the network may read; move it, or the "
-			  "edge will not start again", path, directory);
+		log_error("%s lies below %s, which the process that talks to the network may read; "
+			  "move it, or the edge will not start again",
+			  path, directory);
 }
 
 static int refuse_exposed(const struct keeper *keeper, char *error, size_t error_size)
@@ -79,8 +84,9 @@ static int refuse_exposed(const struct keeper *keeper, char *error, size_t error
 	if (path == NULL)
 		return 0;
 	snprintf(error, error_size,
-		 "%s lies below %s, which the process that talks to the network may read; move it to another directory "
-		 "(or state_directory, if that is it)", path, directory);
+		 "%s lies below %s, which the process that talks to the network may read; move it "
+		 "to another directory (or state_directory, if that is it)",
+		 path, directory);
 	return -1;
 }
 
@@ -90,8 +96,8 @@ int keeper_open(struct keeper *keeper, const struct keeper_settings *settings, c
 	*keeper = (struct keeper){ .settings = settings };
 	if (static_key_read(&keeper->key, settings->key_file, error, error_size) < 0)
 		return -1;
-	keeper->clients = client_list_create(settings->authorized_clients, keeper->key.public_key, error,
-					     error_size);
+	keeper->clients = client_list_create(settings->authorized_clients, keeper->key.public_key,
+					     error, error_size);
 	if (keeper->clients == NULL)
 		return -1;
 	guard_file(keeper, settings->key_file);
@@ -177,10 +183,12 @@ static int open_for_worker(struct keeper *keeper, const char *path)
 		return -1;
 	guard_list(keeper);
 	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && fstatfs(fd, &file_system) == 0 &&
-	    file_system.f_type != PROC_SUPER_MAGIC && !guarded_files_has(&keeper->guarded, &status))
+	    file_system.f_type != PROC_SUPER_MAGIC &&
+	    !guarded_files_has(&keeper->guarded, &status) && !keyfile_is_key(fd))
 		return fd;
 	close(fd);
-	log_warning("the worker was refused %s", log_printable(printable, sizeof(printable), path, strlen(path)));
+	log_warning("the worker was refused %s",
+		    log_printable(printable, sizeof(printable), path, strlen(path)));
 	errno = EACCES;
 	return -1;
 }
@@ -198,7 +206,8 @@ static int answer_request(struct keeper *keeper, const struct keeper_request *re
 		answer_authorize(keeper, request, answer);
 		return 0;
 	case KEEPER_IS_AUTHORIZED:
-		answer->is_authorized = client_list_find(keeper->clients, request->public_key, NULL);
+		answer->is_authorized =
+			client_list_find(keeper->clients, request->public_key, NULL);
 		return 0;
 	case KEEPER_LIST:
 		guard_list(keeper);
@@ -225,14 +234,16 @@ static int serve_one(struct keeper *keeper, int fd, const struct received *recei
 	int file = -1, result;
 
 	if (length != (ssize_t)sizeof(*request)) {
-		log_error("keeper: the worker sent %zd bytes instead of %zu; it is not ours any more", length,
-			  sizeof(*request));
+		log_error(
+			"keeper: the worker sent %zd bytes instead of %zu; it is not ours any more",
+			length, sizeof(*request));
 		return -1;
 	}
 	answer.question = request->question;
 	answer.number = request->number;
 	if (answer_request(keeper, request, &answer, &file) < 0) {
-		log_error("keeper: the worker asked what no worker asks (%u); it is not ours any more",
+		log_error("keeper: the worker asked what no worker asks (%u); it is not ours any "
+			  "more",
 			  request->question);
 		return -1;
 	}

@@ -21,8 +21,8 @@ struct keeper_settings {
 	const char *key_file;
 	const char *authorized_clients;
 	/*
-	 * What the worker may read or write by itself: keeper_open() fails if one of the guarded files
-	 * lies there. May be NULL.
+	 * What the worker may read or write by itself: keeper_open() fails if one of the guarded
+	 * files lies there. May be NULL.
 	 */
 	const struct sandbox_grants *worker;
 };
@@ -32,7 +32,7 @@ struct keeper {
 	struct client_list *clients;
 	struct guarded_files guarded;
 	const struct keeper_settings *settings;
-	uint64_t checked_generation;	/* the psk files of this list are guarded */
+	uint64_t checked_generation; /* the psk files of this list are guarded */
 };
 
 /*

@@ -27,17 +27,18 @@
 #define LOOK_US 1000
 
 struct keeper_client {
-	pthread_mutex_t lock;		/* protects the conversation: all below but what is fixed */
+	pthread_mutex_t lock; /* protects the conversation: all below but what is fixed */
 	uint32_t number;
 	bool is_gone;
-	int fd;				/* fixed */
-	pid_t pid;			/* the main thread's */
-	uint8_t public_key[NOISE_DHLEN];	/* fixed */
+	int fd;				 /* fixed */
+	pid_t pid;			 /* the main thread's */
+	uint8_t public_key[NOISE_DHLEN]; /* fixed */
 };
 
 /*
  * Waits a moment for the end of a keeper that knows or should know that it is not needed any more.
- * One that hangs is left to the kernel, which ends it with us: to signal it is denied to the worker.
+ * One that hangs is left to the kernel, which ends it with us: to signal it is denied to the
+ * worker.
  */
 static bool has_ended(struct keeper_client *client, int *status)
 {
@@ -63,7 +64,9 @@ static int receive(int fd, struct keeper_answer *answer, int *file_out)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { .bytes = { 0 } };
 	struct iovec part = { answer, sizeof(*answer) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
 				  .msg_controllen = sizeof(control.bytes) };
 	const struct cmsghdr *header;
 	ssize_t got;
@@ -118,8 +121,8 @@ static int converse(struct keeper_client *client, struct keeper_request *request
 }
 
 /* 0, or -1 when the keeper is gone. `answer` may hold secrets: wipe it. */
-static int ask(struct keeper_client *client, struct keeper_request *request, struct keeper_answer *answer,
-	       int *file_out)
+static int ask(struct keeper_client *client, struct keeper_request *request,
+	       struct keeper_answer *answer, int *file_out)
 {
 	int result;
 
@@ -131,8 +134,8 @@ static int ask(struct keeper_client *client, struct keeper_request *request, str
 }
 
 /* A question whose answer brings no file. */
-static int ask_about(struct keeper_client *client, enum keeper_question question, const uint8_t *public_key,
-		     struct keeper_answer *answer)
+static int ask_about(struct keeper_client *client, enum keeper_question question,
+		     const uint8_t *public_key, struct keeper_answer *answer)
 {
 	struct keeper_request request = { .question = question };
 	int file, result;

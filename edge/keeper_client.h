@@ -38,7 +38,7 @@ enum keeper_word keeper_client_authorize(struct keeper_client *client,
 /* May it still deliver? */
 enum keeper_word keeper_client_is_authorized(struct keeper_client *client,
 					     const uint8_t public_key[NOISE_DHLEN]);
-/* The allow-list: clients in it, and a number that grows whenever another list comes into force. 0 or -1. */
+/* Of the allow-list: clients in it, and a number that grows with each new list. 0 or -1. */
 int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t *generation_out);
 /* A text_file_open_fn: opens a file that this process may not open itself. */
 int keeper_client_open(void *client, const char *path);

@@ -45,7 +45,8 @@ static void close_all_but(int fd)
 }
 
 /* Ends without exit handlers: they are the worker's. */
-static void __attribute__((noreturn)) run(const struct keeper_settings *settings, int fd, pid_t worker)
+static void __attribute__((noreturn))
+run(const struct keeper_settings *settings, int fd, pid_t worker)
 {
 	struct keeper keeper = { .settings = settings };
 	char error[KEEPER_ERROR_MAX];

@@ -19,31 +19,31 @@
 #define KEEPER_ERROR_MAX 1024
 
 enum keeper_question {
-	KEEPER_HELLO = 1,	/* the edge's public key; or the reason why there is no edge */
-	KEEPER_DH,		/* DH(edge's secret key, public_key) */
-	KEEPER_AUTHORIZE,	/* may this key shake hands? With its psk */
-	KEEPER_IS_AUTHORIZED,	/* may it still deliver? Without */
-	KEEPER_LIST,		/* count and generation of the allow-list */
-	KEEPER_OPEN,		/* the file of this path for reading; a descriptor comes along */
+	KEEPER_HELLO = 1,     /* the edge's public key; or the reason why there is no edge */
+	KEEPER_DH,	      /* DH(edge's secret key, public_key) */
+	KEEPER_AUTHORIZE,     /* may this key shake hands? With its psk */
+	KEEPER_IS_AUTHORIZED, /* may it still deliver? Without */
+	KEEPER_LIST,	      /* count and generation of the allow-list */
+	KEEPER_OPEN,	      /* the file of this path for reading; a descriptor comes along */
 };
 
 struct keeper_request {
-	uint32_t question;	/* enum keeper_question */
+	uint32_t question; /* enum keeper_question */
 	uint32_t number;
 	uint8_t public_key[NOISE_DHLEN];
 	char path[PATH_MAX];
 };
 
 struct keeper_answer {
-	uint32_t question;	/* the request's */
+	uint32_t question; /* the request's */
 	uint32_t number;
-	int32_t error;		/* 0; or an errno, and nothing else is filled in but `reason` */
-	uint8_t key[NOISE_DHLEN];	/* of HELLO and DH */
+	int32_t error;		  /* 0; or an errno, and nothing else is filled in but `reason` */
+	uint8_t key[NOISE_DHLEN]; /* of HELLO and DH */
 	/* Of both questions about a key; `is_authorized` alone of the second. */
 	uint32_t is_authorized;
 	struct authorized_client client;
-	uint64_t generation, count;	/* of LIST */
-	char reason[KEEPER_ERROR_MAX];	/* of HELLO: a sentence */
+	uint64_t generation, count;    /* of LIST */
+	char reason[KEEPER_ERROR_MAX]; /* of HELLO: a sentence */
 };
 
 #endif

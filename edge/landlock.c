@@ -93,11 +93,13 @@ int landlock_begin(struct landlock *landlock, unsigned denied)
 		return 0;
 	ruleset.handled_access_fs = all_file_rights(landlock->version);
 	if (landlock->version >= 4)
-		ruleset.handled_access_net = ((denied & LANDLOCK_NO_BIND) != 0 ? NET_BIND_TCP : 0) |
-					     ((denied & LANDLOCK_NO_CONNECT) != 0 ? NET_CONNECT_TCP : 0);
+		ruleset.handled_access_net =
+			((denied & LANDLOCK_NO_BIND) != 0 ? NET_BIND_TCP : 0) |
+			((denied & LANDLOCK_NO_CONNECT) != 0 ? NET_CONNECT_TCP : 0);
 	if (landlock->version >= 6)
-		ruleset.scoped = ((denied & LANDLOCK_NO_ABSTRACT) != 0 ? SCOPE_ABSTRACT_UNIX_SOCKET : 0) |
-				 ((denied & LANDLOCK_NO_SIGNAL) != 0 ? SCOPE_SIGNAL : 0);
+		ruleset.scoped =
+			((denied & LANDLOCK_NO_ABSTRACT) != 0 ? SCOPE_ABSTRACT_UNIX_SOCKET : 0) |
+			((denied & LANDLOCK_NO_SIGNAL) != 0 ? SCOPE_SIGNAL : 0);
 	landlock->fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
 	return landlock->fd >= 0 ? 0 : -1;
 }

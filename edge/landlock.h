@@ -1,7 +1,7 @@
 /*
  * landlock(7): what this process and its children may still open, and where they may still connect
- * to. Everything that no rule allows is denied for good once landlock_enforce() was called; only the
- * calling thread and those that it starts later are confined, so call it before others start.
+ * to. Everything that no rule allows is denied for good once landlock_enforce() was called; only
+ * the calling thread and those that it starts later are confined, so call it before others start.
  */
 #ifndef LANDLOCK_H
 #define LANDLOCK_H
@@ -9,20 +9,20 @@
 #include <stdint.h>
 
 enum landlock_access {
-	LANDLOCK_READ,		/* files and directories */
-	LANDLOCK_RUN,		/* those, and to execute programs */
-	LANDLOCK_DEVICE,	/* a file that is there, to read and to write */
-	LANDLOCK_STATE,		/* to read, and to make, write, rename and remove files and directories */
+	LANDLOCK_READ,	 /* files and directories */
+	LANDLOCK_RUN,	 /* those, and to execute programs */
+	LANDLOCK_DEVICE, /* a file that is there, to read and to write */
+	LANDLOCK_STATE,	 /* to read, and to make, write, rename and remove files and directories */
 };
 
 /* What is denied beside files, as far as the kernel knows how. */
 #define LANDLOCK_NO_CONNECT 1U	/* TCP, but for landlock_allow_connect() */
 #define LANDLOCK_NO_BIND 2U	/* TCP ports of its own */
 #define LANDLOCK_NO_SIGNAL 4U	/* to processes that are not confined by the same rules */
-#define LANDLOCK_NO_ABSTRACT 8U	/* connecting to abstract unix sockets of others */
+#define LANDLOCK_NO_ABSTRACT 8U /* connecting to abstract unix sockets of others */
 
 struct landlock {
-	int fd;		/* -1: the kernel has no Landlock; all calls do nothing then and succeed */
+	int fd; /* -1: the kernel has no Landlock; all calls do nothing then and succeed */
 	long version;
 };
 

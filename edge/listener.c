@@ -84,7 +84,8 @@ static int watch_keeper(struct loop *loop)
 {
 	struct epoll_event event = { .events = 0, .data.u64 = EVENT_DATA(EVENT_KEEPER, 0) };
 
-	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, keeper_client_fd(loop->edge->keeper), &event);
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, keeper_client_fd(loop->edge->keeper),
+			 &event);
 }
 
 static void watch_listening(struct loop *loop, bool is_wanted)
@@ -169,7 +170,7 @@ static void on_signal(struct loop *loop)
 	}
 }
 
-/* Without it no tunnel can be made and nobody is known: tunnels end, and a new start makes it good. */
+/* Without it no tunnel can be made and nobody is known; a new start makes it good. */
 static void on_keeper_lost(struct loop *loop)
 {
 	char ended[100];

@@ -67,7 +67,8 @@ int sandbox_enter_worker(const struct sandbox_grants *grants, char *error, size_
 	if (landlock_begin(&landlock, LANDLOCK_NO_BIND | LANDLOCK_NO_SIGNAL) < 0)
 		return fail("landlock_create_ruleset", error, error_size);
 	for (size_t i = 0; i < grants->count; i++)
-		if (landlock_allow_path(&landlock, grants->items[i].path, grants->items[i].access) < 0)
+		if (landlock_allow_path(&landlock, grants->items[i].path, grants->items[i].access) <
+		    0)
 			return fail(grants->items[i].path, error, error_size);
 	if (allow_sanitizers(&landlock) < 0)
 		return fail("sanitizers", error, error_size);
@@ -81,7 +82,7 @@ int sandbox_enter_keeper(char *error, size_t error_size)
 	struct landlock landlock;
 
 	if (landlock_begin(&landlock, LANDLOCK_NO_BIND | LANDLOCK_NO_CONNECT | LANDLOCK_NO_SIGNAL |
-				      LANDLOCK_NO_ABSTRACT) < 0)
+					      LANDLOCK_NO_ABSTRACT) < 0)
 		return fail("landlock_create_ruleset", error, error_size);
 	if (landlock_allow_path(&landlock, "/", LANDLOCK_READ) < 0)
 		return fail("landlock_add_rule", error, error_size);
@@ -95,8 +96,10 @@ int sandbox_enter_keeper(char *error, size_t error_size)
 void sandbox_warn(void)
 {
 	if (landlock_version() == 0)
-		log_warning("this kernel has no Landlock: the process that talks to the network is kept from the key "
+		log_warning("this kernel has no Landlock: the process that talks to the network is "
+			    "kept from the key "
 			    "file only by who it runs as, which is the key's owner");
 	if (!HAS_SANITIZERS && !sandbox_calls_are_available())
-		log_warning("this kernel has no seccomp: whoever takes a process over may make any system call");
+		log_warning("this kernel has no seccomp: whoever takes a process over may make any "
+			    "system call");
 }

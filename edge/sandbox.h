@@ -14,13 +14,13 @@
 int sandbox_enter_worker(const struct sandbox_grants *grants, char *error, size_t error_size);
 /* Reads any file that its user may read, writes none, speaks over unix sockets only. */
 int sandbox_enter_keeper(char *error, size_t error_size);
-/* What this kernel cannot do, in a warning each. To be asked before: seccomp does not answer afterwards. */
+/* What this kernel cannot do, in a warning each. Before entering: seccomp does not answer later. */
 void sandbox_warn(void);
 
 /*
- * sandbox_calls.c: the system calls that may be made. Others fail with ENOSYS, as on a kernel that is
- * older, so that a C library that has learned a new one does not stop the mail; those that only an
- * intruder makes end the process. 0, or -1 with errno; also 0 when the kernel has no seccomp.
+ * sandbox_calls.c: the system calls that may be made. Others fail with ENOSYS, as on a kernel that
+ * is older, so that a C library that has learned a new one does not stop the mail; those that only
+ * an intruder makes end the process. 0, or -1 with errno; also 0 when the kernel has no seccomp.
  */
 int sandbox_calls_restrict(bool is_keeper);
 bool sandbox_calls_are_available(void);

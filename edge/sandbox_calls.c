@@ -3,9 +3,9 @@
  * C library's threads and the start of postern-sts-fetch need what they need; it still has no place
  * for the parts of the kernel that intruders look for. The keeper's has no network.
  *
- * clone3(2) hides its flags from a filter, so it "does not exist", and the C library takes clone(2),
- * of which new namespaces are not allowed. Libraries for other architectures are not used here: a
- * call by another ABI ends the process.
+ * clone3(2) hides its flags from a filter, so it "does not exist", and the C library takes
+ * clone(2), of which new namespaces are not allowed. Libraries for other architectures are not used
+ * here: a call by another ABI ends the process.
  */
 #include "sandbox.h"
 
@@ -21,52 +21,57 @@
 
 /* Of both: memory, threads that wait, time, ends, reading files, the log. */
 static const char *const common[] = {
-	"access", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "connect", "dup",
-	"epoll_wait", "exit", "exit_group", "faccessat", "faccessat2", "fcntl", "fstat", "fstatfs", "futex",
-	"getegid", "geteuid", "getgid", "getpid", "getppid", "getrandom", "gettid", "gettimeofday", "getuid",
-	"lseek", "lstat", "madvise", "mlock", "mmap", "mprotect", "mremap", "munlock", "munmap", "nanosleep",
-	"newfstatat", "open", "openat", "poll", "ppoll", "prctl", "pread64", "read", "readlink", "readlinkat",
-	"readv", "recvfrom", "recvmsg", "restart_syscall", "rseq", "rt_sigaction", "rt_sigprocmask",
-	"rt_sigreturn", "sched_yield", "sendmsg", "sendto", "set_robust_list", "sigaltstack", "stat", "statx", "sysinfo",
-	"tgkill", "time", "write", "writev",
+	"access", "brk", "clock_getres", "clock_gettime", "clock_nanosleep", "close", "connect",
+	"dup", "epoll_wait", "exit", "exit_group", "faccessat", "faccessat2", "fcntl", "fstat",
+	"fstatfs", "futex", "getegid", "geteuid", "getgid", "getpid", "getppid", "getrandom",
+	"gettid", "gettimeofday", "getuid", "lseek", "lstat", "madvise", "mlock", "mmap",
+	"mprotect", "mremap", "munlock", "munmap", "nanosleep", "newfstatat", "open", "openat",
+	"poll", "ppoll", "prctl", "pread64", "read", "readlink", "readlinkat", "readv", "recvfrom",
+	"recvmsg", "restart_syscall", "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
+	"sched_yield", "sendmsg", "sendto", "set_robust_list", "sigaltstack", "stat", "statx",
+	"sysinfo", "tgkill", "time", "write", "writev",
 };
 
 static const char *const of_the_worker[] = {
 	/* files: its state, and those that were opened for it */
-	"close_range", "dup2", "dup3", "fadvise64", "fallocate", "fchmod", "fdatasync", "flock", "fsync",
-	"ftruncate", "getcwd", "getdents", "getdents64", "mkdir", "mkdirat", "pipe", "pipe2", "pwrite64",
-	"rename", "renameat", "renameat2", "rmdir", "statfs", "umask", "unlink", "unlinkat",
+	"close_range", "dup2", "dup3", "fadvise64", "fallocate", "fchmod", "fdatasync", "flock",
+	"fsync", "ftruncate", "getcwd", "getdents", "getdents64", "mkdir", "mkdirat", "pipe",
+	"pipe2", "pwrite64", "rename", "renameat", "renameat2", "rmdir", "statfs", "umask",
+	"unlink", "unlinkat",
 	/* connections; listening is over */
 	"accept4", "bind", "epoll_create1", "epoll_ctl", "epoll_pwait", "eventfd2", "getpeername",
-	"getsockname", "getsockopt", "pselect6", "recvmmsg", "select", "sendmmsg", "setsockopt", "shutdown",
-	"signalfd4", "socketpair",
+	"getsockname", "getsockopt", "pselect6", "recvmmsg", "select", "sendmmsg", "setsockopt",
+	"shutdown", "signalfd4", "socketpair",
 	/* threads and the child that fetches MTA-STS policies */
-	"arch_prctl", "execve", "fork", "get_robust_list", "getpgrp", "getresgid", "getresuid", "getrlimit",
-	"getrusage", "kill", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self",
-	"membarrier", "mlock2", "pidfd_open", "prlimit64", "rt_sigpending", "rt_sigsuspend",
-	"rt_sigtimedwait", "sched_getaffinity", "sched_getparam", "sched_getscheduler", "set_tid_address",
-	"times", "uname", "vfork", "wait4", "waitid",
+	"arch_prctl", "execve", "fork", "get_robust_list", "getpgrp", "getresgid", "getresuid",
+	"getrlimit", "getrusage", "kill", "landlock_add_rule", "landlock_create_ruleset",
+	"landlock_restrict_self", "membarrier", "mlock2", "pidfd_open", "prlimit64",
+	"rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "sched_getaffinity", "sched_getparam",
+	"sched_getscheduler", "set_tid_address", "times", "uname", "vfork", "wait4", "waitid",
 };
 
 /* Not one of them has a use in mail: whoever makes it is not us. */
 static const char *const of_intruders[] = {
-	"acct", "add_key", "bpf", "chroot", "clock_adjtime", "clock_settime", "delete_module", "finit_module",
-	"fsconfig", "fsmount", "fsopen", "fspick", "init_module", "io_uring_enter", "io_uring_register",
-	"io_uring_setup", "ioperm", "iopl", "kcmp", "kexec_file_load", "kexec_load", "keyctl", "mount",
-	"mount_setattr", "move_mount", "open_by_handle_at", "open_tree", "perf_event_open", "pidfd_getfd",
-	"pivot_root", "process_madvise", "process_vm_readv", "process_vm_writev", "ptrace", "quotactl",
-	"reboot", "request_key", "setns", "settimeofday", "swapoff", "swapon", "syslog", "umount2", "unshare",
+	"acct", "add_key", "bpf", "chroot", "clock_adjtime", "clock_settime", "delete_module",
+	"finit_module", "fsconfig", "fsmount", "fsopen", "fspick", "init_module", "io_uring_enter",
+	"io_uring_register", "io_uring_setup", "ioperm", "iopl", "kcmp", "kexec_file_load",
+	"kexec_load", "keyctl", "mount", "mount_setattr", "move_mount", "open_by_handle_at",
+	"open_tree", "perf_event_open", "pidfd_getfd", "pivot_root", "process_madvise",
+	"process_vm_readv", "process_vm_writev", "ptrace", "quotactl", "reboot", "request_key",
+	"setns", "settimeofday", "swapoff", "swapon", "syslog", "umount2", "unshare",
 	"userfaultfd", "vhangup",
 };
 
 static const unsigned worker_families[] = { AF_UNIX, AF_INET, AF_INET6, AF_NETLINK };
-static const unsigned long worker_ioctls[] = { TCGETS, FIONBIO, FIONREAD, SIOCGIFNAME, SIOCGIFINDEX };
+static const unsigned long worker_ioctls[] = { TCGETS, FIONBIO, FIONREAD, SIOCGIFNAME,
+					       SIOCGIFINDEX };
 static const unsigned namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
 				   CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A name that libseccomp does not know is a mistake here; one that this machine does not have is none. */
+/* A name that libseccomp does not know is a mistake here; one that this machine does not have is
+ * none. */
 static int add_all(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -81,18 +86,18 @@ static int add_all(scmp_filter_ctx filter, uint32_t action, const char *const *n
 static int add_keeper(scmp_filter_ctx filter)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+				SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 }
 
 static int add_worker(scmp_filter_ctx filter)
 {
 	for (size_t i = 0; i < COUNT(worker_families); i++)
 		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, worker_families[i])) != 0)
+				     SCMP_A0(SCMP_CMP_EQ, worker_families[i], 0)) != 0)
 			return -1;
 	for (size_t i = 0; i < COUNT(worker_ioctls); i++)
 		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, worker_ioctls[i])) != 0)
+				     SCMP_A1(SCMP_CMP_EQ, worker_ioctls[i], 0)) != 0)
 			return -1;
 	if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 			     SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces, 0)) != 0)

@@ -1,7 +1,8 @@
 /*
  * What the worker opens while it serves: its state; programs and libraries, for postern-sts-fetch
  * and what OpenSSL and the C library load late; the system's certificates, which OpenSSL looks up
- * one by one. What it reads of /etc/postern and /etc/resolv.conf the keeper opens for it (keeper.h).
+ * one by one. What it reads of /etc/postern and /etc/resolv.conf the keeper opens for it
+ * (keeper.h).
  */
 #include "sandbox_grants.h"
 
@@ -45,7 +46,8 @@ static int is_at_or_below(const char *file, const char *directory)
 
 	if (strcmp(directory, "/") == 0)
 		return 1;
-	return strncmp(file, directory, length) == 0 && (file[length] == '/' || file[length] == '\0');
+	return strncmp(file, directory, length) == 0 &&
+	       (file[length] == '/' || file[length] == '\0');
 }
 
 const char *sandbox_grants_reach(const struct sandbox_grants *grants, const char *file)

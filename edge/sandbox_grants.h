@@ -9,7 +9,7 @@
 #define SANDBOX_GRANTS_MAX 24
 
 struct sandbox_grant {
-	const char *path;	/* a file, or a directory and all below it */
+	const char *path; /* a file, or a directory and all below it */
 	enum landlock_access access;
 };
 
@@ -20,7 +20,7 @@ struct sandbox_grants {
 
 /* state_directory must live as long. */
 void sandbox_grants_init(struct sandbox_grants *grants, const char *state_directory);
-/* The granted path that `file` is or lies below, symbolic links resolved; NULL: none, or no such file. */
+/* The granted path that `file` is or lies below, links resolved; NULL: none, or no such file. */
 const char *sandbox_grants_reach(const struct sandbox_grants *grants, const char *file);
 
 #endif

@@ -161,7 +161,8 @@ static int make_arguments(struct arguments *arguments, const struct sts_fetch_re
 }
 
 /* 0, or an errno. */
-static int start(struct run *run, const char *program, const struct sts_fetch_request *request, int in)
+static int start(struct run *run, const char *program, const struct sts_fetch_request *request,
+		 int in)
 {
 	struct arguments arguments;
 	int failed = ENOMEM;
@@ -346,7 +347,8 @@ static void run_one(struct sts_fetcher *fetcher, const struct sts_fetch_request 
 	struct run run = { 0 };
 	int failed, in = -1;
 
-	/* The program may open no more files than this process, see sandbox.h, so it gets this one opened. */
+	/* The program may open no more files than this process, see sandbox.h, so it gets this one
+	 * opened. */
 	if (request->ca_file != NULL && (in = text_file_open(request->ca_file)) < 0) {
 		fail(result, STS_FETCH_STATUS_CONFIG, "%s: %m", request->ca_file);
 		return;

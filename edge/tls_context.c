@@ -65,7 +65,8 @@ static void configure(SSL_CTX *ssl_ctx)
 static int add_authorities(X509_STORE *store, const struct text_file *file)
 {
 	BIO *bio = BIO_new_mem_buf(file->text, (int)file->length);
-	STACK_OF(X509_INFO) *found = bio != NULL ? PEM_X509_INFO_read_bio(bio, NULL, NULL, "") : NULL;
+	STACK_OF(X509_INFO) *found =
+		bio != NULL ? PEM_X509_INFO_read_bio(bio, NULL, NULL, "") : NULL;
 	int added = 0;
 
 	for (int i = 0; i < sk_X509_INFO_num(found) && added >= 0; i++) {

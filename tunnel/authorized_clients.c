@@ -90,7 +90,8 @@ static int note_psk_file(struct authorized_clients *list, const char *path)
 
 	/* Grows at powers of two. */
 	if ((capacity & (capacity - 1)) == 0) {
-		larger = reallocarray(list->psk_files, capacity > 0 ? 2 * capacity : 1, sizeof(*larger));
+		larger = reallocarray(list->psk_files, capacity > 0 ? 2 * capacity : 1,
+				      sizeof(*larger));
 		if (larger == NULL)
 			return -1;
 		list->psk_files = larger;

@@ -160,6 +160,19 @@ out:
 	return result;
 }
 
+bool keyfile_is_key(int fd)
+{
+	uint8_t key[KEY_SIZE];
+	char text[READ_MAX], ignored[64];
+	ssize_t length = pread(fd, text, sizeof(text), 0);
+	bool is_key =
+		length > 0 && decode(key, text, (size_t)length, "", ignored, sizeof(ignored)) == 0;
+
+	sodium_memzero(text, sizeof(text));
+	sodium_memzero(key, sizeof(key));
+	return is_key;
+}
+
 int keyfile_read_static(struct noise_keypair *keypair, const char *path, char *error,
 			size_t error_size)
 {

@@ -7,6 +7,7 @@
 #ifndef KEYFILE_H
 #define KEYFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@
 int keyfile_read(uint8_t key[32], const char *path, char *error, size_t error_size);
 int keyfile_read_static(struct noise_keypair *keypair, const char *path, char *error,
 			size_t error_size);
+/* Does the file hold a key, and nothing else? Whoever owns it, whatever its mode. */
+bool keyfile_is_key(int fd);
 /* Creates PATH (O_EXCL, 0600, fsync'ed); an existing file is never touched. */
 int keyfile_create(const char *path, const uint8_t key[32], char *error, size_t error_size);
 

@@ -40,7 +40,8 @@ static void print_usage(FILE *out)
 		"Gets https://mta-sts.DOMAIN/.well-known/mta-sts.txt from one of the addresses and "
 		"prints it.\n"
 		"      --allow NETWORK  connect to private and own addresses in this network\n"
-		"      --ca-file FILE   certificates of the authorities, \"-\": on stdin (default: the system's)\n"
+		"      --ca-file FILE   certificates of the authorities, \"-\": on stdin (default: "
+		"the system's)\n"
 		"      --port PORT      another port than 443, for tests\n"
 		"      --help, --version\n"
 		"postern-edge runs it; see postern-sts-fetch(8).\n");
@@ -163,11 +164,11 @@ static void read_authorities(struct text_file *authorities, struct options *opti
 		fail(STS_FETCH_STATUS_CONFIG, "no file with the certificates of the authorities is "
 					      "known; give --ca-file");
 	if (is_stdin)
-		result = text_file_read_fd(authorities, STDIN_FILENO, options->ca_file, AUTHORITIES_BYTES_MAX,
-					   error, sizeof(error));
+		result = text_file_read_fd(authorities, STDIN_FILENO, options->ca_file,
+					   AUTHORITIES_BYTES_MAX, error, sizeof(error));
 	else
-		result = text_file_read(authorities, options->ca_file, AUTHORITIES_BYTES_MAX, NULL, error,
-					sizeof(error));
+		result = text_file_read(authorities, options->ca_file, AUTHORITIES_BYTES_MAX, NULL,
+					error, sizeof(error));
 	if (result < 0)
 		fail(STS_FETCH_STATUS_CONFIG, error);
 }

@@ -1,15 +1,14 @@
 /*
- * Somebody has taken the edge's worker over: LD_PRELOAD=intruder.so postern-edge. Nothing happens until
- * SIGUSR1; then the main thread of the running, confined worker tries what the lines of
+ * Somebody has taken the edge's worker over: LD_PRELOAD=intruder.so postern-edge. Nothing happens
+ *until SIGUSR1; then the main thread of the running, confined worker tries what the lines of
  *
  *	/var/lib/postern/edge/intruder		VERB ARGUMENT
  *
- * say, and writes what came of each to intruder.out beside it: "VERB ARGUMENT: ok" or the errno's name.
- * So it is the installed program that is tested, and no test code is in it. Not async-signal-safe, and
- * need not be: the main thread waits in epoll_wait(2).
+ * say, and writes what came of each to intruder.out beside it: "VERB ARGUMENT: ok" or the errno's
+ *name. So it is the installed program that is tested, and no test code is in it. A signal handler,
+ *as a thread of its own would be older than the sandbox; so nothing here may allocate memory.
  */
 #include <errno.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -29,6 +28,8 @@
 #define ORDERS "/var/lib/postern/edge/intruder"
 #define RESULTS "/var/lib/postern/edge/intruder.out"
 #define DESCRIPTORS 64
+
+static char text[8192];
 
 static int try_open(const char *path, int flags)
 {
@@ -54,12 +55,11 @@ static int try_write(const char *path)
 
 static int try_list(const char *path)
 {
-	DIR *directory = opendir(path);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (directory == NULL)
-		return -1;
-	closedir(directory);
-	return 0;
+	if (fd >= 0)
+		close(fd);
+	return fd;
 }
 
 static int try_mem(const char *pid)
@@ -77,7 +77,8 @@ static int try_kill(const char *pid)
 
 static int try_bind(const char *port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons((uint16_t)atoi(port)) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int result = bind(fd, (struct sockaddr *)&address, sizeof(address)), saved_errno = errno;
 
@@ -113,7 +114,8 @@ static int keeper_socket(void)
 	socklen_t size = sizeof(type);
 
 	for (int fd = 3; fd < DESCRIPTORS; fd++)
-		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET)
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+		    type == SOCK_SEQPACKET)
 			return fd;
 	return -1;
 }
@@ -132,42 +134,51 @@ static int try_keeper(const char *path)
 	return answer.error == 0 ? 0 : -1;
 }
 
-static int try_nonsense(const char *text)
+static int try_nonsense(const char *nonsense)
 {
-	return (int)send(keeper_socket(), text, strlen(text), 0);
+	return (int)send(keeper_socket(), nonsense, strlen(nonsense), 0);
 }
 
 static const struct {
 	const char *verb;
 	int (*attempt)(const char *argument);
 } verbs[] = {
-	{ "read", try_read },	    { "write", try_write },	{ "list", try_list },
-	{ "mem", try_mem },	    { "kill", try_kill },	{ "bind", try_bind },
-	{ "ptrace", try_ptrace },   { "vm_read", try_vm_read }, { "unknown", try_unknown },
-	{ "keeper", try_keeper },   { "nonsense", try_nonsense },
+	{ "read", try_read },	  { "write", try_write },	{ "list", try_list },
+	{ "mem", try_mem },	  { "kill", try_kill },		{ "bind", try_bind },
+	{ "ptrace", try_ptrace }, { "vm_read", try_vm_read },	{ "unknown", try_unknown },
+	{ "keeper", try_keeper }, { "nonsense", try_nonsense },
 };
 
-static void attempt(FILE *results, const char *verb, const char *argument)
+static void attempt(int results, const char *verb, const char *argument)
 {
+	char line[400] = "";
+
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(verbs[i].verb, verb) == 0)
-			fprintf(results, "%s %s: %s\n", verb, argument,
-				verbs[i].attempt(argument) >= 0 ? "ok" : strerrorname_np(errno));
+			snprintf(line, sizeof(line), "%s %s: %s\n", verb, argument,
+				 verbs[i].attempt(argument) >= 0 ? "ok" : strerrorname_np(errno));
+	if (write(results, line, strlen(line)) < 0)
+		_exit(1);
 }
 
 static void intrude(int signal_number)
 {
-	FILE *orders = fopen(ORDERS, "re"), *results = fopen(RESULTS ".new", "we");
-	char verb[32], argument[256];
+	int orders = open(ORDERS, O_RDONLY | O_CLOEXEC), saved_errno = errno;
+	int results = open(RESULTS ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ssize_t got = read(orders, text, sizeof(text) - 1);
+	char *rest = NULL, *verb, *argument;
 
 	(void)signal_number;
-	if (orders == NULL || results == NULL)
-		return;
-	while (fscanf(orders, "%31s %255s", verb, argument) == 2)
-		attempt(results, verb, argument);
-	fclose(orders);
-	fclose(results);
+	text[got > 0 ? got : 0] = '\0';
+	for (verb = strtok_r(text, " ", &rest); verb != NULL; verb = strtok_r(NULL, " ", &rest)) {
+		argument = strtok_r(NULL, "\n", &rest);
+		if (argument != NULL)
+			attempt(results, verb, argument);
+	}
+	close(orders);
+	close(results);
 	rename(RESULTS ".new", RESULTS);
+	errno = saved_errno;
 }
 
 static void __attribute__((constructor)) hide(void)

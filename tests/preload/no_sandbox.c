@@ -1,4 +1,5 @@
-/* A kernel without Landlock and seccomp, for a program that asks for them by syscall(2): LD_PRELOAD=no_sandbox.so. */
+/* A kernel without Landlock and seccomp, for a program that asks for them by syscall(2):
+ * LD_PRELOAD=no_sandbox.so. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -19,5 +20,6 @@ long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		arguments[i] = va_arg(list, long);
 	va_end(list);
-	return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+	return real(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+		    arguments[5]);
 }

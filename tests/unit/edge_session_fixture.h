@@ -115,9 +115,12 @@ static inline void start_keeper(struct fixture *fixture)
 	strcpy(fixture->key_directory, "/tmp/test_edge_session.XXXXXX");
 	assert_non_null(mkdtemp(fixture->key_directory));
 	snprintf(fixture->key_path, sizeof(fixture->key_path), "%s/key", fixture->key_directory);
-	assert_int_equal(keyfile_create(fixture->key_path, fixture->edge_key.secret_key, error, sizeof(error)), 0);
+	assert_int_equal(keyfile_create(fixture->key_path, fixture->edge_key.secret_key, error,
+					sizeof(error)),
+			 0);
 	fixture->keeper_settings = (struct keeper_settings){
-		.key_file = fixture->key_path, .authorized_clients = fixture->clients_path,
+		.key_file = fixture->key_path,
+		.authorized_clients = fixture->clients_path,
 	};
 	if (keeper_open(&fixture->keeper, &fixture->keeper_settings, error, sizeof(error)) < 0)
 		fail_msg("%s", error);

@@ -25,8 +25,8 @@ struct keeper_fixture {
 	struct keeper_settings settings;
 	struct keeper keeper;
 	pthread_t thread;
-	int fd, keeper_fd;	/* ours, the keeper's */
-	int served;		/* what keeper_serve() returned */
+	int fd, keeper_fd; /* ours, the keeper's */
+	int served;	   /* what keeper_serve() returned */
 };
 
 static inline void write_file(const char *path, const char *text)
@@ -52,7 +52,8 @@ static inline void authorize(struct keeper_fixture *fixture, const char *who)
 
 		base64_key_encode(key, fixture->keys[*who - '0'].public_key);
 		if (*who - '0' == ALICE)
-			snprintf(text + used, sizeof(text) - used, "%s alice psk=%s\n", key, fixture->psk_path);
+			snprintf(text + used, sizeof(text) - used, "%s alice psk=%s\n", key,
+				 fixture->psk_path);
 		else
 			snprintf(text + used, sizeof(text) - used, "%s client-%c\n", key, *who);
 	}
@@ -82,12 +83,15 @@ static inline void make_files(struct keeper_fixture *fixture)
 	for (int i = 0; i < KEYS; i++)
 		noise_keypair_generate(&fixture->keys[i]);
 	randombytes_buf(fixture->psk, sizeof(fixture->psk));
-	assert_int_equal(keyfile_create(fixture->key_path, fixture->keys[EDGE].secret_key, error, sizeof(error)), 0);
+	assert_int_equal(keyfile_create(fixture->key_path, fixture->keys[EDGE].secret_key, error,
+					sizeof(error)),
+			 0);
 	assert_int_equal(keyfile_create(fixture->psk_path, fixture->psk, error, sizeof(error)), 0);
 	write_file(fixture->other_path, "something else\n");
 	authorize(fixture, "01");
 	fixture->settings = (struct keeper_settings){
-		.key_file = fixture->key_path, .authorized_clients = fixture->list_path,
+		.key_file = fixture->key_path,
+		.authorized_clients = fixture->list_path,
 	};
 }
 

@@ -1,6 +1,6 @@
 /*
- * The keeper, asked by somebody who does not use keeper_client.c: right questions have right answers
- * and nothing else in them, and wrong ones have none.
+ * The keeper, asked by somebody who does not use keeper_client.c: right questions have right
+ * answers and nothing else in them, and wrong ones have none.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,7 +54,8 @@ static int end(struct keeper_fixture *fixture)
 	return join_keeper(fixture);
 }
 
-static void ask(struct keeper_fixture *fixture, struct keeper_request *request, struct keeper_answer *answer)
+static void ask(struct keeper_fixture *fixture, struct keeper_request *request,
+		struct keeper_answer *answer)
 {
 	assert_int_equal(send(fixture->fd, request, sizeof(*request), 0), sizeof(*request));
 	hear(fixture, answer);
@@ -67,11 +68,13 @@ static bool contains(const void *bytes, size_t size, const uint8_t key[NOISE_DHL
 	return memmem(bytes, size, key, NOISE_DHLEN) != NULL;
 }
 
-/* Every question about every key: neither the secret nor a psk that was not asked for is in the answer. */
+/* Every question about every key: neither the secret nor a psk that was not asked for is in the
+ * answer. */
 static void test_answers(void **state)
 {
-	static const enum keeper_question questions[] = { KEEPER_DH, KEEPER_AUTHORIZE, KEEPER_IS_AUTHORIZED,
-							  KEEPER_LIST, KEEPER_OPEN };
+	static const enum keeper_question questions[] = { KEEPER_DH, KEEPER_AUTHORIZE,
+							  KEEPER_IS_AUTHORIZED, KEEPER_LIST,
+							  KEEPER_OPEN };
 	struct keeper_fixture *fixture = *state;
 	const uint8_t *secret = fixture->keys[EDGE].secret_key;
 	struct keeper_answer answer, expected;
@@ -80,7 +83,8 @@ static void test_answers(void **state)
 	begin(fixture);
 	for (size_t i = 0; i < COUNT(questions); i++) {
 		for (int who = 0; who < KEYS; who++) {
-			struct keeper_request request = { .question = questions[i], .number = (uint32_t)(i * 100) };
+			struct keeper_request request = { .question = questions[i],
+							  .number = (uint32_t)(i * 100) };
 
 			memcpy(request.public_key, fixture->keys[who].public_key, NOISE_DHLEN);
 			ask(fixture, &request, &answer);
@@ -101,7 +105,8 @@ static void test_answers(void **state)
 				memcpy(expected.client.public_key, request.public_key, NOISE_DHLEN);
 				strcpy(expected.client.name, who == ALICE ? "alice" : "client-1");
 				if (who == ALICE)
-					memcpy(expected.client.psk, fixture->psk, sizeof(fixture->psk));
+					memcpy(expected.client.psk, fixture->psk,
+					       sizeof(fixture->psk));
 				expected.client.line = (size_t)who + 2;
 			}
 			assert_memory_equal(&answer, &expected, sizeof(answer));
@@ -169,7 +174,9 @@ static int open_by_keeper(struct keeper_fixture *fixture, const char *path, char
 	struct keeper_request request = { .question = KEEPER_OPEN };
 	struct keeper_answer answer;
 	struct iovec part = { &answer, sizeof(answer) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
 				  .msg_controllen = sizeof(control.bytes) };
 	ssize_t got;
 	int fd;
@@ -194,15 +201,25 @@ static int open_by_keeper(struct keeper_fixture *fixture, const char *path, char
 static void test_files(void **state)
 {
 	struct keeper_fixture *fixture = *state;
-	char text[100], alias[128], hard[128];
+	char text[100], alias[128], hard[128], next[128], error[512];
 	const struct {
 		const char *path;
 		int error;
 	} rows[] = {
-		{ fixture->key_path, EACCES }, { fixture->list_path, EACCES }, { fixture->psk_path, EACCES },
-		{ alias, EACCES }, { hard, EACCES }, { fixture->directory, EACCES }, { "/dev/zero", EACCES },
-		{ "/proc/self/mem", EACCES }, { "/proc/self/maps", EACCES }, { "/proc/self/fd/0/x", ENOTDIR },
-		{ "/nonexistent", ENOENT }, { "", ENOENT }, { fixture->other_path, 0 },
+		{ fixture->key_path, EACCES },
+		{ fixture->list_path, EACCES },
+		{ fixture->psk_path, EACCES },
+		{ alias, EACCES },
+		{ hard, EACCES },
+		{ next, EACCES },
+		{ fixture->directory, EACCES },
+		{ "/dev/zero", EACCES },
+		{ "/proc/self/mem", EACCES },
+		{ "/proc/self/maps", EACCES },
+		{ "/proc/self/fd/0/x", ENOTDIR },
+		{ "/nonexistent", ENOENT },
+		{ "", ENOENT },
+		{ fixture->other_path, 0 },
 	};
 	struct captured_log log;
 
@@ -210,17 +227,22 @@ static void test_files(void **state)
 	snprintf(hard, sizeof(hard), "%s/hard", fixture->directory);
 	assert_int_equal(symlink(fixture->key_path, alias), 0);
 	assert_int_equal(link(fixture->psk_path, hard), 0);
+	/* Nobody has named this one yet. */
+	snprintf(next, sizeof(next), "%s/next", fixture->directory);
+	assert_int_equal(keyfile_create(next, fixture->keys[BOB].secret_key, error, sizeof(error)),
+			 0);
 	captured_log_start(&log);
 	begin(fixture);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		int error = open_by_keeper(fixture, rows[i].path, text, sizeof(text));
+		int why = open_by_keeper(fixture, rows[i].path, text, sizeof(text));
 
-		if (error != rows[i].error && !(rows[i].error == ENOTDIR && error == ENOENT))
-			fail_msg("%s: %s", rows[i].path, strerror(error));
+		if (why != rows[i].error && !(rows[i].error == ENOTDIR && why == ENOENT))
+			fail_msg("%s: %s", rows[i].path, strerror(why));
 	}
 	assert_string_equal(text, "something else\n");
-	assert_int_equal(captured_log_count(&log, "the worker was refused"), 9);
-	/* A psk file that a line named once stays guarded, one that a line begins to name is at once. */
+	assert_int_equal(captured_log_count(&log, "the worker was refused"), 10);
+	/* A psk file that a line named once stays guarded, one that a line begins to name is at
+	 * once. */
 	authorize(fixture, "1");
 	assert_int_equal(open_by_keeper(fixture, fixture->psk_path, text, sizeof(text)), EACCES);
 	strcpy(fixture->psk_path, fixture->other_path);
@@ -230,6 +252,7 @@ static void test_files(void **state)
 	captured_log_stop(&log);
 	unlink(alias);
 	unlink(hard);
+	unlink(next);
 	snprintf(fixture->psk_path, sizeof(fixture->psk_path), "%s/psk", fixture->directory);
 }
 
@@ -246,14 +269,17 @@ static const struct {
 } attacks[] = {
 	{ "one byte", KEEPER_DH, 1, false, "sent 1 bytes" },
 	{ "a question alone", KEEPER_DH, 4, false, "sent 4 bytes" },
-	{ "cut before the path", KEEPER_OPEN, offsetof(struct keeper_request, path), false, "sent 40 bytes" },
+	{ "cut before the path", KEEPER_OPEN, offsetof(struct keeper_request, path), false,
+	  "sent 40 bytes" },
 	{ "one byte less", KEEPER_LIST, sizeof(hostile) - 1, false, "bytes instead of" },
 	{ "one byte more", KEEPER_LIST, sizeof(hostile) + 1, false, "bytes instead of" },
 	{ "twice as much", KEEPER_DH, 2 * sizeof(hostile), false, "bytes instead of" },
 	{ "question 0", 0, sizeof(hostile), false, "what no worker asks (0)" },
 	{ "the greeting", KEEPER_HELLO, sizeof(hostile), false, "what no worker asks (1)" },
-	{ "an unknown question", KEEPER_OPEN + 1, sizeof(hostile), false, "what no worker asks (7)" },
-	{ "question 2^32-1", UINT32_MAX, sizeof(hostile), false, "what no worker asks (4294967295)" },
+	{ "an unknown question", KEEPER_OPEN + 1, sizeof(hostile), false,
+	  "what no worker asks (7)" },
+	{ "question 2^32-1", UINT32_MAX, sizeof(hostile), false,
+	  "what no worker asks (4294967295)" },
 	{ "a path without end", KEEPER_OPEN, sizeof(hostile), true, "what no worker asks (6)" },
 };
 
@@ -281,7 +307,8 @@ static void test_hostile_requests(void **state)
 		logged = captured_log_count(&log, attacks[i].logged);
 		captured_log_stop(&log);
 		if (got != 0 || served != -1 || logged != 1)
-			fail_msg("%s: %zd bytes, served %d, logged %u", attacks[i].what, got, served, logged);
+			fail_msg("%s: %zd bytes, served %d, logged %u", attacks[i].what, got,
+				 served, logged);
 	}
 }
 
@@ -304,7 +331,9 @@ static void test_descriptors_are_dropped(void **state)
 	} control = { .bytes = { 0 } };
 	struct keeper_request request = { .question = KEEPER_LIST };
 	struct iovec part = { &request, sizeof(request) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+	struct msghdr message = { .msg_iov = &part,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
 				  .msg_controllen = sizeof(control.bytes) };
 	struct keeper_answer answer;
 	int before, fds[10];
@@ -337,7 +366,8 @@ static void test_start(void **state)
 	grants.items[1] = (struct sandbox_grant){ fixture->psk_path, LANDLOCK_READ };
 	grants.count = 2;
 	assert_int_equal(keeper_open(&keeper, &fixture->settings, error, sizeof(error)), -1);
-	snprintf(expected, sizeof(expected), "%s lies below %s, which the process", fixture->psk_path, fixture->psk_path);
+	snprintf(expected, sizeof(expected), "%s lies below %s, which the process",
+		 fixture->psk_path, fixture->psk_path);
 	assert_memory_equal(error, expected, strlen(expected));
 	keeper_close(&keeper);
 	fixture->settings.key_file = "/nonexistent/key";

@@ -1,6 +1,6 @@
 /*
- * What the two processes give up, tried in children: system calls, and which files the worker's rules
- * reach. Landlock's rules over files in the running edge: tests/e2e/test_58_keeper.py.
+ * What the two processes give up, tried in children: system calls, and which files the worker's
+ * rules reach. Landlock's rules over files in the running edge: tests/e2e/test_58_keeper.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,7 +44,10 @@ static int make_thread(void)
 {
 	pthread_t thread;
 
-	return pthread_create(&thread, NULL, do_nothing, NULL) == 0 && pthread_join(thread, NULL) == 0 ? 0 : -1;
+	return pthread_create(&thread, NULL, do_nothing, NULL) == 0 &&
+			       pthread_join(thread, NULL) == 0
+		       ? 0
+		       : -1;
 }
 
 static int run_program(void)
@@ -133,7 +136,8 @@ static int try_in_child(int (*act)(void), bool is_keeper)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || sandbox_calls_restrict(is_keeper) != 0)
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+		    sandbox_calls_restrict(is_keeper) != 0)
 			_exit(255);
 		errno = 0;
 		_exit(act() == 0 ? 0 : errno != 0 ? errno : 254);
@@ -149,12 +153,14 @@ static void test_calls(void **state)
 	(void)state;
 	assert_true(sandbox_calls_are_available());
 	for (size_t i = 0; i < COUNT(calls); i++) {
-		int worker = try_in_child(calls[i].act, false), keeper = try_in_child(calls[i].act, true);
+		int worker = try_in_child(calls[i].act, false),
+		    keeper = try_in_child(calls[i].act, true);
 
 		/* What a C library makes of a thread that cannot be is its own affair. */
 		if (worker != calls[i].worker ||
 		    (keeper != calls[i].keeper && !(calls[i].act == make_thread && keeper != 0)))
-			fail_msg("%s: %d for the worker, %d for the keeper", calls[i].what, worker, keeper);
+			fail_msg("%s: %d for the worker, %d for the keeper", calls[i].what, worker,
+				 keeper);
 	}
 }
 
@@ -208,7 +214,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "state/file", "state/out", "state-key", "key", "link", "in", "hard", "state/new" };
+	static const char *const names[] = { "state/file", "state/out", "state-key", "key",
+					     "link",	   "in",	"hard",	     "state/new" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++)
@@ -224,10 +231,12 @@ static void test_reach(void **state)
 		const char *granted, *file;
 		bool is_reached;
 	} rows[] = {
-		{ "state", "state/file", true },   { "state", "key", false },	     { "state", "state-key", false },
-		{ "state", "link/file", true },	   { "link", "state/file", true },   { "state", "in", true },
-		{ "state", "state/out", false },   { "state", "state/none", false }, { "none", "key", false },
-		{ "key", "key", true },		   { "state/../key", "key", true },  { "state", "state", true },
+		{ "state", "state/file", true }, { "state", "key", false },
+		{ "state", "state-key", false }, { "state", "link/file", true },
+		{ "link", "state/file", true },	 { "state", "in", true },
+		{ "state", "state/out", false }, { "state", "state/none", false },
+		{ "none", "key", false },	 { "key", "key", true },
+		{ "state/../key", "key", true }, { "state", "state", true },
 	};
 
 	(void)state;
@@ -238,7 +247,8 @@ static void test_reach(void **state)
 		sandbox_grants_init(&grants, below(rows[i].granted));
 		found = sandbox_grants_reach(&grants, below(rows[i].file));
 		if ((found != NULL) != rows[i].is_reached)
-			fail_msg("%s, %s: %s", rows[i].granted, rows[i].file, found != NULL ? found : "not reached");
+			fail_msg("%s, %s: %s", rows[i].granted, rows[i].file,
+				 found != NULL ? found : "not reached");
 	}
 }
 
@@ -271,25 +281,30 @@ static int try_open(const char *path, int flags)
 	return fd >= 0 ? 0 : errno;
 }
 
-/* In a child that has entered the worker's sandbox, as root, whom file modes do not stop: the check that failed. */
+/* In a child that has entered the worker's sandbox, as root, whom file modes do not stop: the check
+ * that failed. */
 static int confined(void)
 {
 	struct sandbox_grants grants;
 	char error[200];
 
 	sandbox_grants_init(&grants, below("state"));
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || sandbox_enter_worker(&grants, error, sizeof(error)) != 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    sandbox_enter_worker(&grants, error, sizeof(error)) != 0)
 		return 1;
-	if (try_open(below("key"), O_RDONLY) != EACCES || try_open(below("hard"), O_RDONLY) != EACCES ||
+	if (try_open(below("key"), O_RDONLY) != EACCES ||
+	    try_open(below("hard"), O_RDONLY) != EACCES ||
 	    try_open(below("state/out"), O_RDONLY) != EACCES)
 		return 2;
-	if (try_open(below("state/file"), O_RDWR) != 0 || try_open(below("state/new"), O_RDWR | O_CREAT) != 0 ||
+	if (try_open(below("state/file"), O_RDWR) != 0 ||
+	    try_open(below("state/new"), O_RDWR | O_CREAT) != 0 ||
 	    rename(below("state/new"), below("state/file")) != 0)
 		return 3;
 	if (try_open("/usr/bin/env", O_RDONLY) != 0 || try_open("/dev/null", O_RDWR) != 0 ||
 	    try_open("/etc/ssl/openssl.cnf", O_RDONLY) != 0)
 		return 4;
-	if (try_open("/usr/bin/env", O_WRONLY) != EACCES || try_open("/etc/passwd", O_RDONLY) != EACCES ||
+	if (try_open("/usr/bin/env", O_WRONLY) != EACCES ||
+	    try_open("/etc/passwd", O_RDONLY) != EACCES ||
 	    try_open(below("new"), O_RDWR | O_CREAT) != EACCES)
 		return 5;
 	/* It may still be asked what a file is: so a changed one is seen. */
@@ -300,11 +315,13 @@ static int confined_keeper(void)
 {
 	char error[200];
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || sandbox_enter_keeper(error, sizeof(error)) != 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    sandbox_enter_keeper(error, sizeof(error)) != 0)
 		return 1;
 	if (try_open(below("key"), O_RDONLY) != 0 || try_open("/etc/passwd", O_RDONLY) != 0)
 		return 2;
-	if (try_open(below("state/file"), O_RDWR) != EACCES || try_open(below("new"), O_RDWR | O_CREAT) != EACCES)
+	if (try_open(below("state/file"), O_RDWR) != EACCES ||
+	    try_open(below("new"), O_RDWR | O_CREAT) != EACCES)
 		return 3;
 	return 0;
 }

@@ -161,7 +161,8 @@ static void test_programs(void **state)
 
 static void test_ca_file(void **state)
 {
-	static const char without[] = " --allow 127.0.0.0/8 --allow fd00::/8 -- a.example 127.0.0.1";
+	static const char without[] =
+		" --allow 127.0.0.0/8 --allow fd00::/8 -- a.example 127.0.0.1";
 	const struct policy_host *host = *state;
 	struct sts_fetcher *fetcher = fetcher_of(host, "cat; printf ' %s' \"$*\"");
 	struct sts_fetch_request request = request_for(host, "a.example");
@@ -333,9 +334,13 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_real),	      cmocka_unit_test(test_programs),
-		cmocka_unit_test(test_ca_file), cmocka_unit_test(test_no_program),    cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_at_most_eight), cmocka_unit_test(test_no_place_in_time),
+		cmocka_unit_test(test_real),
+		cmocka_unit_test(test_programs),
+		cmocka_unit_test(test_ca_file),
+		cmocka_unit_test(test_no_program),
+		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_at_most_eight),
+		cmocka_unit_test(test_no_place_in_time),
 		cmocka_unit_test(test_cancel),
 	};
 
