@@ -108,8 +108,8 @@ void affinity_make_plan(struct affinity *affinity, const struct edge_table *edge
 	affinity_plan_decide(plan, edges);
 }
 
-/* Does an edge have an outcome of this recipient that this edge's journal will not tell us? */
-static void look_for_others(const struct affinity *affinity, struct affinity_recipient *recipient,
+/* Which edges may know of earlier attempts? What another one knows, this edge's journal will not tell us. */
+static void look_at_earlier(const struct affinity *affinity, struct affinity_recipient *recipient,
 			    const struct recipient *target, struct edge_state *state,
 			    const struct edge *edge, int64_t now_ms)
 {
@@ -120,9 +120,11 @@ static void look_for_others(const struct affinity *affinity, struct affinity_rec
 	for (int i = 0; i < count; i++) {
 		int64_t age_ms = edge_state_age_ms(found[i].since_ms, now_ms);
 
+		bool is_same = memcmp(found[i].edge_id, edge->public_key, sizeof(found[i].edge_id)) == 0;
+
+		recipient->was_open |= is_same;
 		if (age_ms >= EDGE_STATE_KEEP_MS || recipient->is_doubtful ||
-		    (!affinity->is_by_content &&
-		     memcmp(found[i].edge_id, edge->public_key, sizeof(found[i].edge_id)) == 0))
+		    (is_same && !affinity->is_by_content))
 			continue;
 		recipient->is_doubtful = true;
 		edge_state_count(state, EDGE_STATE_DUPLICATES);
@@ -153,7 +155,7 @@ static int put(struct affinity *affinity, struct edge_state *state, struct edge_
 	for (size_t i = 0; i < affinity->count; i++) {
 		struct affinity_recipient *recipient = &affinity->recipients[i];
 
-		look_for_others(affinity, recipient, &envelope->recipients[i], state, edge,
+		look_at_earlier(affinity, recipient, &envelope->recipients[i], state, edge,
 				entry->since_ms);
 		memcpy(entry->key, recipient->key, sizeof(entry->key));
 		if (edge_state_put(state, entry, entry->since_ms, &evicted) < 0)
@@ -183,6 +185,16 @@ void affinity_before_end(struct affinity *affinity, const struct envelope *envel
 	edge_state_close(&state);
 }
 
+/*
+ * An edge that turns a message away (no memory, about to stop) has not looked into its journal; that
+ * it did nothing this time says nothing of an earlier one. From the DNS on it has.
+ */
+static bool is_certain(const struct affinity_recipient *recipient, const struct delivery_status *status)
+{
+	return !status->maybe_duplicate && !status->in_progress &&
+	       (!recipient->was_open || status->stage > STAGE_EDGE);
+}
+
 void affinity_note(struct affinity *affinity, size_t index, struct delivery_status *status)
 {
 	struct affinity_recipient *recipient;
@@ -194,7 +206,7 @@ void affinity_note(struct affinity *affinity, size_t index, struct delivery_stat
 		return;
 	if (status->action != DELIVERY_DELAYED)
 		recipient->fate = AFFINITY_FINAL;
-	else if (!status->maybe_duplicate && !status->in_progress)
+	else if (is_certain(recipient, status))
 		recipient->fate = AFFINITY_TEMPORARY;
 	if (recipient->is_doubtful && !status->from_journal)
 		status->maybe_duplicate = true;

@@ -57,12 +57,13 @@ enum affinity_fate {
 	AFFINITY_UNTRIED,	/* END did not go out in this attempt */
 	AFFINITY_OPEN,		/* END went out */
 	AFFINITY_FINAL,		/* relayed or failed */
-	AFFINITY_TEMPORARY,	/* for certain not delivered by this attempt */
+	AFFINITY_TEMPORARY,	/* for certain not delivered, by this attempt or one before it */
 };
 
 struct affinity_recipient {
 	uint8_t key[EDGE_STATE_KEY_BYTES];
 	bool is_doubtful;	/* an attempt through another edge may have been delivered */
+	bool was_open;		/* this edge may know of an earlier attempt, too */
 	enum affinity_fate fate;
 };
 
