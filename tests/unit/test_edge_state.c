@@ -140,7 +140,7 @@ static void test_record(void **state)
 
 /*
  * Case 106: no wall clock is asked; the monotonic one starts anew at a boot. The age is never more
- * than the truth, so no hold ends early, and a hold lasts no longer than once more.
+ * than the truth, so no hold ends early.
  */
 static void test_age(void **state)
 {
