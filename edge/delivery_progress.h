@@ -12,14 +12,14 @@
 
 /* One domain's recipients. Of the thread that delivers to it, which alone changes it. */
 struct delivery_place {
-	enum delivery_stage stage;	/* under the lock of the progress, like the two below */
+	enum delivery_stage stage; /* under the lock of the progress, like the two below */
 	char host[DELIVERY_HOST_MAX + 1];
 	char address[DELIVERY_ADDRESS_MAX + 1];
 };
 
 struct delivery_progress {
-	pthread_mutex_t lock;			/* protects the places and what they point to */
-	const struct delivery_place **places;	/* one per recipient of the message; NULL: nowhere yet */
+	pthread_mutex_t lock; /* protects the places and what they point to */
+	const struct delivery_place **places; /* one per recipient; NULL: nowhere yet */
 	size_t count;
 };
 

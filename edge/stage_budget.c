@@ -1,8 +1,9 @@
 /*
  * The least times are small: they are no time-outs but tell what cannot succeed. A connection needs
- * some eight round trips to the end of DATA, TLS included; content cannot go faster than a very good
- * line. The reply to the final dot has its own time (RFC 5321 4.5.3.2.6), which begins with the dot and
- * is not part of the delivery's: so the dot needs no more than that the delivery's time is not over.
+ * some eight round trips to the end of DATA, TLS included; content cannot go faster than a very
+ * good line. The reply to the final dot has its own time (RFC 5321 4.5.3.2.6), which begins with
+ * the dot and is not part of the delivery's: so the dot needs no more than that the delivery's time
+ * is not over.
  */
 #include "stage_budget.h"
 
@@ -52,8 +53,8 @@ int64_t stage_budget_least_ms(enum delivery_stage stage, uint64_t content_bytes,
 	return least_ms > 0 ? least_ms : 1;
 }
 
-bool stage_budget_suffices(enum delivery_stage stage, uint64_t content_bytes,
-			   int64_t time_limit_ms, int64_t left_ms)
+bool stage_budget_suffices(enum delivery_stage stage, uint64_t content_bytes, int64_t time_limit_ms,
+			   int64_t left_ms)
 {
 	return left_ms >= stage_budget_least_ms(stage, content_bytes, time_limit_ms);
 }

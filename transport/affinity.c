@@ -1,8 +1,8 @@
 /*
- * One message's recipients in the shared edge state. An entry is written before END goes out, so that
- * a process that is killed at any later moment leaves it behind; it is taken away only when the mail
- * system has shown, by its next command, that it took the outcomes in. In between a lost answer
- * means: ask this edge again.
+ * One message's recipients in the shared edge state. An entry is written before END goes out, so
+ * that a process that is killed at any later moment leaves it behind; it is taken away only when
+ * the mail system has shown, by its next command, that it took the outcomes in. In between a lost
+ * answer means: ask this edge again.
  */
 #include "affinity.h"
 
@@ -76,7 +76,8 @@ bool affinity_has_begun(const struct affinity *affinity)
 	return affinity->recipients != NULL;
 }
 
-static int read_plan(struct affinity *affinity, struct edge_state *state, struct affinity_plan *plan)
+static int read_plan(struct affinity *affinity, struct edge_state *state,
+		     struct affinity_plan *plan)
 {
 	struct edge_state_entry found[EDGE_STATE_GROUP_RECORDS];
 	int count;
@@ -101,15 +102,19 @@ void affinity_make_plan(struct affinity *affinity, const struct edge_table *edge
 		return;
 	if (edge_state_open(&state, affinity->path, false) < 0 ||
 	    read_plan(affinity, &state, plan) < 0)
-		log_warning("%s; whether another edge may know the outcome of an earlier attempt is not "
+		log_warning("%s; whether another edge may know the outcome of an earlier attempt "
+			    "is not "
 			    "known",
 			    state.error);
 	edge_state_close(&state);
 	affinity_plan_decide(plan, edges);
 }
 
-/* Does an edge have an outcome of this recipient that this edge's journal will not tell us? */
-static void look_for_others(const struct affinity *affinity, struct affinity_recipient *recipient,
+/*
+ * Which edges may know of earlier attempts? What another one knows, this edge's journal will not
+ * tell us.
+ */
+static void look_at_earlier(const struct affinity *affinity, struct affinity_recipient *recipient,
 			    const struct recipient *target, struct edge_state *state,
 			    const struct edge *edge, int64_t now_ms)
 {
@@ -120,13 +125,17 @@ static void look_for_others(const struct affinity *affinity, struct affinity_rec
 	for (int i = 0; i < count; i++) {
 		int64_t age_ms = edge_state_age_ms(found[i].since_ms, now_ms);
 
+		bool is_same =
+			memcmp(found[i].edge_id, edge->public_key, sizeof(found[i].edge_id)) == 0;
+
+		recipient->was_open |= is_same;
 		if (age_ms >= EDGE_STATE_KEEP_MS || recipient->is_doubtful ||
-		    (!affinity->is_by_content &&
-		     memcmp(found[i].edge_id, edge->public_key, sizeof(found[i].edge_id)) == 0))
+		    (is_same && !affinity->is_by_content))
 			continue;
 		recipient->is_doubtful = true;
 		edge_state_count(state, EDGE_STATE_DUPLICATES);
-		log_warning("to=<%s>, edge=%s: possible duplicate: edge %s was given this message %lld s "
+		log_warning("to=<%s>, edge=%s: possible duplicate: edge %s was given this message "
+			    "%lld s "
 			    "ago, and its outcome is not known",
 			    mailbox_print(&target->forward_path, to, sizeof(to)), edge->name,
 			    found[i].edge, (long long)(age_ms / 1000));
@@ -139,7 +148,8 @@ static void tell_evicted(struct edge_state *state, const struct edge_state_entry
 	if (evicted->kind == EDGE_STATE_FREE)
 		return;
 	edge_state_count(state, EDGE_STATE_EVICTIONS);
-	log_warning("%s has no room: forgot that edge %s may know the outcome of an attempt %lld s ago; "
+	log_warning("%s has no room: forgot that edge %s may know the outcome of an attempt %lld s "
+		    "ago; "
 		    "another edge may deliver it again",
 		    state->path, evicted->edge,
 		    (long long)(edge_state_age_ms(evicted->since_ms, now_ms) / 1000));
@@ -153,7 +163,7 @@ static int put(struct affinity *affinity, struct edge_state *state, struct edge_
 	for (size_t i = 0; i < affinity->count; i++) {
 		struct affinity_recipient *recipient = &affinity->recipients[i];
 
-		look_for_others(affinity, recipient, &envelope->recipients[i], state, edge,
+		look_at_earlier(affinity, recipient, &envelope->recipients[i], state, edge,
 				entry->since_ms);
 		memcpy(entry->key, recipient->key, sizeof(entry->key));
 		if (edge_state_put(state, entry, entry->since_ms, &evicted) < 0)
@@ -167,7 +177,8 @@ static int put(struct affinity *affinity, struct edge_state *state, struct edge_
 void affinity_before_end(struct affinity *affinity, const struct envelope *envelope,
 			 const struct edge *edge)
 {
-	struct edge_state_entry entry = { .kind = EDGE_STATE_OUTCOME, .since_ms = deadline_now_ms() };
+	struct edge_state_entry entry = { .kind = EDGE_STATE_OUTCOME,
+					  .since_ms = deadline_now_ms() };
 	struct edge_state state;
 
 	if (!affinity_has_begun(affinity))
@@ -177,10 +188,22 @@ void affinity_before_end(struct affinity *affinity, const struct envelope *envel
 	memcpy(affinity->edge_id, edge->public_key, sizeof(affinity->edge_id));
 	if (edge_state_open(&state, affinity->path, true) < 0 ||
 	    put(affinity, &state, &entry, envelope, edge) < 0)
-		log_warning("%s; it is not remembered that edge %s may know the outcome, another edge "
-			    "may deliver this message again",
-			    state.error, edge->name);
+		log_warning(
+			"%s; it is not remembered that edge %s may know the outcome, another edge "
+			"may deliver this message again",
+			state.error, edge->name);
 	edge_state_close(&state);
+}
+
+/*
+ * An edge that turns a message away (no memory, about to stop) has not looked into its journal;
+ * that it did nothing this time says nothing of an earlier one. From the DNS on it has.
+ */
+static bool is_certain(const struct affinity_recipient *recipient,
+		       const struct delivery_status *status)
+{
+	return !status->maybe_duplicate && !status->in_progress &&
+	       (!recipient->was_open || status->stage > STAGE_EDGE);
 }
 
 void affinity_note(struct affinity *affinity, size_t index, struct delivery_status *status)
@@ -194,7 +217,7 @@ void affinity_note(struct affinity *affinity, size_t index, struct delivery_stat
 		return;
 	if (status->action != DELIVERY_DELAYED)
 		recipient->fate = AFFINITY_FINAL;
-	else if (!status->maybe_duplicate && !status->in_progress)
+	else if (is_certain(recipient, status))
 		recipient->fate = AFFINITY_TEMPORARY;
 	if (recipient->is_doubtful && !status->from_journal)
 		status->maybe_duplicate = true;
@@ -235,7 +258,8 @@ static void finish(struct affinity *affinity, bool is_confirmed)
 	if (is_needed) {
 		if (edge_state_open(&state, affinity->path, true) < 0 ||
 		    settle(affinity, &state, is_confirmed) < 0)
-			log_warning("%s; a settled outcome is still taken for unknown", state.error);
+			log_warning("%s; a settled outcome is still taken for unknown",
+				    state.error);
 		edge_state_close(&state);
 	}
 	wipe(affinity);

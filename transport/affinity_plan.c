@@ -2,8 +2,8 @@
  * Which edge a message may go to, after what is remembered of its recipients. Pure.
  *
  * While a hold lasts the edge that may know is the only one; when it is over that edge is asked
- * first, as its journal keeps outcomes for days, and others may follow. An edge that was taken out of
- * the table, got another key or is disabled cannot be asked: the mail waits for the hold all the
+ * first, as its journal keeps outcomes for days, and others may follow. An edge that was taken out
+ * of the table, got another key or is disabled cannot be asked: the mail waits for the hold all the
  * same, since an administrator who takes an edge away for a minute shall not double mail by it.
  */
 #include <stdio.h>
@@ -18,7 +18,8 @@ static bool is_same_edge(const struct edge_state_entry *a, const struct edge_sta
 	return memcmp(a->edge_id, b->edge_id, sizeof(a->edge_id)) == 0;
 }
 
-static void add_held(struct affinity_plan *plan, const struct edge_state_entry *entry, int64_t left_ms)
+static void add_held(struct affinity_plan *plan, const struct edge_state_entry *entry,
+		     int64_t left_ms)
 {
 	if (plan->held.kind == EDGE_STATE_FREE) {
 		plan->held = *entry;
@@ -92,7 +93,8 @@ void affinity_plan_wait(const struct affinity_plan *plan, const char *why,
 		strftime(moment, sizeof(moment), "%Y-%m-%d %H:%M:%S UTC", &tm);
 	memset(status, 0, sizeof(*status));
 	delivery_status_set_local(status, STAGE_TUNNEL, ENHANCED_STATUS(4, 4, 2),
-				  "edge %s may hold the outcome of an earlier attempt; no other edge is used until %s: "
+				  "edge %s may hold the outcome of an earlier attempt; no other "
+				  "edge is used until %s: "
 				  "%.300s",
 				  plan->held.edge, moment, why);
 }

@@ -44,7 +44,8 @@ static bool settle_edge(struct content_pump *pump)
 	const struct content_pump_params *params = &pump->params;
 	struct delivery_status status;
 
-	if (edge_choice_settle(params->choice, params->envelope, params->connect_deadline, &status) == 0)
+	if (edge_choice_settle(params->choice, params->envelope, params->connect_deadline,
+			       &status) == 0)
 		return true;
 	relay_refuse(params->relay, params->envelope, &status);
 	return false;

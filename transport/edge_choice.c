@@ -32,8 +32,8 @@ static int open_first(struct edge_choice *choice, const struct reverse_path *sen
 	if (count == 0)
 		delivery_status_set_local(
 			status, STAGE_TUNNEL, ENHANCED_STATUS(4, 4, 4),
-			"no usable edge for sender domain \"%.255s\"; see %.100s and %.100s", domain,
-			setup->conf.routes, setup->conf.edges);
+			"no usable edge for sender domain \"%.255s\"; see %.100s and %.100s",
+			domain, setup->conf.routes, setup->conf.edges);
 	for (size_t i = 0; i < count && (i == 0 || !deadline_has_passed(all)); i++) {
 		struct deadline one = deadline_in_ms(setup->conf.connect_timeout);
 
@@ -79,7 +79,8 @@ static int settle(struct edge_choice *choice, const struct affinity_plan *plan,
 		if (relay_open(choice->relay, plan->edge, deadline, status) == 0)
 			return 0;
 		log_warning("edge=%s: %s", plan->edge->name, status->reason);
-		return open_first(choice, &envelope->reverse_path, deadline_in_ms(OPEN_TIMEOUT_MS), status);
+		return open_first(choice, &envelope->reverse_path, deadline_in_ms(OPEN_TIMEOUT_MS),
+				  status);
 	}
 	return 0;
 }

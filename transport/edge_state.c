@@ -1,7 +1,7 @@
 /*
- * The file of the shared edge state: opening, locking, making it anew, and the records of one group.
- * Which edge a message goes to is decided in affinity.c. What is damaged is free, and said once: the
- * record is zeroed by whoever finds it and may write.
+ * The file of the shared edge state: opening, locking, making it anew, and the records of one
+ * group. Which edge a message goes to is decided in affinity.c. What is damaged is free, and said
+ * once: the record is zeroed by whoever finds it and may write.
  */
 #include "edge_state.h"
 
@@ -92,7 +92,8 @@ static int make_anew(struct edge_state *state)
 		return fail_errno(state);
 	if (!S_ISREG(status.st_mode))
 		return fail(state, "is no file");
-	log_warning("%s is %s: it is made anew; which edge may know the outcome of an earlier attempt is "
+	log_warning("%s is %s: it is made anew; which edge may know the outcome of an earlier "
+		    "attempt is "
 		    "forgotten",
 		    state->path, status.st_size == 0 ? "missing or empty" : "damaged");
 	if (ftruncate(state->fd, 0) < 0)
@@ -107,7 +108,8 @@ static int open_file(struct edge_state *state, bool for_writing)
 {
 	int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
-	state->fd = open(state->path, for_writing ? flags | O_RDWR | O_CREAT : flags | O_RDONLY, 0600);
+	state->fd =
+		open(state->path, for_writing ? flags | O_RDWR | O_CREAT : flags | O_RDONLY, 0600);
 	if (state->fd >= 0)
 		return 0;
 	if (!for_writing && errno == ENOENT)
@@ -151,7 +153,8 @@ static off_t offset_of(uint32_t slot)
 	return (off_t)slot * EDGE_STATE_RECORD_BYTES;
 }
 
-static int write_entry(struct edge_state *state, const struct edge_state_entry *entry, uint32_t slot)
+static int write_entry(struct edge_state *state, const struct edge_state_entry *entry,
+		       uint32_t slot)
 {
 	uint8_t bytes[EDGE_STATE_RECORD_BYTES];
 
@@ -174,7 +177,8 @@ static int read_group(struct edge_state *state, uint32_t slot,
 					   slot + i) == EDGE_STATE_READ_OK)
 			continue;
 		damaged++;
-		if (state->is_locked && !state->is_read_only && write_entry(state, &nothing, slot + i) < 0)
+		if (state->is_locked && !state->is_read_only &&
+		    write_entry(state, &nothing, slot + i) < 0)
 			return -1;
 	}
 	if (damaged > 0 && state->is_locked)

@@ -1,21 +1,22 @@
 /*
  * What all transport processes of this host know together about edges: one file of fixed size
- * (setting edge_state). Now it remembers which edge may know the outcome of an attempt; there is room
- * for other kinds of records.
+ * (setting edge_state). Now it remembers which edge may know the outcome of an attempt; there is
+ * room for other kinds of records.
  *
  *   file   = header page, then EDGE_STATE_GROUPS groups of EDGE_STATE_GROUP_RECORDS records
  *   header = "postern edges.state 1\n", zeros, and in slot 1 a record of counters
  *
- * A record stands in the group that its key names: who looks for one reads one group, who writes one
- * writes 128 bytes in place. A process that is killed leaves at most one damaged record, which counts
- * as free. A file that is missing, or has another size or header, is made anew with a warning.
+ * A record stands in the group that its key names: who looks for one reads one group, who writes
+ * one writes 128 bytes in place. A process that is killed leaves at most one damaged record, which
+ * counts as free. A file that is missing, or has another size or header, is made anew with a
+ * warning.
  *
- * The advisory lock (fcntl(2)) is held for the few calls between open and close, never while anything
- * else is waited for. Who cannot have it in EDGE_STATE_LOCK_MS (somebody was stopped while holding it)
- * goes on without it, and looks afterwards whether what was written stands there.
+ * The advisory lock (fcntl(2)) is held for the few calls between open and close, never while
+ * anything else is waited for. Who cannot have it in EDGE_STATE_LOCK_MS (somebody was stopped while
+ * holding it) goes on without it, and looks afterwards whether what was written stands there.
  *
- * Nothing but open, fstat, fcntl, pread, pwrite, ftruncate and close is called: the transport runs in
- * Postfix's sandbox. Nothing is synced: a power cut forgets the last seconds.
+ * Nothing but open, fstat, fcntl, pread, pwrite, ftruncate and close is called: the transport runs
+ * in Postfix's sandbox. Nothing is synced: a power cut forgets the last seconds.
  */
 #ifndef EDGE_STATE_H
 #define EDGE_STATE_H
@@ -37,7 +38,7 @@ struct edge_state {
 	int fd;
 	bool is_locked;
 	bool is_read_only;
-	char error[200];	/* of the last call that failed: "PATH: what" */
+	char error[200]; /* of the last call that failed: "PATH: what" */
 };
 
 enum edge_state_counter { EDGE_STATE_DUPLICATES, EDGE_STATE_EVICTIONS, EDGE_STATE_COUNTER_COUNT };

@@ -83,7 +83,8 @@ enum edge_state_read edge_state_record_read(struct edge_state_entry *entry,
 	if (is_zero(bytes))
 		return EDGE_STATE_READ_OK;
 	checksum(sum, bytes, slot);
-	if (memcmp(sum, bytes + AT_CHECKSUM, CHECKSUM_BYTES) != 0 || bytes[AT_KIND] == EDGE_STATE_FREE)
+	if (memcmp(sum, bytes + AT_CHECKSUM, CHECKSUM_BYTES) != 0 ||
+	    bytes[AT_KIND] == EDGE_STATE_FREE)
 		return EDGE_STATE_READ_DAMAGED;
 	entry->kind = bytes[AT_KIND];
 	entry->is_answered = (bytes[AT_FLAGS] & FLAG_ANSWERED) != 0;

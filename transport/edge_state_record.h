@@ -21,19 +21,20 @@
 #define EDGE_STATE_KEY_BYTES 24
 #define EDGE_STATE_EDGE_ID_BYTES 8
 
+/* A number is for ever: records of health and back-off get their own. */
 enum edge_state_kind {
 	EDGE_STATE_FREE = 0,
-	EDGE_STATE_OUTCOME = 1,	/* an edge may know what became of a recipient */
+	EDGE_STATE_OUTCOME = 1, /* an edge may know what became of a recipient */
 	EDGE_STATE_COUNTERS = 2,
 };
 
 struct edge_state_entry {
-	uint8_t kind;		/* enum edge_state_kind, or one of a later version */
-	bool is_answered;	/* OUTCOME: the mail system was told; whether it heard is not known */
-	int64_t since_ms;	/* deadline_now_ms() of the host's boot at that time */
+	uint8_t kind;	  /* enum edge_state_kind, or one of a later version */
+	bool is_answered; /* OUTCOME: the mail system was told; whether it heard is not known */
+	int64_t since_ms; /* deadline_now_ms() of the host's boot at that time */
 	uint8_t key[EDGE_STATE_KEY_BYTES];
 	char edge[EDGE_NAME_MAX + 1];
-	uint8_t edge_id[EDGE_STATE_EDGE_ID_BYTES];	/* the beginning of its public key */
+	uint8_t edge_id[EDGE_STATE_EDGE_ID_BYTES]; /* the beginning of its public key */
 };
 
 enum edge_state_read { EDGE_STATE_READ_OK, EDGE_STATE_READ_DAMAGED };

@@ -31,6 +31,7 @@ struct content {
 	struct content_pump pump;
 	struct deadline deadline;
 	size_t answered;
+	bool is_ahead;	  /* the next command was there before the last replies were written */
 	size_t held_from; /* the first recipient whose reply waits for the report */
 };
 
@@ -102,9 +103,12 @@ static void answer(struct content *content, size_t index)
 static void answer_known(struct content *content, size_t limit)
 {
 	const struct relay *relay = content->session->relay;
+	size_t before = content->answered;
 
 	while (content->answered < limit && relay->outcomes[content->answered].is_known)
 		answer(content, content->answered++);
+	if (content->answered > before)
+		content->is_ahead = stream_has_input(&content->session->stream);
 	lmtp_session_flush(content->session);
 }
 
@@ -202,7 +206,7 @@ void lmtp_content_receive(struct lmtp_session *session)
 	else
 		answer_all(&content);
 	content_pump_wipe(&content.pump);
-	if (stream_has_input(&session->stream))
-		affinity_end(&session->choice.affinity); /* sent before our replies were read */
+	if (content.is_ahead)
+		affinity_end(&session->choice.affinity); /* no sign that the replies were read */
 	lmtp_session_reset(session);
 }

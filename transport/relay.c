@@ -376,7 +376,7 @@ void relay_give_up(struct relay *relay, const struct delivery_status *status)
 	set_all_unknown(relay, status);
 }
 
-/* The mail system took so long to give us the message that the edge could not do anything with it. */
+/* The mail system took so long to give us the message that the edge could do nothing with it. */
 static bool is_too_late(struct relay *relay)
 {
 	struct delivery_status status = { 0 };
@@ -384,7 +384,8 @@ static bool is_too_late(struct relay *relay)
 	if (relay_may_end(deadline_left_ms(relay->edge_deadline)))
 		return false;
 	delivery_status_set_local(&status, STAGE_TUNNEL, ENHANCED_STATUS(4, 4, 7),
-				  "no time left for this delivery attempt: handing the message over took too long");
+				  "no time left for this delivery attempt: handing the message "
+				  "over took too long");
 	relay_give_up(relay, &status);
 	return true;
 }

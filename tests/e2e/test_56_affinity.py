@@ -296,3 +296,31 @@ class Affinity(Case):
         self.assertEqual(len(lab.home.grep_log(rf"{STATE} is damaged: it is made anew")), 1)
         self.assertEqual(self.dots(LATE), 1)
         self.assertEqual(lab.home.run("stat", "-c", "%U %a", STATE).stdout, "_postern 600\n")
+
+
+class Time(Case):
+    """Short limits; the reply to the final dot has its own time."""
+
+    def setUp(self):
+        super().setUp()
+        conf = lab.vps.read(EDGE_CONF)
+        self.addCleanup(lab.edge.reload)
+        self.addCleanup(lab.vps.write, EDGE_CONF, conf)
+        lab.vps.write(EDGE_CONF, conf + 'delivery_time_limit = "10s";\n')
+        lab.edge.reload()
+        lab.vps.wait_log(r"edge\.conf was read again")
+
+    def test_dot_just_before_the_end(self):
+        """The server answers 10 s after the dot, when the delivery's 10 s are over: heard, not given up and doubled."""
+        queue_id = lab.home.inject("anna@home.example", [LATER], MESSAGE)
+        line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", 30)[0]
+        self.assertRegex(line, r"status=sent \(.*taken at last")
+        self.assertEqual(lab.home.grep_log("may have been delivered"), [])
+
+    def test_nothing_is_begun_too_late(self):
+        """The first server is silent until the time is over: the second, a good one, is not even connected to."""
+        queue_id = lab.home.inject("anna@home.example", ["you@case12d-silent.then.hostile.example"], MESSAGE)
+        line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", 30)[0]
+        self.assertRegex(line, r"dsn=4\.4\.\d, status=deferred")
+        self.assertEqual(lab.stored("mx-postfix"), [])
+        self.assertEqual(lab.vps.grep_log(rf"{queue_id}: to=.*status=sent"), [])

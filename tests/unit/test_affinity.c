@@ -288,6 +288,46 @@ static void test_before_end(void **state)
 	assert_int_equal(ask(world, HOLD_MS, NULL), AFFINITY_ONLY);
 }
 
+/*
+ * The edge that may know turns the message away before it looks into its journal: what it may know it
+ * may still know. At a first attempt such an answer is as good as any.
+ */
+static void test_turned_away(void **state)
+{
+	static const struct {
+		enum delivery_stage stage;
+		enum affinity_verdict first, second;
+	} rows[] = {
+		{ STAGE_TUNNEL, AFFINITY_ANY, AFFINITY_ONLY },
+		{ STAGE_EDGE, AFFINITY_ANY, AFFINITY_ONLY },
+		{ STAGE_DNS, AFFINITY_ANY, AFFINITY_ANY },
+		{ STAGE_RCPT, AFFINITY_ANY, AFFINITY_ANY },
+	};
+	struct world *world = *state;
+
+	world->envelope.recipient_count = 1;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct delivery_status status = status_of(DELIVERY_DELAYED, false, false);
+		struct affinity affinity;
+
+		status.stage = rows[i].stage;
+		attempt(world, &affinity, "us");
+		affinity_note(&affinity, 0, &status);
+		affinity_confirm(&affinity);
+		assert_int_equal(ask(world, HOLD_MS, NULL), rows[i].first);
+		attempt(world, &affinity, "us"); /* unknown */
+		affinity_end(&affinity);
+		attempt(world, &affinity, "us");
+		affinity_note(&affinity, 0, &status);
+		affinity_confirm(&affinity);
+		assert_int_equal(ask(world, HOLD_MS, NULL), rows[i].second);
+		status.action = DELIVERY_RELAYED;
+		attempt(world, &affinity, "us");
+		affinity_note(&affinity, 0, &status);
+		affinity_confirm(&affinity);
+	}
+}
+
 /* Recipients of one message in two deliveries at once: the end of one is not the end of the other. */
 static void test_recipients_are_apart(void **state)
 {
@@ -441,6 +481,7 @@ int main(void)
 		TEST(test_outcomes),
 		TEST(test_not_confirmed),
 		TEST(test_before_end),
+		TEST(test_turned_away),
 		TEST(test_recipients_are_apart),
 		TEST(test_possible_duplicate),
 		TEST(test_without_queue_id),

@@ -231,6 +231,25 @@ static void test_waits_for_its_turn(void **state)
 
 /* ---- with a mail server ---- */
 
+/* So little time is left that the message could not be brought to its end: the server is not troubled. */
+static void test_too_late_to_connect(void **state)
+{
+	struct mx mx = { 0 };
+	struct fixture *fixture;
+
+	(void)state;
+	if (!have_port_25())
+		skip();
+	fixture = start_with(&mx);
+	fixture->deadline = deadline_in_ms(4500);
+	add(fixture, "ok1", MX_DOMAIN);
+	run(fixture);
+	mx_stop(&mx);
+	assert_int_equal(mx.connections, 0);
+	check_status(fixture, 0, "4.4.7", "no time left for this delivery attempt");
+	finish(fixture);
+}
+
 static void test_verdicts(void **state)
 {
 	struct mx mx = { 0 };
@@ -465,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_duplicates_are_answered),
 		cmocka_unit_test(test_busy_destination),
 		cmocka_unit_test(test_waits_for_its_turn),
+		cmocka_unit_test(test_too_late_to_connect),
 		cmocka_unit_test(test_verdicts),
 		cmocka_unit_test(test_many_greylisted),
 		cmocka_unit_test(test_too_many_for_the_server),

@@ -348,6 +348,7 @@ static void test_busy_to_the_end(void **state)
 	fixture->deadline = deadline_in_ms(200);
 	run(fixture);
 	check_status(fixture, 0, "4.3.2", "delivery in progress");
+	assert_true(fixture->outcomes[0].status.in_progress);
 	assert_int_equal(fake_dns_asked_count(world->dns), 0);
 	journal_settle(world->journal, &claim, &delayed);
 }
@@ -368,6 +369,7 @@ static void test_busy_while_stopping(void **state)
 	pthread_join(thread, NULL);
 	check_all_answered(world->fixture);
 	check_status(world->fixture, 0, "4.3.2", "delivery in progress");
+	assert_true(world->fixture->outcomes[0].status.in_progress);
 	journal_settle(world->journal, &claim, &delayed);
 }
 

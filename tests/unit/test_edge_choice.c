@@ -258,6 +258,23 @@ static void test_hold_is_over(void **state)
 	assert_int_equal(captured_log_count(&world->log, "possible duplicate"), 1);
 }
 
+/* Its journal keeps outcomes for longer than the hold: that edge is asked first all the same. */
+static void test_hold_is_over_and_the_edge_is_back(void **state)
+{
+	struct world *world = *state;
+	struct edge first;
+
+	world->is_silent = true;
+	check(world, "0ERC.", "outcome unknown");
+	world->is_silent = false;
+	world->setup.conf.affinity_hold = 0;
+	first = world->edges[0];
+	world->edges[0] = world->edges[1];
+	world->edges[1] = first;
+	check(world, "10ERC.", "250 ");
+	assert_int_equal(captured_log_count(&world->log, "possible duplicate"), 0);
+}
+
 /* sendmail(1): the id is in the content, and is known before ENVELOPE. */
 static void test_id_in_the_content(void **state)
 {
@@ -302,6 +319,7 @@ int main(void)
 		TEST(test_stays_at_the_edge),
 		TEST(test_goes_back_to_the_edge),
 		TEST(test_hold_is_over),
+		TEST(test_hold_is_over_and_the_edge_is_back),
 		TEST(test_id_in_the_content),
 		TEST(test_no_id),
 	};

@@ -140,7 +140,7 @@ static void test_record(void **state)
 
 /*
  * Case 106: no wall clock is asked; the monotonic one starts anew at a boot. The age is never more
- * than the truth, so no hold ends early, and a hold lasts no longer than once more.
+ * than the truth, so no hold ends early.
  */
 static void test_age(void **state)
 {
@@ -269,10 +269,11 @@ static void test_damage(void **state)
 	for (uint8_t i = 0; i < 4; i++)
 		put_good(world, make_entry(5, i, "us", NOW_MS));
 	damage(world, group + EDGE_STATE_RECORD_BYTES + 50, "garbage", 7);
+	damage(world, group + 3 * EDGE_STATE_RECORD_BYTES + 5, "garbage", 7);
 	captured_log_start(&log);
 	put_good(world, make_entry(5, 9, "us", NOW_MS));
 	put_good(world, make_entry(5, 8, "us", NOW_MS));
-	assert_int_equal(captured_log_count(&log, "1 damaged records are ignored"), 1);
+	assert_int_equal(captured_log_count(&log, "2 damaged records are ignored"), 1);
 	assert_int_equal(captured_log_count(&log, ""), 1);
 	captured_log_stop(&log);
 	assert_int_equal(count_of(world, make_entry(5, 1, "us", 0)), 0);

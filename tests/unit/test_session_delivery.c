@@ -103,6 +103,7 @@ static void expect_status(struct tunnel *tunnel, uint32_t id, uint32_t recipient
 	assert_int_equal(frame.u.status.index, recipient);
 	enhanced_status_print(frame.u.status.status.status, text, sizeof(text));
 	delivery_status_print_lmtp(&frame.u.status.status, "", reply, sizeof(reply));
+	assert_true(frame.u.status.status.in_progress == (strstr(reply, "still in progress") != NULL));
 	if (strcmp(text, code) != 0 || strstr(reply, words) == NULL)
 		fail_msg("recipient %u: %s instead of %s %s", recipient, reply, code, words);
 }
