@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -685,14 +686,14 @@ static void test_many(void **state)
 
 	(void)state;
 	for (int order = 0; order < 4; order++) {
-		int64_t began_ms = deadline_now_ms();
+		clock_t began = clock();	/* of the processor: others may be busy */
 
 		for (size_t i = 0; i < count; i++)
 			mx[i].preference = (uint16_t)(order == 0 ? i / 2 : order == 1 ? (count - i) / 2 : order == 2 ? 10 : i * 7919);
 		mx_list_order(mx, count, last_of);
 		for (size_t i = 1; i < count; i++)
 			assert_true(mx[i - 1].preference <= mx[i].preference);
-		assert_true(deadline_now_ms() - began_ms < 5000);
+		assert_true(clock() - began < 10 * CLOCKS_PER_SEC);
 	}
 	free(mx);
 }
