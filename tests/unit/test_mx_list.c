@@ -678,10 +678,10 @@ static void test_order(void **state)
 	mx_list_order(NULL, 0, last_of);
 }
 
-/* case 44: thousands of times what an answer can hold, in every order: no time that grows by the square. */
+/* case 44: many times what an answer can hold, in every order: no time that grows by the square. */
 static void test_many(void **state)
 {
-	const size_t count = 100000;
+	const size_t count = 30000;
 	struct dns_mx *mx = calloc(count, sizeof(*mx));
 
 	(void)state;
@@ -693,7 +693,7 @@ static void test_many(void **state)
 		mx_list_order(mx, count, last_of);
 		for (size_t i = 1; i < count; i++)
 			assert_true(mx[i - 1].preference <= mx[i].preference);
-		assert_true(clock() - began < 10 * CLOCKS_PER_SEC);
+		assert_true(clock() - began < 3 * CLOCKS_PER_SEC);
 	}
 	free(mx);
 }
