@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -677,22 +678,22 @@ static void test_order(void **state)
 	mx_list_order(NULL, 0, last_of);
 }
 
-/* case 44: thousands of times what an answer can hold, in every order: no time that grows by the square. */
+/* case 44: many times what an answer can hold, in every order: no time that grows by the square. */
 static void test_many(void **state)
 {
-	const size_t count = 100000;
+	const size_t count = 30000;
 	struct dns_mx *mx = calloc(count, sizeof(*mx));
 
 	(void)state;
 	for (int order = 0; order < 4; order++) {
-		int64_t began_ms = deadline_now_ms();
+		clock_t began = clock();	/* of the processor: others may be busy */
 
 		for (size_t i = 0; i < count; i++)
 			mx[i].preference = (uint16_t)(order == 0 ? i / 2 : order == 1 ? (count - i) / 2 : order == 2 ? 10 : i * 7919);
 		mx_list_order(mx, count, last_of);
 		for (size_t i = 1; i < count; i++)
 			assert_true(mx[i - 1].preference <= mx[i].preference);
-		assert_true(deadline_now_ms() - began_ms < 5000);
+		assert_true(clock() - began < 3 * CLOCKS_PER_SEC);
 	}
 	free(mx);
 }
