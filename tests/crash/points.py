@@ -87,6 +87,12 @@ def held(scenario, target, killed, deeds):
             for point in spread(killed, count)]
 
 
+def with_server(edge, calls):
+    """Those points at which a server is spoken to."""
+    struck = {point: strace.nth(calls, point.what, point.number) for point in edge}
+    return [point for point, call in struck.items() if call and call.role == "mx"]
+
+
 def after_outcome(edge, calls):
     """Points at which the server had taken the message, and its outcome was known; first those that each delivery comes to."""
     durable = max(window.durable for window in strace.windows(calls))
@@ -114,7 +120,8 @@ def of_scenario(scenario, edge_calls, transport_calls):
     found = {
         "edge": edge,
         "both": of_calls(scenario, "both", most),
-        "edge-held": held(scenario, "edge-held", edge, {"STOP": 6, "TERM": 12, "HUP": 12, "PIPE": 6, "MX": 12}),
+        "edge-held": held(scenario, "edge-held", edge, {"STOP": 6, "TERM": 12, "HUP": 12, "PIPE": 6})
+                     + held(scenario, "edge-held", with_server(edge, edge_calls[-1]), {"MX": 24}),
     }
     if scenario != "three":     # of whose threads the first to come to a number is struck
         found["edge-error"] = of_errors(scenario, "edge-error", most)
