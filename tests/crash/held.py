@@ -130,8 +130,9 @@ class HeldEdge(Held, targets.Edge):
             if deed == "TERM" and is_held:
                 self.wait(pid, "an orderly end", lambda: not lab.edge.is_running)
         finally:
-            lab.vps.run("kill", "-CONT", str(pid), check=False)
             self.detach(tracer)
+            # A thread may have come to the point in the last moment; no other will.
+            lab.vps.run("kill", "-CONT", str(pid), check=False)
         strike = self.result(point, sent, is_held, lab.vps.read(targets.EDGE_TRACE), ROWS[deed] if is_held else "")
         if not lab.edge.is_running:
             if deed != "TERM":

@@ -24,7 +24,7 @@ ERRORS = {
 }
 
 # How many points are struck without the sync, to see that the power cut is one.
-UNSYNCED = 4
+UNSYNCED = 6
 
 
 def undisturbed(scenario, mail):
@@ -87,11 +87,18 @@ def held(scenario, target, killed, deeds):
             for point in spread(killed, count)]
 
 
+def with_server(edge, calls):
+    """Those points at which a server is spoken to."""
+    struck = {point: strace.nth(calls, point.what, point.number) for point in edge}
+    return [point for point, call in struck.items() if call and call.role == "mx"]
+
+
 def after_outcome(edge, calls):
-    """Those points at which the server had taken the message, and its outcome was known."""
+    """Points at which the server had taken the message, and its outcome was known; first those that each delivery comes to."""
     durable = max(window.durable for window in strace.windows(calls))
     struck = {point: strace.nth(calls, point.what, point.number) for point in edge}
-    return [point._replace(target="unsynced") for point, call in struck.items() if call and call.began > durable]
+    found = [point for point, call in struck.items() if call and call.began > durable]
+    return [point._replace(target="unsynced") for point in sorted(found, key=lambda point: (point.what != "sendto", struck[point].began))]
 
 
 def most_of(deliveries):
@@ -113,13 +120,14 @@ def of_scenario(scenario, edge_calls, transport_calls):
     found = {
         "edge": edge,
         "both": of_calls(scenario, "both", most),
-        "edge-held": held(scenario, "edge-held", edge, {"STOP": 6, "TERM": 12, "HUP": 12, "PIPE": 6, "MX": 12}),
+        "edge-held": held(scenario, "edge-held", edge, {"STOP": 6, "TERM": 12, "HUP": 12, "PIPE": 6})
+                     + held(scenario, "edge-held", with_server(edge, edge_calls[-1]), {"MX": 24}),
     }
     if scenario != "three":     # of whose threads the first to come to a number is struck
         found["edge-error"] = of_errors(scenario, "edge-error", most)
         found["power"] = of_calls(scenario, "power", most)
     if scenario == "one":
-        found["unsynced"] = spread(after_outcome(edge, edge_calls[-1]), UNSYNCED)
+        found["unsynced"] = after_outcome(edge, edge_calls[-1])[:UNSYNCED]
     if scenario == "serial":
         found["power-torn"] = of_calls(scenario, "power-torn", most)
     if scenario != "serial":    # which differs in the edge alone

@@ -216,7 +216,7 @@ def told_early(calls):
     tunnel = max(call.connection for call in calls if call.began < found[0].intent.began)
     told = [call.began for call in calls if call.name == "sendto" and call.connection == tunnel
             and call.result is not None and call.began > answered]
-    durable = sorted(window.forgone or window.durable or float("inf") for window in found)
+    durable = sorted(min(window.forgone or float("inf"), window.durable or float("inf")) for window in found)
     return any(when < on_disk for when, on_disk in zip(told, durable))
 
 

@@ -92,6 +92,11 @@ class Edge:
     def detach(self, tracer):
         if tracer.poll() is None:
             lab.vps.run("sh", "-c", f"kill $(cat {EDGE_TRACER})", check=False)
+        try:
+            tracer.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            # It may wait for ever for a thread of a program that was just killed; what it traced goes on without it.
+            lab.vps.run("sh", "-c", f"kill -KILL $(cat {EDGE_TRACER})", check=False)
             tracer.wait(timeout=10)
 
     def is_over(self, sent):

@@ -1,13 +1,13 @@
-"""Crash points that tests/crash does not come to: damage to the journal, transports that are not dead, one queue id twice.
+"""Crash points that tests/crash does not come to: a damaged journal, servers and transports at odd moments, one queue id twice.
 
-Catalogue cases 170, 174 and 175; the others of 160 to 177 are in tests/crash/README.md, each with what covers it.
+Catalogue cases 170, 173, 174 and 175; the others of 160 to 177 are in tests/crash/README.md, each with what covers it.
 """
 import os
 import re
 import smtplib
 
 from harness import lab, wait_for
-from test_55_journal import ANSWERED, JOURNAL, LATE, LATER, Journal, script_of
+from test_55_journal import ANSWERED, IN_DOUBT, JOURNAL, LATE, LATER, Journal, script_of
 
 RECORD = 512
 KEY = JOURNAL + ".key"
@@ -154,6 +154,37 @@ class NotDead(Journal):
         wait_for("the stale transport has gone", lambda: not set(stale) & set(
             lab.home.run("pgrep", "-x", "postern-transpo", check=False).stdout.split()))
         self.assertEqual(len(self.dots(LATER)), 1)
+
+
+class ServerKilled(Journal):
+    """A server that dies before it has answered; one that has is killed by the explorer, at each of the edge's calls."""
+
+    def kill_server(self):
+        mx = lab.mx["mx-hostile"]
+        mx.run("sh", "-c", "rm -f /run/hostile.ready; pkill -KILL -f '[h]ostile_mx.py'; exit 0")
+        mx.run("/opt/lab/hosts/mx-hostile.sh", "start")
+
+    def test_case_173_before_the_dot(self):
+        """Nothing was delivered, and nothing is in doubt."""
+        queue_id = self.inject("you@case23d-data-silence.hostile.example")
+        wait_for("DATA", lambda: any(event.get("text") == "DATA" for event in lab.hostile("case23d_data_silence")))
+        self.kill_server()
+        self.assertNotRegex(self.deferred(queue_id)[0], r"may have been delivered")
+        lab.home.run("postqueue", "-i", queue_id)
+        wait_for("another DATA", lambda: sum(event.get("text") == "DATA" for event in lab.hostile("case23d_data_silence")) == 2)
+        self.assertEqual(lab.vps.grep_log(IN_DOUBT), [])
+        lab.edge.kill()
+        lab.home.run("postsuper", "-d", queue_id, check=False)
+
+    def test_case_173_after_the_dot(self):
+        """Nobody can know: it is delivered again, and said so."""
+        queue_id = self.inject(LATE)
+        self.wait_dot(LATE)
+        self.kill_server()
+        self.assertRegex(self.deferred(queue_id)[0], r"may have been delivered")
+        self.assertNotRegex(self.retry(queue_id)[0], ANSWERED)
+        lab.vps.wait_log(rf"{queue_id}: to=.*{IN_DOUBT}")
+        self.assertEqual(len(self.dots(LATE)), 2)
 
 
 class QueueIds(Journal):
