@@ -19,7 +19,7 @@ TLS_POLICY = "/etc/postern/tls_policy"
 STATE = "/var/lib/postern/edge"
 ORDERS = f"{STATE}/intruder"
 RESULTS = f"{STATE}/intruder.out"
-PSK = "/var/lib/postern/peer.psk"
+PSK = "/var/lib/postern/keeper.psk"
 WRAPPER = "/run/postern-edge.wrapper"
 PRELOADS = os.path.join(os.environ["POSTERN_BUILD"], "tests", "preload")
 AS_EDGE = ("setpriv", "--reuid", "_postern-edge", "--regid", "_postern-edge", "--init-groups", "--inh-caps=-all")
@@ -64,6 +64,11 @@ def replace(path, text):
     """As an editor does it: a new file takes the name of the old one."""
     lab.vps.write(path + ".new", text)
     lab.vps.run("mv", path + ".new", path)
+
+
+def make_psk(case):
+    case.addCleanup(lab.vps.run, "rm", "-f", PSK)
+    lab.vps.run("sh", "-ec", f"postern genpsk {PSK}; chown _postern-edge: {PSK}")
 
 
 def keeper_pid(worker=None):
@@ -114,7 +119,7 @@ class Intruder(KeeperCase):
 
     def setUp(self):
         super().setUp()
-        lab.vps.run("sh", "-c", f"rm -f {PSK}; postern genpsk {PSK} && chown _postern-edge: {PSK}")
+        make_psk(self)
         self.saved = lab.vps.read(tunnel_peer.CLIENTS)
         self.addCleanup(lab.vps.write, tunnel_peer.CLIENTS, self.saved)
         self.key = KeyPair()
@@ -193,7 +198,7 @@ class Processes(KeeperCase):
         """The worker's memory holds neither the key nor, when the handshake is over, a preshared one."""
         if lab.edge.sanitizer() == "thread":
             self.skipTest("this sanitizer's memory is terabytes")
-        lab.vps.run("sh", "-c", f"rm -f {PSK}; postern genpsk {PSK} && chown _postern-edge: {PSK}")
+        make_psk(self)
         with restored(tunnel_peer.CLIENTS):
             key = KeyPair()
             tunnel_peer.authorize(key, "peer", f"psk={PSK}")
@@ -334,8 +339,9 @@ class Reload(KeeperCase):
                 lab.home.wait_log(rf"status=sent .*{name}\.vps\.example: ")
             key = KeyPair()
             mark = lab.vps.log_mark()
-            replace(tunnel_peer.CLIENTS, lab.vps.read(tunnel_peer.CLIENTS) + f"{tunnel_peer.text_of(key.public)} peer\nnonsense\n")
-            self.addCleanup(lab.vps.write, tunnel_peer.CLIENTS, lab.vps.read(tunnel_peer.CLIENTS).replace("nonsense\n", ""))
+            clients = lab.vps.read(tunnel_peer.CLIENTS)
+            self.addCleanup(replace, tunnel_peer.CLIENTS, clients)
+            replace(tunnel_peer.CLIENTS, clients + f"{tunnel_peer.text_of(key.public)} peer\nnonsense\n")
             lab.vps.wait_log(r"postern/edge\[\d+\]: warning: /etc/postern/authorized_clients:\d+: not a public key", since=mark)
             lab.vps.wait_log(r"postern/edge\[\d+\]: /etc/postern/authorized_clients was read again: 2 clients", since=mark)
 
