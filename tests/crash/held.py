@@ -74,7 +74,10 @@ def impatient(settings):
 
 
 class Held:
-    """What both have in common."""
+    """What both have in common: a program is stopped at a point, and what happens to it or around it then is the deed.
+
+    Case 172: Postfix and its processes are killed or stopped; case 173: the server is killed; case 177: signals, and stops that last.
+    """
 
     def is_stopped(self, host, trace):
         return os.path.exists(host.path(trace)) and strace.STOPPED in host.read(trace)

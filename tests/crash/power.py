@@ -12,7 +12,7 @@ from harness import lab
 import strace
 import targets
 
-STATE = "/var/lib/postern"
+STATE = "/var/lib/postern/edge"
 SOCKET = "/run/power_cut.sock"
 LIBRARY = "/usr/local/lib/power_cut.so"
 WRAPPER = "/run/postern-edge.wrapper"

@@ -150,7 +150,7 @@ class EdgeError(Edge):
 
 
 class Transport(Edge):
-    """A transport is struck from its first word to Postfix on: before that nothing has begun.
+    """A transport is struck from its first word to Postfix on: before that nothing has begun. Cases 160 to 163.
 
     sends_to_end: how many writes into the tunnel end with END, by scenario.
     """

@@ -35,7 +35,7 @@ class NothingReadable(Case):
         found, files, size = canaries.search_disk(lab.vps, canaries.TOKEN)
         self.nothing_is_found(found)
         # The search sees the journal, and finds what is there.
-        self.assertGreater(size, os.path.getsize(lab.vps.path("/var/lib/postern/journal")))
+        self.assertGreater(size, os.path.getsize(lab.vps.path("/var/lib/postern/edge/journal")))
         lab.vps.write("/tmp/there", "".join(chr(byte) for byte in canaries.encodings(canaries.TOKEN)["base64 at 1"]))
         self.addCleanup(os.unlink, lab.vps.path("/tmp/there"))
         found, more_files, _ = canaries.search_disk(lab.vps, canaries.TOKEN)
