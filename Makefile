@@ -63,7 +63,7 @@ ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz tls-compare bench-milter crash demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz tls-compare bench-milter crash figures demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -147,6 +147,12 @@ crash:
 	@scripts/install-deps check
 	@$(MAKE) --no-print-directory -s all
 	POSTERN_BUILD=$(CURDIR)/$(BUILD) tests/lab/lab run tests/crash/run
+
+# doc/FIGURES.md anew, or some of its sections: make figures ONLY="strangers canaries".
+figures:
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory -s all tool-programs
+	POSTERN_BUILD=$(CURDIR)/$(BUILD) tests/figures/run $(ONLY)
 
 # Small programs that tests talk to: tests/tools/NAME.c.
 TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))

@@ -56,7 +56,7 @@ fuzz() {
 }
 e2e() {
 	local build=build/${1:-normal}
-	make --no-print-directory -s -j"$jobs" SAN="$1" all || return 1
+	make --no-print-directory -s -j"$jobs" SAN="$1" all tool-programs || return 1
 	shift
 	POSTERN_BUILD=$PWD/$build tests/lab/lab run tests/e2e/run "$@"
 }
@@ -77,7 +77,7 @@ e2e_memory_and_tsan() {
 	return $status
 }
 e2e_in_two_labs() {
-	make --no-print-directory -s -j"$jobs" SAN="$1" all && POSTERN_BUILD=$PWD/build/$1 tests/e2e/two_labs
+	make --no-print-directory -s -j"$jobs" SAN="$1" all tool-programs && POSTERN_BUILD=$PWD/build/$1 tests/e2e/two_labs
 }
 crash() {
 	make --no-print-directory -s -j"$jobs" all && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
