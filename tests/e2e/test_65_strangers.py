@@ -135,14 +135,20 @@ class Strangers(EdgeCase):
         self.assertFalse(lab.vps.grep_log(re.escape(tunnel_peer.text_of(self.key.public))))     # never the whole key
 
     def test_replayed_first_message(self):
-        """Case 91: at most message 2, then nothing; nobody becomes a client by it."""
+        """Case 91: at most message 2, then nothing, and not twice at a time; nobody becomes a client by it."""
         self.authorize()
-        _, first = tunnel_peer.initiation(self.key)
-        self.assertEqual(len(visit([first, 0.1, bytes(24)])[0]), 48)
-        replays = {"replay": [first], "replay and garbage": [first, 0.2, os.urandom(24)],
-                   "replay and a long record": [first, 0.2, b"\xff\xff" + os.urandom(70000)]}
+        firsts = [tunnel_peer.initiation(self.key)[1] for _ in range(3)]
+        for first in firsts:    # as somebody records them
+            self.assertEqual(len(visit([first, 0.1, bytes(24)])[0]), 48)
+        replays = {"replay": [firsts[0]], "replay and garbage": [firsts[1], 0.2, os.urandom(24)],
+                   "replay and a long record": [firsts[2], 0.2, b"\xff\xff" + os.urandom(70000)]}
         with concurrent.futures.ThreadPoolExecutor(len(replays)) as pool:
             visits = {what: pool.submit(visit, pieces) for what, pieces in replays.items()}
+            wait_for("the first is being answered", lambda: self.established() > 0)
+            time.sleep(0.5)
+            received, seconds = visit([firsts[0]])
+        self.assertEqual(received, b"", "case 91 replay beside the replay")
+        self.assertLess(seconds, 3)
         for what, visited in visits.items():
             with self.subTest(f"case 91 {what}"):
                 received, seconds = visited.result()
