@@ -63,7 +63,7 @@ ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench-milter crash valgrind demo install install-files uninstall clean distclean install-deps unit-programs tool-programs test-libraries fuzz-programs fuzz-coverage fuzz-coverage-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench-milter crash valgrind figures demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs fuzz-coverage fuzz-coverage-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -156,34 +156,32 @@ bench-milter: all
 # Nothing lost and nothing doubled, whatever is killed when: tests/crash/README.md.
 crash:
 	@scripts/install-deps check
-	@$(MAKE) --no-print-directory -s all test-libraries
+	@$(MAKE) --no-print-directory -s all tool-programs
 	POSTERN_BUILD=$(CURDIR)/$(BUILD) tests/lab/lab run tests/crash/run
 
 # Real deliveries under memcheck: errors, leaks, descriptors.
 valgrind:
 	@scripts/install-deps check
-	@$(MAKE) --no-print-directory -s all test-libraries
+	@$(MAKE) --no-print-directory -s all tool-programs
 	POSTERN_BUILD=$(CURDIR)/$(BUILD) tests/lab/lab run tests/valgrind/run
 
-# What tests preload into the programs.
-TEST_LIBRARIES := $(BUILD)/tests/crash/power_cut.so $(BUILD)/tests/valgrind/pidfd.so
-$(TEST_LIBRARIES): $(BUILD)/tests/%.so: tests/%.c Makefile
-	@mkdir -p $(@D)
-	$(call say,LD)
-	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -D_GNU_SOURCE -fPIC -shared -o $@ $<
-test-libraries: $(TEST_LIBRARIES)
+# doc/FIGURES.md anew, or some of its sections: make figures ONLY="strangers canaries".
+figures:
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory -s all tool-programs
+	POSTERN_BUILD=$(CURDIR)/$(BUILD) tests/figures/run $(ONLY)
 
 # Small programs that tests talk to: tests/tools/NAME.c.
 TOOL_PROGRAMS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(sort $(wildcard tests/tools/*.c)))
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ALL_ARCHIVES_AND_LIBS)
-# What tests put into a program that is otherwise as it is installed: tests/preload/NAME.c.
+# What tests preload into a program that is otherwise as it is installed: tests/preload/NAME.c.
 PRELOADS := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%.so,$(wildcard tests/preload/*.c))
 $(BUILD)/tests/preload/%.so: tests/preload/%.c config.mk Makefile
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(ALL_CPPFLAGS) -std=c11 -fPIC -shared $(WARNINGS) $(CFLAGS) -MMD -MP -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) -std=c11 -pthread -fPIC -shared $(WARNINGS) $(CFLAGS) -MMD -MP -o $@ $<
 tool-programs: $(TOOL_PROGRAMS) $(PRELOADS)
 
 # Fuzz targets: tests/fuzz/fuzz_NAME.c, with clang's libFuzzer, in a build of their own.

@@ -4,7 +4,8 @@
  *
  * A stack keeps what was in the frames of functions that have returned, and glibc keeps the stacks of threads that have ended for
  * the next ones. So a thread forgets its stack at its end, and whenever it is told to: what is near is overwritten, what is
- * further down goes back to the kernel.
+ * further down goes back to the kernel. The wide registers, through which memcpy(3) and ciphers move their bytes, keep the last of them
+ * for as long as the thread waits for something, and are in a core dump, too.
  */
 #include "thread.h"
 
@@ -37,6 +38,37 @@ static _Thread_local char *first_frame;
 /* Guard page, thread-local storage and glibc's own data are in STACK_BYTES too; nobody ever comes so deep. */
 #define STACK_SLACK (32 * 1024)
 
+#ifdef __x86_64__
+
+#define ZERO(number) "vpxord %%zmm" #number ", %%zmm" #number ", %%zmm" #number "\n\t"
+#define CLEAR(number) "pxor %%xmm" #number ", %%xmm" #number "\n\t"
+#define LOWER_REGISTERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", \
+	"xmm12", "xmm13", "xmm14", "xmm15"
+
+/* The upper sixteen are what glibc's memcpy(3) prefers where there are any; vzeroall does not reach them. */
+static void forget_registers(void)
+{
+	if (__builtin_cpu_supports("avx512f"))
+		__asm__ volatile(ZERO(16) ZERO(17) ZERO(18) ZERO(19) ZERO(20) ZERO(21) ZERO(22) ZERO(23)
+				 ZERO(24) ZERO(25) ZERO(26) ZERO(27) ZERO(28) ZERO(29) ZERO(30) ZERO(31) :::);
+	if (__builtin_cpu_supports("avx"))
+		__asm__ volatile("vzeroall" ::: LOWER_REGISTERS);
+	else
+		__asm__ volatile(CLEAR(0) CLEAR(1) CLEAR(2) CLEAR(3) CLEAR(4) CLEAR(5) CLEAR(6) CLEAR(7)
+				 CLEAR(8) CLEAR(9) CLEAR(10) CLEAR(11) CLEAR(12) CLEAR(13) CLEAR(14) CLEAR(15)
+				 ::: LOWER_REGISTERS);
+}
+
+#else
+
+/* gcc zeroes those that a function may use without asking. */
+static __attribute__((noinline, zero_call_used_regs("all"))) void forget_registers(void)
+{
+	__asm__ volatile("");
+}
+
+#endif
+
 static __attribute__((noinline)) void overwrite_near(void)
 {
 	char frames[NEAR_BYTES];
@@ -50,6 +82,7 @@ __attribute__((noinline)) void thread_forget_stack(void)
 
 	if (!FORGETS_STACK || first_frame == NULL)
 		return;
+	forget_registers();
 	overwrite_near();
 	low = ((uintptr_t)first_frame - STACK_BYTES + STACK_SLACK) & ~(page - 1);
 	high = (here - NEAR_BYTES / 2) & ~(page - 1);

@@ -14,7 +14,7 @@ int thread_start_detached(thread_fn *run, void *argument);
 int thread_start(pthread_t *thread_out, thread_fn *run, void *argument);
 
 /*
- * Nothing of the functions that have returned is left on this thread's stack. It happens by itself at the thread's end; for
+ * Nothing of the functions that have returned is left on this thread's stack or in its wide registers. It happens by itself at the thread's end; for
  * threads that were started here.
  */
 void thread_forget_stack(void);

@@ -118,10 +118,10 @@ e2e_in_two_labs() {
 	make --no-print-directory -s -j"$jobs" SAN="$1" all tool-programs && POSTERN_BUILD=$PWD/build/$1 tests/e2e/two_labs
 }
 crash() {
-	make --no-print-directory -s -j"$jobs" all test-libraries && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
+	make --no-print-directory -s -j"$jobs" all tool-programs && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
 }
 valgrind() {
-	make --no-print-directory -s -j"$jobs" all test-libraries && LAB_NAME=check-valgrind POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/valgrind/run
+	make --no-print-directory -s -j"$jobs" all tool-programs && LAB_NAME=check-valgrind POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/valgrind/run
 }
 milter() {
 	make --no-print-directory -s -j"$jobs" SAN="$1" all && tests/milter/run "build/$1"

@@ -1,4 +1,4 @@
-"""The power goes off: the edge is killed, and its disk has only what was synced (power_cut.c), or that and part of the rest."""
+"""The power goes off: the edge is killed, and its disk has only what was synced (tests/preload/power_cut.c), or that and part of the rest."""
 import contextlib
 import os
 import random
@@ -119,7 +119,7 @@ class PowerCut(targets.Both):
 
     def begin(self):
         lab.edge.stop()
-        library = os.path.join(os.environ["POSTERN_BUILD"], "tests/crash/power_cut.so")
+        library = os.path.join(os.environ["POSTERN_BUILD"], "tests/preload/power_cut.so")
         shutil.copy(library, lab.vps.path(LIBRARY))
         self.forget()
         # A journal that is copied at each sync is a small one.

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 
+import stranger_load
 import tunnel_peer
 from harness import Case, lab, wait_for
 from tunnel_peer import KeyPair, frames, open_tunnel, visit
@@ -134,14 +135,20 @@ class Strangers(EdgeCase):
         self.assertFalse(lab.vps.grep_log(re.escape(tunnel_peer.text_of(self.key.public))))     # never the whole key
 
     def test_replayed_first_message(self):
-        """Case 91: at most message 2, then nothing; nobody becomes a client by it."""
+        """Case 91: at most message 2, then nothing, and not twice at a time; nobody becomes a client by it."""
         self.authorize()
-        _, first = tunnel_peer.initiation(self.key)
-        self.assertEqual(len(visit([first, 0.1, bytes(24)])[0]), 48)
-        replays = {"replay": [first], "replay and garbage": [first, 0.2, os.urandom(24)],
-                   "replay and a long record": [first, 0.2, b"\xff\xff" + os.urandom(70000)]}
+        firsts = [tunnel_peer.initiation(self.key)[1] for _ in range(3)]
+        for first in firsts:    # as somebody records them
+            self.assertEqual(len(visit([first, 0.1, bytes(24)])[0]), 48)
+        replays = {"replay": [firsts[0]], "replay and garbage": [firsts[1], 0.2, os.urandom(24)],
+                   "replay and a long record": [firsts[2], 0.2, b"\xff\xff" + os.urandom(70000)]}
         with concurrent.futures.ThreadPoolExecutor(len(replays)) as pool:
             visits = {what: pool.submit(visit, pieces) for what, pieces in replays.items()}
+            wait_for("the first is being answered", lambda: self.established() > 0)
+            time.sleep(0.5)
+            received, seconds = visit([firsts[0]])
+        self.assertEqual(received, b"", "case 91 replay beside the replay")
+        self.assertLess(seconds, 3)
         for what, visited in visits.items():
             with self.subTest(f"case 91 {what}"):
                 received, seconds = visited.result()
@@ -219,6 +226,56 @@ class ManyStrangers(Strangers):
         self.flood(2000, 256)
 
     test_not_one_byte_for_strangers = test_replayed_first_message = test_wrong_psk = test_flood_from_one_network = None
+
+
+class ThousandsOfStrangers(EdgeCase):
+    """Case 102 from many networks, with the defaults; how much it costs is measured by `make figures ONLY=strangers`."""
+
+    SECONDS = 8
+
+    def setUp(self):
+        super().setUp()
+        networks = contextlib.ExitStack()
+        networks.enter_context(stranger_load.sources())
+        self.addCleanup(networks.close)
+        # A sanitizer's edge takes its time.
+        self.share = 4 if lab.edge.sanitizer() else 1
+        self.processes = stranger_load.EdgeProcesses()
+        self.threads = self.processes.threads()
+
+    def load(self, kinds, rate):
+        return stranger_load.start(kinds, rate * self.SECONDS // self.share, rate // self.share, 10000, self.SECONDS + 8)
+
+    def deliver_among(self, *loads):
+        """Messages until the strangers have gone; returns the most threads that the edge had because of them."""
+        deliveries, most = stranger_load.Deliveries(), 0
+        while any(process.poll() is None for process in loads):
+            deliveries.run(5)
+            most = max(most, self.processes.threads() - self.threads)
+        self.mail_goes_through(10)
+        self.assertEqual(deliveries.refused, [])
+        self.assertGreater(len(deliveries.seconds), 10)
+        return most
+
+    def test_silent_and_garbage(self):
+        """10,000 silent ones in the time that each is given, and garbage besides: all are seen off, every message gets through."""
+        silent, garbage = self.load("silent", 2000), self.load(stranger_load.GARBAGE, 1000)
+        most = self.deliver_among(silent, garbage)
+        for process in (silent, garbage):
+            found = stranger_load.result(process)
+            self.assertEqual(found["connected"], found["opened"], found)
+            self.assertLess(found["opened"] - found["ended"], 300, found)
+        self.assertLess(most, 100)
+        self.assertLessEqual(len(lab.vps.grep_log("handshake")), 42)
+
+    def test_recorded_first_messages(self):
+        """More handshakes that go no further than there may be tunnels in all: they have a share of their own."""
+        recorded = self.load("recorded", 500)
+        most = self.deliver_among(recorded)
+        self.assertGreater(stranger_load.result(recorded)["connected"], 1000 // self.share)
+        self.assertGreater(most, 100 // self.share)
+        self.assertLess(most, 2 * 256 + 50)
+        self.assertFalse(lab.vps.grep_log("no room"))
 
 
 class HostilePeer(EdgeCase):

@@ -368,5 +368,9 @@ int main(int argc, char **argv)
 	printf("{\"opened\": %lu, \"failed\": %lu, \"connected\": %lu, \"ended\": %lu, \"outlasted\": %lu, \"received\": %lu, "
 	       "\"held\": %lu, \"held_most\": %lu}\n", counts->opened, counts->failed, counts->connected, counts->ended,
 	       counts->outlasted, counts->received, counts->held, counts->held_most);
+	static_key_wipe(&load.client);
+	free(load.unknown);
+	free(load.recorded);
+	free(load.visitors);
 	return 0;
 }

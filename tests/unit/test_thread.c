@@ -94,6 +94,41 @@ static void test_next_thread_finds_nothing(void **state)
 	}
 }
 
+#ifdef __x86_64__
+/* What glibc's memcpy(3) uses on a processor of this kind, and what ciphers use. */
+static void *use_registers(void *argument)
+{
+	static const unsigned char filled[64] = { [0 ... 63] = PATTERN };
+	unsigned char found[2][64] = { 0 };
+	size_t *left = argument;
+
+	__asm__ volatile("vmovdqu64 %0, %%zmm20\n\tvmovdqu64 %0, %%zmm5" :: "m"(filled) : "xmm5");
+	thread_forget_stack();
+	__asm__ volatile("vmovdqu64 %%zmm20, %0\n\tvmovdqu64 %%zmm5, %1" : "=m"(found[0]), "=m"(found[1]));
+	for (size_t i = 0; i < 64; i++)
+		*left += (found[0][i] == PATTERN) + (found[1][i] == PATTERN);
+	return NULL;
+}
+
+static void test_registers(void **state)
+{
+	pthread_t thread;
+	size_t left = 0;
+
+	(void)state;
+	if (!__builtin_cpu_supports("avx512f"))
+		return;
+	assert_int_equal(thread_start(&thread, use_registers, &left), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(left, 0);
+}
+#else
+static void test_registers(void **state)
+{
+	(void)state;
+}
+#endif
+
 /* Whoever is not one of our threads keeps what it has. */
 static void test_main_thread(void **state)
 {
@@ -106,6 +141,7 @@ int main(void)
 	const struct CMUnitTest with_stacks[] = {
 		cmocka_unit_test(test_forgets),
 		cmocka_unit_test(test_next_thread_finds_nothing),
+		cmocka_unit_test(test_registers),
 		cmocka_unit_test(test_main_thread),
 	};
 	const struct CMUnitTest others[] = {

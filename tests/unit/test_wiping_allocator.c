@@ -65,7 +65,7 @@ static void check_moved(size_t size, size_t fresh_size)
 	assert_non_null(moved);
 	for (size_t i = 0; i < kept; i++)
 		assert_int_equal(moved[i], 0xa5);
-	if ((uintptr_t)moved != before)
+	if ((uintptr_t)moved != before && wiping_allocator_is_active())
 		assert_int_equal(count_left(before, size), 0);
 	free(moved);
 }
@@ -105,10 +105,11 @@ int main(void)
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_freed_by_a_library),
 	};
+	/* A sanitizer has its own allocator, and calls a look at freed memory what it is. */
+	const struct CMUnitTest without_looking[] = {
+		cmocka_unit_test(test_moved),
+	};
 
-	/* A sanitizer has its own allocator, and would call looking at freed memory what it is. */
-	if (!wiping_allocator_is_active())
-		return cmocka_run_group_tests_name("with a sanitizer only what needs no look", (const struct CMUnitTest[]){
-			cmocka_unit_test(test_moved) }, NULL, NULL);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return wiping_allocator_is_active() ? cmocka_run_group_tests(tests, NULL, NULL)
+					    : cmocka_run_group_tests(without_looking, NULL, NULL);
 }
