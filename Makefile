@@ -63,7 +63,7 @@ ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench-milter crash demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench-milter crash demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs fuzz-coverage fuzz-coverage-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -140,6 +140,11 @@ fuzz:
 	@scripts/install-deps check
 	@$(MAKE) --no-print-directory -s fuzz-programs
 	tests/run_fuzz.sh -r -s $(or $(S),600) $(T)
+# Does every target reach what it is for?
+fuzz-coverage:
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory -s fuzz-coverage-programs
+	tests/fuzz/coverage
 # DANE by postern-edge, smtp(8), posttls-finger and danetool: the table of doc/TLS.md.
 tls-compare: all
 	tests/lab/lab run tests/tls_compare.py
@@ -165,6 +170,10 @@ FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)
 fuzz-programs:
 	$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang SAN=address,undefined CFLAGS="-O1 -g -fsanitize=fuzzer-no-link" \
 		$(addprefix build/fuzz/tests/fuzz/,$(FUZZ_NAMES))
+# The same for tests/fuzz/coverage: source-based coverage in the place of sanitizers.
+fuzz-coverage-programs:
+	$(MAKE) --no-print-directory BUILD=build/fuzz-coverage CC=clang HARDENING= CFLAGS="-O0 -fprofile-instr-generate -fcoverage-mapping" \
+		LDFLAGS=-fprofile-instr-generate $(addprefix build/fuzz-coverage/tests/fuzz/,$(FUZZ_NAMES))
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(ALL_ARCHIVES_AND_LIBS)

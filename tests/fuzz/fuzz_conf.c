@@ -1,4 +1,8 @@
-/* Any bytes as a configuration file: no crash, no leak, and after a refusal nothing has changed. */
+/*
+ * Any bytes as a configuration file: no crash, no leak, and after a refusal nothing has changed.
+ *
+ * covers: lib/conf.c lib/conf_file.c lib/conf_value.c
+ */
 #include "lib/conf.h"
 
 #include <stdbool.h>

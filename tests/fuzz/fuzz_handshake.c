@@ -9,6 +9,8 @@
  *
  * Strangers never get a tunnel nor a byte; an unedited first message gets message 2 and no more;
  * and no record that was not sealed with the key is ever taken for a frame.
+ *
+ * covers: tunnel/tunnel_server.c tunnel/noise_handshake.c:noise_handshake_read_message,noise_handshake_write_message
  */
 #include <sodium.h>
 #include <stdbool.h>

@@ -3,6 +3,8 @@
  * set to repair: findings are printable, of one line and name their rule; a message whose From is
  * accepted has only addresses of the list in it; and after the edits nothing is left to repair.
  * Byte 0: SMTPUTF8, null reverse-path, a list without default address.
+ *
+ * covers: milter/header_policy.c
  */
 #include <stdint.h>
 

@@ -5,6 +5,8 @@
  * Nobody finds a keyed checksum by chance. So the first byte says what is done to the rest: 1, every
  * record that is not all zeros gets the checksum that belongs to it; 2, it is also made one of a
  * subject that is asked for, and what stands where the sealed outcome would be is sealed.
+ *
+ * covers: edge/journal_open.c:take,read_all,load edge/journal_record.c edge/journal_seal.c
  */
 #include <fcntl.h>
 #include <stdint.h>

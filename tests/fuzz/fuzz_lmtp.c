@@ -1,6 +1,9 @@
 /*
- * An LMTP session fed with anything ends, answers in well-formed lines, and never with 2xx for a message: first over a link whose
- * edge takes no connection, then (first byte odd) over one that takes all content and then falls silent.
+ * An LMTP session fed with anything ends, answers in well-formed lines, and says of no more recipients that they have the message than
+ * the edge did. The first byte chooses: bit 0 an edge that can be reached, else every connection is refused; bit 1 stray CR and LF are
+ * refused; bit 2 the edge tells an outcome for every recipient (those of odd number are delivered), else it takes all and falls silent.
+ *
+ * covers: transport/lmtp_session.c transport/lmtp_commands.c transport/lmtp_content.c:take_content,answer,answer_known,answer_all,report_relayed,on_lost_client,lmtp_content_receive transport/content_pump.c
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -16,9 +19,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-static bool edge_is_up;
+static bool edge_is_up, edge_answers;
 static bool is_open;
 static bool in_transaction;
+/* Of the transaction that the edge has to answer: how many recipients, whose outcome is next, and may it come yet? */
+static uint32_t transaction, recipients, next_outcome;
+static bool is_complete;
+static size_t delivered;
 
 static void expect(bool condition)
 {
@@ -53,9 +60,14 @@ static enum tunnel_failure link_send(void *context, const struct frame *frame,
 	if (frame->type == FRAME_ENVELOPE) {
 		expect(!in_transaction);
 		in_transaction = true;
+		transaction = frame->transaction;
+		recipients = next_outcome = 0;
+		is_complete = false;
 	} else {
-		expect(in_transaction);
+		expect(in_transaction && frame->transaction == transaction);
 	}
+	recipients += frame->type == FRAME_RECIPIENT;
+	is_complete = frame->type == FRAME_END_OF_CONTENT;
 	if (frame->type == FRAME_END_OF_CONTENT || frame->type == FRAME_ABORT)
 		in_transaction = false;
 	return TUNNEL_OK;
@@ -71,10 +83,23 @@ static enum tunnel_failure link_flush(void *context, struct deadline deadline)
 static enum tunnel_failure link_receive(void *context, struct frame *frame,
 					struct deadline deadline)
 {
+	struct delivery_status *status = &frame->u.status.status;
+
 	(void)context;
-	(void)frame;
 	(void)deadline;
-	return TUNNEL_LOST;
+	if (!edge_answers || !is_complete || next_outcome > recipients)
+		return TUNNEL_LOST;
+	memset(frame, 0, sizeof(*frame));
+	frame->transaction = transaction;
+	frame->type = next_outcome < recipients ? FRAME_DELIVERY_STATUS : FRAME_DONE;
+	if (frame->type == FRAME_DELIVERY_STATUS) {
+		frame->u.status.index = next_outcome;
+		delivered += next_outcome & 1;
+		status->reply.code = next_outcome & 1 ? 250 : 451;
+		delivery_status_set_reply(status, STAGE_AFTER_FINAL_DOT, &status->reply);
+	}
+	next_outcome++;
+	return TUNNEL_OK;
 }
 
 static bool link_has_input(void *context)
@@ -102,7 +127,7 @@ static const struct edge_link_ops ops = {
 	link_open, link_send, link_flush, link_receive, link_has_input, link_close, link_error,
 };
 
-/* Replies: "NNN-text" or "NNN text", printable, CRLF; nothing claims a delivery. */
+/* Replies: "NNN-text" or "NNN text", printable, CRLF; nothing claims a delivery that was none. */
 static void check_output(int fd)
 {
 	static char output[1 << 20];
@@ -120,7 +145,7 @@ static void check_output(int fd)
 		expect(line[0] >= '2' && line[0] <= '5' && (line[3] == ' ' || line[3] == '-'));
 		for (const char *at = line; at < end; at++)
 			expect(*at >= ' ' && *at <= '~');
-		expect(strncmp(line, "250 2.0.0 edge", 14) != 0);
+		expect(strncmp(line, "250 2.0.0 edge", 14) != 0 || delivered-- > 0);
 		line = end + 2;
 	}
 }
@@ -172,6 +197,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1 || write_all(data + 1, size - 1) < 0)
 		return 0;
 	edge_is_up = data[0] & 1;
+	edge_answers = data[0] & 4;
+	delivered = 0;
 	setup.conf.stray_cr_lf = data[0] & 2 ? STRAY_CR_LF_REJECT : STRAY_CR_LF_SPACE;
 	relay_init(&relay, (struct edge_link){ &ops, NULL });
 	lmtp_session_serve(&setup, &relay, 100, 100);

@@ -1,4 +1,8 @@
-/* What a path parser takes, it prints so that it reads the same again; what it prints has no control byte and fits its bounds. */
+/*
+ * What a path parser takes, it prints so that it reads the same again; what it prints has no control byte and fits its bounds.
+ *
+ * covers: lib/mail_address.c
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /*
  * Any bytes as the state file of the limits: no crash, no leak, no bucket beyond its bounds; and
  * what was understood comes back when it is written and read again.
+ *
+ * covers: milter/rate_state.c
  */
 #include "milter/rate_state.h"
 

@@ -1,6 +1,8 @@
 /*
  * Any bytes as a table `senders`, and as the value of one line: no crash, no leak, and every key has
  * either rights or a mistake that can be told.
+ *
+ * covers: milter/senders_lines.c milter/sender_list.c
  */
 #include <stdint.h>
 #include <stdio.h>

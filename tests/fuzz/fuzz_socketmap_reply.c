@@ -1,4 +1,8 @@
-/* Any bytes as the answer of a socketmap server: no crash, no leak, and what is found is a clean string. */
+/*
+ * Any bytes as the answer of a socketmap server: no crash, no leak, and what is found is a clean string.
+ *
+ * covers: lib/socketmap.c:read_length,read_netstring,take_data,judge_reply,socketmap_receive
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

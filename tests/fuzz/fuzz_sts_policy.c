@@ -1,6 +1,8 @@
 /*
  * Any bytes as an MTA-STS policy, as TXT records (one a line) and as a pattern: no crash, no leak;
  * what is accepted keeps the promises of sts_policy.h and sts_record.h. Byte 0 chooses.
+ *
+ * covers: edge/sts_policy.c edge/sts_record.c
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,8 @@
-/* Any bytes as a table: no crash, no leak; what is read keeps the promises of table.h. */
+/*
+ * Any bytes as a table: no crash, no leak; what is read keeps the promises of table.h.
+ *
+ * covers: lib/table.c lib/text_file.c:read_all,line_number,check_text
+ */
 #include "lib/table.h"
 
 #include <stdint.h>
