@@ -163,10 +163,21 @@ static void edited(const uint8_t *bytes, size_t length)
 		call(wire, size);
 }
 
+static bool is_info(const uint8_t *bytes, size_t length, bool *is_passed_over)
+{
+	static struct frame frame;
+	char error[200];
+	enum frame_decode_result result = frame_decode(&frame, bytes, length, error, sizeof(error));
+
+	*is_passed_over = length >= TUNNEL_FRAME_HEADER && (result == FRAME_SKIP || (result == FRAME_OK && frame.type == FRAME_PING));
+	return length >= TUNNEL_FRAME_HEADER && result == FRAME_OK && frame.type == FRAME_INFO;
+}
+
 static void sealed_frames(const uint8_t *bytes, size_t length)
 {
 	static uint8_t wire[2 * WIRE_MAX];
 	struct noise_cipher_state sending = edge_sending;
+	bool begins_with_info = false, is_beginning = true;
 	size_t made = sizeof(response);
 
 	memcpy(wire, response, sizeof(response));
@@ -175,11 +186,13 @@ static void sealed_frames(const uint8_t *bytes, size_t length)
 
 		if (made + 2 + frame + TUNNEL_TAG_SIZE > sizeof(wire))
 			break;
+		if (is_beginning)
+			begins_with_info = is_info(bytes + 1, frame, &is_beginning);
 		made += seal(&sending, bytes + 1, frame, wire + made);
 		bytes += 1 + frame;
 		length -= 1 + frame;
 	}
-	call(wire, made);
+	require((call(wire, made) == TUNNEL_OK) == begins_with_info);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
