@@ -2,6 +2,7 @@
  * The first byte chooses RFC 6532. What the parser takes has addresses that print and parse again, as a field of their own too; its
  * names can be looked at; nothing of a control character is kept. What it refuses has a reason.
  *
+ * feeds: the value of an address header field, to the milter
  * covers: milter/address_list.c milter/display_name.c
  */
 #include <stdint.h>

@@ -2,6 +2,7 @@
  * Any bytes as the edge's allow-list: every line is either a client that is found by its key, each key once and never the edge's own,
  * or a bad line that was complained about. Who is not in the list is not found.
  *
+ * feeds: the edge's allow-list
  * covers: tunnel/authorized_clients.c tunnel/base64_key.c
  */
 #include "fuzz_target.h"

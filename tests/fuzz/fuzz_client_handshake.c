@@ -9,6 +9,7 @@
  *
  * No tunnel comes of an answer that was touched, nor without INFO as the first frame; and who answers sees message 1 and a PING, no more.
  *
+ * feeds: what answers at the edge's address, to the mail host: message 2 and the first records
  * covers: tunnel/tunnel_client.c:no_answer,send_initiation,read_response,shake_hands,greet,tunnel_connect tunnel/noise_handshake.c tunnel/noise_symmetric.c tunnel/noise_hash.c
  */
 #include <sodium.h>

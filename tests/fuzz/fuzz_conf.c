@@ -1,6 +1,7 @@
 /*
  * Any bytes as a configuration file: no crash, no leak, and after a refusal nothing has changed.
  *
+ * feeds: a configuration file
  * covers: lib/conf.c lib/conf_file.c lib/conf_value.c
  */
 #include "lib/conf.h"

@@ -3,6 +3,7 @@
  * unusable and never open; records count only if they came signed from a trusted resolver; and OpenSSL takes exactly those that are
  * called usable.
  *
+ * feeds: answers to TLSA questions, to the DANE rules (OpenSSL as a second opinion)
  * covers: edge/dane.c edge/tls_tlsa.c
  */
 #include <openssl/err.h>

@@ -3,6 +3,7 @@
  * is made to fit, so that every input gets past the first check. libFuzzer entry point; the corpus
  * holds real answers.
  *
+ * feeds: DNS messages
  * covers: edge/dns_message.c:collect,find_cname,follow_aliases,has_soa,evaluate,dns_message_read edge/dns_record.c edge/dns_name.c:dns_name_from_wire
  */
 #include <stdint.h>

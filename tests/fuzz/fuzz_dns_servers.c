@@ -2,6 +2,7 @@
  * Any bytes as resolv.conf, and each line of them as a server of the configuration: there is always a server to ask, never more than
  * the bound, each with a text that can be logged; and one that is on loopback has an address that begins like it.
  *
+ * feeds: resolv.conf, and the servers of the configuration
  * covers: edge/dns_servers.c
  */
 #include <arpa/inet.h>

@@ -2,6 +2,7 @@
  * However the input is cut, the scanner finds the same end and makes the same content; the content has no bare CR or LF and no
  * second end of data, byte for byte by a check that knows nothing of states; and the verifier agrees. First byte: where to cut.
  *
+ * feeds: content with dots, in pieces
  * covers: lib/dot_stuffing.c
  */
 #include <stdint.h>

@@ -2,6 +2,7 @@
  * Any bytes as the mail host's table of edges and, behind the first NUL, as its table of routes: what is accepted keeps the bounds
  * of the headers, a mistake is told with its file, and a choice has each edge once, none that is disabled and none that is not there.
  *
+ * feeds: the tables of edges and of routes
  * covers: transport/edge_table.c transport/route.c
  */
 #include "fuzz_target.h"

@@ -2,6 +2,7 @@
  * Arguments of MAIL and RCPT that are taken print as one line that reads the same again; a refusal is a 5xx with a printable
  * text. First byte: bit 0 RCPT instead of MAIL, bit 1 SMTPUTF8 was given before.
  *
+ * feeds: arguments of MAIL and RCPT
  * covers: lib/esmtp_param.c lib/esmtp_print.c lib/xtext.c:xtext_is_valid,xtext_decode,xtext_utf8_address_is_valid,xtext_utf8_address_to_ascii,read_embedded
  */
 #include <stdint.h>

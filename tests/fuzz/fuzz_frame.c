@@ -2,6 +2,7 @@
  * Any bytes as a frame. What is accepted is within its bounds, and has one encoding: decoding that
  * gives the same frame again.
  *
+ * feeds: frames after decryption
  * covers: tunnel/frame_decode.c tunnel/frame_fields.c tunnel/frame_encode.c
  */
 #include <stdbool.h>

@@ -4,6 +4,7 @@
  * accepted has only addresses of the list in it; and after the edits nothing is left to repair.
  * Byte 0: SMTPUTF8, null reverse-path, a list without default address.
  *
+ * feeds: the header section of a message, to the milter's rules
  * covers: milter/header_policy.c
  */
 #include <stdint.h>

@@ -6,6 +6,7 @@
  * record that is not all zeros gets the checksum that belongs to it; 2, it is also made one of a
  * subject that is asked for, and what stands where the sealed outcome would be is sealed.
  *
+ * feeds: the journal's file
  * covers: edge/journal_open.c:take,read_all,load edge/journal_record.c edge/journal_seal.c
  */
 #include <fcntl.h>

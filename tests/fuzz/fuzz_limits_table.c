@@ -2,6 +2,7 @@
  * Any bytes as the table `limits`: no crash, no leak; what is accepted keeps the bounds, and a
  * mistake is told by its line.
  *
+ * feeds: the table limits
  * covers: milter/limits_table.c
  */
 #include "milter/limits_table.h"

@@ -3,6 +3,7 @@
  * the edge did. The first byte chooses: bit 0 an edge that can be reached, else every connection is refused; bit 1 stray CR and LF are
  * refused; bit 2 the edge tells an outcome for every recipient (those of odd number are delivered), else it takes all and falls silent.
  *
+ * feeds: an LMTP session of the transport, commands and content
  * covers: transport/lmtp_session.c transport/lmtp_commands.c transport/lmtp_content.c:take_content,answer,answer_known,answer_all,report_relayed,on_lost_client,lmtp_content_receive transport/content_pump.c
  */
 #include <fcntl.h>

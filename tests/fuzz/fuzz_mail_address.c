@@ -1,6 +1,7 @@
 /*
  * What a path parser takes, it prints so that it reads the same again; what it prints has no control byte and fits its bounds.
  *
+ * feeds: paths and mailboxes
  * covers: lib/mail_address.c
  */
 #include <stdint.h>

@@ -3,6 +3,7 @@
  * list is within its bounds and in order, each address once and with a host of the list; where there is none the status says why,
  * and never for good while some answer was a failure.
  *
+ * feeds: a domain and the answers to MX, A and AAAA questions
  * covers: edge/mx_list.c edge/dns_name.c:dns_name_copy
  */
 #include "edge/mx_list.h"

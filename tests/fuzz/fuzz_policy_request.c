@@ -2,6 +2,7 @@
  * Any bytes as requests of Postfix's policy delegation protocol, one behind the other: what is taken of one ends with an empty line,
  * every value is a string within its member, and a request that is whole is read the same whatever follows it.
  *
+ * feeds: requests of Postfix's policy delegation protocol, to the milter
  * covers: milter/policy_request.c
  */
 #include "fuzz_target.h"

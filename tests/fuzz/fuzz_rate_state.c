@@ -2,6 +2,7 @@
  * Any bytes as the state file of the limits: no crash, no leak, no bucket beyond its bounds; and
  * what was understood comes back when it is written and read again.
  *
+ * feeds: the state file of the limits
  * covers: milter/rate_state.c
  */
 #include "milter/rate_state.h"

@@ -12,6 +12,7 @@
  * Exactly the frames sealed before the first that is not in its turn are delivered, in order and unchanged, every PING among them is
  * answered, and nothing behind it is ever read. What this end says can be read by the other, and by it alone.
  *
+ * feeds: a stream of records that were cut, swapped, repeated and edited
  * covers: tunnel/tunnel.c:receive_record,tunnel_receive_frame,answer_ping,tunnel_send_frame,append_record,tunnel_flush,stream_failed,send_close,tunnel_close
  */
 #include <sodium.h>

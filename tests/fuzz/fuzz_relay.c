@@ -5,6 +5,7 @@
  * before the transport waits), two of length, and the frame as it is before encryption; a byte behind the last frame is how the tunnel
  * fails then, and from then on no other is to be had if the first byte says so.
  *
+ * feeds: frames of an edge that lies, to the transport: statuses and their audit
  * covers: transport/relay.c transport/status_audit.c transport/relay_failure.c
  */
 #include "fuzz_target.h"

@@ -2,6 +2,7 @@
  * Any bytes as a table `senders`, and as the value of one line: no crash, no leak, and every key has
  * either rights or a mistake that can be told.
  *
+ * feeds: the table senders
  * covers: milter/senders_lines.c milter/sender_list.c
  */
 #include <stdint.h>

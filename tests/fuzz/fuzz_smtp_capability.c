@@ -2,6 +2,7 @@
  * Any lines as the answer to EHLO: what the server calls itself is printable and bounded, nothing is known of it that no line said,
  * and the same lines say the same again. A parser of its own looks for the keywords.
  *
+ * feeds: answers to EHLO
  * covers: edge/smtp_capability.c
  */
 #include <strings.h>
@@ -39,7 +40,7 @@ static void read_lines(struct smtp_capabilities *capabilities, const char *text,
 		const char *end = memchr(text, '\n', length);
 		size_t line = end != NULL ? (size_t)(end - text) : length;
 		/* Of its own, for the sanitizer. */
-		char *copy = malloc(line + 1);
+		char *copy = malloc(line > 0 ? line : 1);
 
 		require(copy != NULL);
 		memcpy(copy, text, line);

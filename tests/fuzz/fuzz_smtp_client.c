@@ -9,6 +9,7 @@
  *
  * There is one thread: this file has a poll(2) of its own, before libc's, which plays the server whenever the client waits.
  *
+ * feeds: a whole SMTP conversation with a hostile server, in plaintext and inside TLS
  * covers: edge/smtp_client.c edge/smtp_client_open.c edge/smtp_client_transaction.c edge/smtp_client_content.c edge/tls_stream.c
  */
 #include <fcntl.h>

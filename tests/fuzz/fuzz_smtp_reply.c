@@ -2,6 +2,7 @@
  * Lines, separated by LF, to a reply: within bounds, printable, its status of the code's class; and a reply that was
  * printed and read again says the same. An LMTP reply made from it is one line of the class of its action.
  *
+ * feeds: SMTP replies
  * covers: lib/smtp_reply_parser.c lib/enhanced_status.c
  */
 #include <stdint.h>

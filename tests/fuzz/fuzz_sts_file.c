@@ -2,6 +2,7 @@
  * Any bytes as the file of MTA-STS policies: no crash, no leak; what is taken out of it is a policy that is in force, and comes back
  * when it is written and read again. Nobody finds a checksum by chance, so with an odd first byte every line gets its own.
  *
+ * feeds: the file of cached MTA-STS policies
  * covers: edge/sts_file.c:read_whole,read_number,read_mode,read_words,read_line,read_lines,sts_file_read,print_entry,print_line,sts_file_print
  */
 #include "edge/sts_file.h"

@@ -2,6 +2,7 @@
  * Any bytes as an MTA-STS policy, as TXT records (one a line) and as a pattern: no crash, no leak;
  * what is accepted keeps the promises of sts_policy.h and sts_record.h. Byte 0 chooses.
  *
+ * feeds: MTA-STS policies, their TXT records and patterns
  * covers: edge/sts_policy.c edge/sts_record.c
  */
 #include <stdint.h>

@@ -2,6 +2,7 @@
  * Any bytes as the table tls_policy: taken whole or not at all; what a domain gets out of it is within bounds, has what its level
  * needs, and is the line of the longest pattern that fits, by a search that knows nothing of sorting.
  *
+ * feeds: the table tls_policy
  * covers: edge/tls_policy.c edge/tls_level.c edge/tls_policy_table.c:take_pattern,find_double,take_lines,read_entries,find,tls_policy_table_find
  */
 #include <strings.h>

@@ -2,6 +2,7 @@
  * Any bytes as a day's TLS statistics: bounded, no crash, no leak; and what was understood of them
  * comes back when it is written and read again.
  *
+ * feeds: a day's TLS statistics
  * covers: lib/tlsrpt_file_read.c lib/tlsrpt_row.c lib/tlsrpt_file_write.c:put_field,put_row,put_day
  */
 #include <stdint.h>

@@ -2,6 +2,7 @@
  * Arbitrary bytes as TXT records at _smtp._tls.DOMAIN, one a line: what is kept of them has the
  * form that the day's file wants, and an address that is taken can stand in a header field.
  *
+ * feeds: TLSRPT records and their addresses
  * covers: lib/tlsrpt_record.c
  */
 #include <stdint.h>
