@@ -1,10 +1,14 @@
 /*
- * A resolver in the place of edge/dns_lookup.c that answers whatever the input says: by its own bytes, not by DNS messages (those are
- * fuzz_dns_answer's), so that every byte matters to who asks. An answer is a byte
+ * A resolver in the place of edge/dns_lookup.c that answers whatever the input says: by its own
+ * bytes, not by DNS messages (those are fuzz_dns_answer's), so that every byte matters to who asks.
+ * An answer is a byte
  *
- *   bits 0-1  found, no such name, no such records, error      bit 2  insecure, or an error of DNSSEC      bit 3  behind an alias
+ *   bits 0-1  found, no such name, no such records, error
+ *   bit 2     insecure, or an error of DNSSEC
+ *   bit 3     behind an alias
  *
- * and, when found, a byte with the number of records less one, and the records. Where the input ends there are no records.
+ * and, when found, a byte with the number of records less one, and the records. Where the input
+ * ends there are no records.
  */
 #ifndef FAKE_LOOKUP_H
 #define FAKE_LOOKUP_H
@@ -22,7 +26,7 @@ struct dns_resolver {
 	const uint8_t *at;
 	size_t left;
 	bool is_trusted;
-	size_t errors;			/* answers that were one */
+	size_t errors; /* answers that were one */
 	/* The last secure TLSA records, in DNS's order; owned. */
 	struct dns_tlsa *tlsa;
 	size_t tlsa_count;
@@ -38,16 +42,20 @@ static inline uint8_t fake_byte(struct dns_resolver *resolver)
 
 static inline void fake_exchange(struct dns_resolver *resolver, char out[DNS_NAME_MAX + 1])
 {
-	static const char *const names[] = { "", "mx1.example.com", "mx2.example.com", "192.0.2.1", "mx.example.net", "bad?name", FAKE_ALIAS };
+	static const char *const names[] = { "",          "mx1.example.com", "mx2.example.com",
+					     "192.0.2.1", "mx.example.net",  "bad?name",
+					     FAKE_ALIAS };
 	uint8_t which = fake_byte(resolver);
 
 	if (which < 0x40)
 		snprintf(out, DNS_NAME_MAX + 1, "mx%u.example.org", which);
 	else
-		snprintf(out, DNS_NAME_MAX + 1, "%s", names[which % (sizeof(names) / sizeof(names[0]))]);
+		snprintf(out, DNS_NAME_MAX + 1, "%s",
+			 names[which % (sizeof(names) / sizeof(names[0]))]);
 }
 
-static inline void fake_address(struct dns_resolver *resolver, struct sockaddr_storage *out, int family)
+static inline void fake_address(struct dns_resolver *resolver, struct sockaddr_storage *out,
+				int family)
 {
 	uint8_t bytes[16] = { 0x20, 0x01, 0x0d, 0xb8 };
 
@@ -82,12 +90,14 @@ static inline void fake_keep(struct dns_resolver *resolver, const struct dns_ans
 	resolver->tlsa_count = answer->count;
 	for (size_t i = 0; i < answer->count; i++) {
 		resolver->tlsa[i] = answer->tlsa[i];
-		resolver->tlsa[i].data = malloc(answer->tlsa[i].length > 0 ? answer->tlsa[i].length : 1);
+		resolver->tlsa[i].data =
+			malloc(answer->tlsa[i].length > 0 ? answer->tlsa[i].length : 1);
 		memcpy(resolver->tlsa[i].data, answer->tlsa[i].data, answer->tlsa[i].length);
 	}
 }
 
-static inline void fake_records(struct dns_resolver *resolver, enum dns_type type, struct dns_answer *answer)
+static inline void fake_records(struct dns_resolver *resolver, enum dns_type type,
+				struct dns_answer *answer)
 {
 	answer->count = 1 + (size_t)fake_byte(resolver);
 	if (type == DNS_TYPE_TLSA)
@@ -100,7 +110,8 @@ static inline void fake_records(struct dns_resolver *resolver, enum dns_type typ
 		if (type == DNS_TYPE_TLSA) {
 			fake_tlsa(resolver, &answer->tlsa[i]);
 		} else if (type == DNS_TYPE_A || type == DNS_TYPE_AAAA) {
-			fake_address(resolver, &answer->addresses[i], type == DNS_TYPE_A ? AF_INET : AF_INET6);
+			fake_address(resolver, &answer->addresses[i],
+				     type == DNS_TYPE_A ? AF_INET : AF_INET6);
 		} else {
 			answer->mx[i].preference = fake_byte(resolver);
 			fake_exchange(resolver, answer->mx[i].exchange);
@@ -110,7 +121,8 @@ static inline void fake_records(struct dns_resolver *resolver, enum dns_type typ
 		fake_keep(resolver, answer);
 }
 
-void dns_lookup(struct dns_resolver *resolver, const char *name, enum dns_type type, struct deadline deadline, struct dns_answer *answer)
+void dns_lookup(struct dns_resolver *resolver, const char *name, enum dns_type type,
+		struct deadline deadline, struct dns_answer *answer)
 {
 	static const enum dns_result results[] = { DNS_FOUND, DNS_NXDOMAIN, DNS_NODATA, DNS_ERROR };
 	uint8_t word = resolver->left > 0 ? fake_byte(resolver) : 2;

@@ -1,6 +1,7 @@
 /*
- * Any bytes as the edge's allow-list: every line is either a client that is found by its key, each key once and never the edge's own,
- * or a bad line that was complained about. Who is not in the list is not found.
+ * Any bytes as the edge's allow-list: every line is either a client that is found by its key, each
+ * key once and never the edge's own, or a bad line that was complained about. Who is not in the
+ * list is not found.
  *
  * feeds: the edge's allow-list
  * covers: tunnel/authorized_clients.c tunnel/base64_key.c
@@ -9,8 +10,10 @@
 #include "tunnel/authorized_clients.h"
 #include "tunnel/noise.h"
 
-static const uint8_t own_key[32] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
-				     17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32 };
+static const uint8_t own_key[32] = {
+	1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16,
+	17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
+};
 
 struct complaints {
 	const char *path;
@@ -22,7 +25,8 @@ static void complain(void *context, const char *message)
 	struct complaints *complaints = context;
 
 	complaints->count++;
-	require(strncmp(message, complaints->path, strlen(complaints->path)) == 0 && strchr(message, '\n') == NULL);
+	require(strncmp(message, complaints->path, strlen(complaints->path)) == 0 &&
+		strchr(message, '\n') == NULL);
 }
 
 static void check(const struct authorized_clients *list)
@@ -35,10 +39,13 @@ static void check(const struct authorized_clients *list)
 
 		require(client->name[0] != '\0' && strlen(client->name) <= CLIENT_NAME_MAX);
 		require_printable(client->name);
-		require(memcmp(client->public_key, own_key, sizeof(own_key)) != 0 && !noise_key_looks_secret(client->public_key));
-		require(i == 0 || memcmp(list->clients[i - 1].public_key, client->public_key, sizeof(own_key)) < 0);
+		require(memcmp(client->public_key, own_key, sizeof(own_key)) != 0 &&
+			!noise_key_looks_secret(client->public_key));
+		require(i == 0 || memcmp(list->clients[i - 1].public_key, client->public_key,
+					 sizeof(own_key)) < 0);
 		require(authorized_clients_find(list, client->public_key) == client);
-		has_zero_key = has_zero_key || memcmp(client->public_key, nobody, sizeof(nobody)) == 0;
+		has_zero_key =
+			has_zero_key || memcmp(client->public_key, nobody, sizeof(nobody)) == 0;
 	}
 	require(authorized_clients_find(list, own_key) == NULL);
 	require((authorized_clients_find(list, nobody) != NULL) == has_zero_key);
@@ -52,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	char error[512] = "";
 
 	memory_file_open(&file, bytes, length);
-	if (authorized_clients_read(&list, file.path, own_key, complain, &complaints, error, sizeof(error)) < 0)
+	if (authorized_clients_read(&list, file.path, own_key, complain, &complaints, error,
+				    sizeof(error)) < 0)
 		require(list.count == 0 && strncmp(error, file.path, strlen(file.path)) == 0);
 	require(list.bad_lines == complaints.count);
 	check(&list);

@@ -1,16 +1,18 @@
 /*
- * What the mail host reads from who answers at the edge's address. The ephemeral key is always the same, so that the right answer is
- * known beforehand. The first byte says how the rest is used:
+ * What the mail host reads from who answers at the edge's address. The ephemeral key is always the
+ * same, so that the right answer is known beforehand. The first byte says how the rest is used:
  *
  *   0  the answer, as it is
  *   1  edits (offset, xor) to the right answer, with what an edge says next behind it
  *   2  behind the right answer: records, as they are
  *   3  behind the right answer: frames (length, bytes), each sealed as the edge would
  *
- * No tunnel comes of an answer that was touched, nor without INFO as the first frame; and who answers sees message 1 and a PING, no more.
+ * No tunnel comes of an answer that was touched, nor without INFO as the first frame; and who
+ * answers sees message 1 and a PING, no more.
  *
  * feeds: what answers at the edge's address, to the mail host: message 2 and the first records
- * covers: tunnel/tunnel_client.c:no_answer,send_initiation,read_response,shake_hands,greet,tunnel_connect tunnel/noise_handshake.c tunnel/noise_symmetric.c tunnel/noise_hash.c
+ * covers: tunnel/tunnel_client.c:no_answer, send_initiation, read_response, shake_hands, greet,
+ *     tunnel_connect tunnel/noise_handshake.c tunnel/noise_symmetric.c tunnel/noise_hash.c
  */
 #include <sodium.h>
 #include <sys/socket.h>
@@ -22,8 +24,10 @@
 #define WIRE_MAX 16384
 #define PING_RECORD (2 + TUNNEL_FRAME_HEADER + TUNNEL_TAG_SIZE)
 
-static const uint8_t edge_secret[NOISE_DHLEN] = { 1, 2, 3 }, client_secret[NOISE_DHLEN] = { 4, 5, 6 };
-static const uint8_t ephemeral_secret[NOISE_DHLEN] = { 7, 8, 9 }, psk[NOISE_KEYLEN] = { 10, 11, 12 };
+static const uint8_t edge_secret[NOISE_DHLEN] = { 1, 2, 3 },
+		     client_secret[NOISE_DHLEN] = { 4, 5, 6 };
+static const uint8_t ephemeral_secret[NOISE_DHLEN] = { 7, 8, 9 },
+		     psk[NOISE_KEYLEN] = { 10, 11, 12 };
 static struct noise_keypair client, edge;
 static uint8_t response[TUNNEL_RESPONSE_SIZE];
 static struct noise_cipher_state edge_sending;
@@ -46,7 +50,9 @@ static void chance_bytes(void *const bytes, const size_t length)
 }
 
 static struct randombytes_implementation no_chance = {
-	.implementation_name = chance_name, .random = chance_word, .buf = chance_bytes,
+	.implementation_name = chance_name,
+	.random = chance_word,
+	.buf = chance_bytes,
 };
 
 /* Before libc's: every connection leads to the end that is waiting. */
@@ -62,8 +68,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct noise_keypair client_ephemeral, edge_ephemeral;
 	struct noise_handshake_params params = {
-		.pattern = NOISE_IKPSK2, .role = NOISE_INITIATOR, .prologue = TUNNEL_PROLOGUE,
-		.prologue_length = strlen(TUNNEL_PROLOGUE), .remote_static = edge.public_key, .fixed_ephemeral = &client_ephemeral,
+		.pattern = NOISE_IKPSK2,
+		.role = NOISE_INITIATOR,
+		.prologue = TUNNEL_PROLOGUE,
+		.prologue_length = strlen(TUNNEL_PROLOGUE),
+		.remote_static = edge.public_key,
+		.fixed_ephemeral = &client_ephemeral,
 	};
 	struct noise_handshake_state theirs, ours;
 	struct noise_cipher_state receiving;
@@ -73,7 +83,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	require(randombytes_set_implementation(&no_chance) == 0 && sodium_init() >= 0);
-	require(noise_keypair_from_secret(&client, client_secret) == 0 && noise_keypair_from_secret(&edge, edge_secret) == 0);
+	require(noise_keypair_from_secret(&client, client_secret) == 0 &&
+		noise_keypair_from_secret(&edge, edge_secret) == 0);
 	require(noise_keypair_from_secret(&edge_ephemeral, ephemeral_secret) == 0);
 	noise_keypair_generate(&client_ephemeral);
 	memcpy(params.psk, psk, sizeof(psk));
@@ -87,7 +98,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	noise_handshake_init(&ours, &params);
 	require(noise_handshake_read_message(&ours, message, length, message, &length) == 0);
 	noise_handshake_set_psk(&ours, psk);
-	require(noise_handshake_write_message(&ours, NULL, 0, response, &length) == 0 && length == sizeof(response));
+	require(noise_handshake_write_message(&ours, NULL, 0, response, &length) == 0 &&
+		length == sizeof(response));
 	require(noise_handshake_finish(&ours, &edge_sending, &receiving, hash) == 0);
 	noise_handshake_wipe(&theirs);
 	return 0;
@@ -96,7 +108,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* Offers these bytes and connects. What the client said is counted. */
 static enum tunnel_failure call(const uint8_t *wire, size_t length)
 {
-	struct tunnel_client_params params = { .edge = { .is_unix = true, .host = "/edge" }, .deadline = deadline_in_ms(600000) };
+	struct tunnel_client_params params = { .edge = { .is_unix = true, .host = "/edge" },
+					       .deadline = deadline_in_ms(600000) };
 	struct frame_info info = { .edge_name = "" };
 	uint8_t heard[4 * TUNNEL_INITIATION_SIZE];
 	enum tunnel_failure failure;
@@ -125,11 +138,13 @@ static enum tunnel_failure call(const uint8_t *wire, size_t length)
 	return failure;
 }
 
-static size_t seal(struct noise_cipher_state *sending, const uint8_t *frame, size_t length, uint8_t *out)
+static size_t seal(struct noise_cipher_state *sending, const uint8_t *frame, size_t length,
+		   uint8_t *out)
 {
 	size_t sealed;
 
-	require(noise_cipher_encrypt_with_ad(sending, NULL, 0, frame, length, out + 2, &sealed) == 0);
+	require(noise_cipher_encrypt_with_ad(sending, NULL, 0, frame, length, out + 2, &sealed) ==
+		0);
 	out[0] = (uint8_t)(sealed >> 8);
 	out[1] = (uint8_t)sealed;
 	return 2 + sealed;
@@ -137,7 +152,10 @@ static size_t seal(struct noise_cipher_state *sending, const uint8_t *frame, siz
 
 static size_t seal_info(struct noise_cipher_state *sending, uint8_t *out)
 {
-	struct frame info = { .type = FRAME_INFO, .u.info = { .edge_name = "edge.example", .size_max = 1000, .recipients_max = 10 } };
+	struct frame info = {
+		.type = FRAME_INFO,
+		.u.info = { .edge_name = "edge.example", .size_max = 1000, .recipients_max = 10 }
+	};
 	struct buffer plain;
 	size_t length;
 
@@ -170,7 +188,9 @@ static bool is_info(const uint8_t *bytes, size_t length, bool *is_passed_over)
 	char error[200];
 	enum frame_decode_result result = frame_decode(&frame, bytes, length, error, sizeof(error));
 
-	*is_passed_over = length >= TUNNEL_FRAME_HEADER && (result == FRAME_SKIP || (result == FRAME_OK && frame.type == FRAME_PING));
+	*is_passed_over =
+		length >= TUNNEL_FRAME_HEADER &&
+		(result == FRAME_SKIP || (result == FRAME_OK && frame.type == FRAME_PING));
 	return length >= TUNNEL_FRAME_HEADER && result == FRAME_OK && frame.type == FRAME_INFO;
 }
 

@@ -4,7 +4,8 @@
  * holds real answers.
  *
  * feeds: DNS messages
- * covers: edge/dns_message.c:collect,find_cname,follow_aliases,has_soa,evaluate,dns_message_read edge/dns_record.c edge/dns_name.c:dns_name_from_wire
+ * covers: edge/dns_message.c:collect, find_cname, follow_aliases, has_soa, evaluate,
+ *     dns_message_read edge/dns_record.c edge/dns_name.c:dns_name_from_wire
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /*
- * Any bytes as resolv.conf, and each line of them as a server of the configuration: there is always a server to ask, never more than
- * the bound, each with a text that can be logged; and one that is on loopback has an address that begins like it.
+ * Any bytes as resolv.conf, and each line of them as a server of the configuration: there is always
+ * a server to ask, never more than the bound, each with a text that can be logged; and one that is
+ * on loopback has an address that begins like it.
  *
  * feeds: resolv.conf, and the servers of the configuration
  * covers: edge/dns_servers.c
@@ -22,7 +23,8 @@ static void check_server(const struct dns_server *server)
 	if (is_v4)
 		require(server->is_loopback == (ntohl(v4->sin_addr.s_addr) >> 24 == 127));
 	else if (server->is_loopback)
-		require(IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) || IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr));
+		require(IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
+			IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr));
 }
 
 static void follow(const uint8_t *bytes, size_t length)
@@ -50,8 +52,8 @@ static void configure(char *text)
 	struct conf_list list = { .items = items, .count = 0 };
 	struct dns_servers servers;
 
-	for (char *line = strtok_r(text, "\n", &rest); line != NULL && list.count < 2 * DNS_SERVERS_MAX;
-	     line = strtok_r(NULL, "\n", &rest))
+	for (char *line = strtok_r(text, "\n", &rest);
+	     line != NULL && list.count < 2 * DNS_SERVERS_MAX; line = strtok_r(NULL, "\n", &rest))
 		items[list.count++] = line;
 	if (list.count == 0)
 		return;

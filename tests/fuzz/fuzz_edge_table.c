@@ -1,6 +1,7 @@
 /*
- * Any bytes as the mail host's table of edges and, behind the first NUL, as its table of routes: what is accepted keeps the bounds
- * of the headers, a mistake is told with its file, and a choice has each edge once, none that is disabled and none that is not there.
+ * Any bytes as the mail host's table of edges and, behind the first NUL, as its table of routes:
+ * what is accepted keeps the bounds of the headers, a mistake is told with its file, and a choice
+ * has each edge once, none that is disabled and none that is not there.
  *
  * feeds: the tables of edges and of routes
  * covers: transport/edge_table.c transport/route.c
@@ -11,7 +12,8 @@
 #define KEY "key=AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
 
 /* For routes behind edges that are none. */
-static const char sound_edges[] = "us 192.0.2.1 " KEY "\neu [2001:db8::1]:7843 " KEY "\nasia unix:/run/edge " KEY " disabled\n";
+static const char sound_edges[] = "us 192.0.2.1 " KEY "\neu [2001:db8::1]:7843 " KEY
+				  "\nasia unix:/run/edge " KEY " disabled\n";
 
 static void check_edges(const struct edge_table *table)
 {
@@ -28,14 +30,16 @@ static void check_edges(const struct edge_table *table)
 	}
 }
 
-static void check_choice(const struct route_table *routes, const struct edge_table *edges, const char *sender)
+static void check_choice(const struct route_table *routes, const struct edge_table *edges,
+			 const char *sender)
 {
 	const struct edge *chosen[ROUTE_EDGES_MAX];
 	size_t count = route_choose(routes, edges, sender, chosen);
 
 	require(count <= ROUTE_EDGES_MAX);
 	for (size_t i = 0; i < count; i++) {
-		require(!chosen[i]->is_disabled && edge_table_find(edges, chosen[i]->name) == chosen[i]);
+		require(!chosen[i]->is_disabled &&
+			edge_table_find(edges, chosen[i]->name) == chosen[i]);
 		for (size_t j = 0; j < i; j++)
 			require(chosen[i] != chosen[j]);
 	}
@@ -49,11 +53,14 @@ static void read_routes(const struct edge_table *edges, const uint8_t *bytes, si
 
 	memory_file_open(&file, bytes, length);
 	if (route_table_read(&routes, file.path, edges, error, sizeof(error)) < 0) {
-		require(routes.count == 0 && routes.routes == NULL && strncmp(error, file.path, strlen(file.path)) == 0);
+		require(routes.count == 0 && routes.routes == NULL &&
+			strncmp(error, file.path, strlen(file.path)) == 0);
 	} else {
 		for (size_t i = 0; i < routes.count; i++) {
-			require(routes.routes[i].edge_count > 0 && routes.routes[i].edge_count <= ROUTE_EDGES_MAX);
-			require(routes.routes[i].sender[0] != '\0' && strpbrk(routes.routes[i].sender, "@<> \n") == NULL);
+			require(routes.routes[i].edge_count > 0 &&
+				routes.routes[i].edge_count <= ROUTE_EDGES_MAX);
+			require(routes.routes[i].sender[0] != '\0' &&
+				strpbrk(routes.routes[i].sender, "@<> \n") == NULL);
 			check_choice(&routes, edges, routes.routes[i].sender);
 		}
 		check_choice(&routes, edges, "");
@@ -74,7 +81,8 @@ static bool read_edges(struct edge_table *edges, const void *bytes, size_t lengt
 	if (is_good)
 		check_edges(edges);
 	else
-		require(edges->count == 0 && edges->edges == NULL && strncmp(error, file.path, strlen(file.path)) == 0);
+		require(edges->count == 0 && edges->edges == NULL &&
+			strncmp(error, file.path, strlen(file.path)) == 0);
 	memory_file_close(&file);
 	return is_good;
 }

@@ -3,7 +3,8 @@
  * text. First byte: bit 0 RCPT instead of MAIL, bit 1 SMTPUTF8 was given before.
  *
  * feeds: arguments of MAIL and RCPT
- * covers: lib/esmtp_param.c lib/esmtp_print.c lib/xtext.c:xtext_is_valid,xtext_decode,xtext_utf8_address_is_valid,xtext_utf8_address_to_ascii,read_embedded
+ * covers: lib/esmtp_param.c lib/esmtp_print.c lib/xtext.c:xtext_is_valid, xtext_decode,
+ *     xtext_utf8_address_is_valid, xtext_utf8_address_to_ascii, read_embedded
  */
 #include <stdint.h>
 #include <stdio.h>

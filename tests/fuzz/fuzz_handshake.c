@@ -11,7 +11,8 @@
  * and no record that was not sealed with the key is ever taken for a frame.
  *
  * feeds: what comes to the edge's door: message 1 and the first records
- * covers: tunnel/tunnel_server.c tunnel/noise_handshake.c:noise_handshake_read_message,noise_handshake_write_message
+ * covers: tunnel/tunnel_server.c tunnel/noise_handshake.c:noise_handshake_read_message,
+ *     noise_handshake_write_message
  */
 #include <sodium.h>
 #include <stdbool.h>

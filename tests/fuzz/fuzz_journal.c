@@ -7,7 +7,7 @@
  * subject that is asked for, and what stands where the sealed outcome would be is sealed.
  *
  * feeds: the journal's file
- * covers: edge/journal_open.c:take,read_all,load edge/journal_record.c edge/journal_seal.c
+ * covers: edge/journal_open.c:take, read_all, load edge/journal_record.c edge/journal_seal.c
  */
 #include <fcntl.h>
 #include <stdint.h>

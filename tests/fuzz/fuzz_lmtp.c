@@ -1,10 +1,14 @@
 /*
- * An LMTP session fed with anything ends, answers in well-formed lines, and says of no more recipients that they have the message than
- * the edge did. The first byte chooses: bit 0 an edge that can be reached, else every connection is refused; bit 1 stray CR and LF are
- * refused; bit 2 the edge tells an outcome for every recipient (those of odd number are delivered), else it takes all and falls silent.
+ * An LMTP session fed with anything ends, answers in well-formed lines, and says of no more
+ * recipients that they have the message than the edge did. The first byte chooses: bit 0 an edge
+ * that can be reached, else every connection is refused; bit 1 stray CR and LF are refused; bit 2
+ * the edge tells an outcome for every recipient (those of odd number are delivered), else it takes
+ * all and falls silent.
  *
  * feeds: an LMTP session of the transport, commands and content
- * covers: transport/lmtp_session.c transport/lmtp_commands.c transport/lmtp_content.c:take_content,answer,answer_known,answer_all,report_relayed,on_lost_client,lmtp_content_receive transport/content_pump.c
+ * covers: transport/lmtp_session.c transport/lmtp_commands.c
+ *     transport/lmtp_content.c:take_content, answer, answer_known, answer_all, report_relayed,
+ *     on_lost_client, lmtp_content_receive transport/content_pump.c
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -23,7 +27,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 static bool edge_is_up, edge_answers;
 static bool is_open;
 static bool in_transaction;
-/* Of the transaction that the edge has to answer: how many recipients, whose outcome is next, and may it come yet? */
+/* Of the open transaction: how many recipients, whose outcome is next, and may it come yet? */
 static uint32_t transaction, recipients, next_outcome;
 static bool is_complete;
 static size_t delivered;

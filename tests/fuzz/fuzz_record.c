@@ -1,6 +1,7 @@
 /*
- * The record layer of an established tunnel: a stream of records that somebody between the two ends cuts, swaps, repeats and edits.
- * The input is a list of steps, each with a byte that says what it is:
+ * The record layer of an established tunnel: a stream of records that somebody between the two ends
+ * cuts, swaps, repeats and edits. The input is a list of steps, each with a byte that says what it
+ * is:
  *
  *   0  a frame (two bytes of length, bytes), sealed in its turn
  *   1  the same, and then bytes of the record are changed (offset, xor) before it is sent
@@ -9,11 +10,13 @@
  *   4  a PING, sealed in its turn
  *   5  a record of the next turn is sent before that of this one
  *
- * Exactly the frames sealed before the first that is not in its turn are delivered, in order and unchanged, every PING among them is
- * answered, and nothing behind it is ever read. What this end says can be read by the other, and by it alone.
+ * Exactly the frames sealed before the first that is not in its turn are delivered, in order and
+ * unchanged, every PING among them is answered, and nothing behind it is ever read. What this end
+ * says can be read by the other, and by it alone.
  *
  * feeds: a stream of records that were cut, swapped, repeated and edited
- * covers: tunnel/tunnel.c:receive_record,tunnel_receive_frame,answer_ping,tunnel_send_frame,append_record,tunnel_flush,stream_failed,send_close,tunnel_close
+ * covers: tunnel/tunnel.c:receive_record, tunnel_receive_frame, answer_ping, tunnel_send_frame,
+ *     append_record, tunnel_flush, stream_failed, send_close, tunnel_close
  */
 #include <sodium.h>
 #include <sys/socket.h>
@@ -29,13 +32,13 @@ static const uint8_t to_us[NOISE_KEYLEN] = { 1, 2, 3 }, from_us[NOISE_KEYLEN] = 
 
 struct wire {
 	uint8_t bytes[WIRE_MAX];
-	size_t length, last, last_length;	/* .last: where the last record begins */
+	size_t length, last, last_length; /* .last: where the last record begins */
 	struct noise_cipher_state sending;
-	bool is_sound;				/* so far everything came in its turn */
+	bool is_sound; /* so far everything came in its turn */
 	struct {
 		const uint8_t *plain;
 		size_t length;
-	} frames[FRAMES_MAX];			/* that have to arrive */
+	} frames[FRAMES_MAX]; /* that have to arrive */
 	size_t count;
 };
 
@@ -57,9 +60,11 @@ static bool seal(struct wire *wire, const uint8_t *plain, size_t length)
 	uint8_t *record = wire->bytes + wire->length;
 	size_t sealed;
 
-	if (length > TUNNEL_FRAME_MAX || wire->length + 2 + length + TUNNEL_TAG_SIZE > WIRE_MAX || wire->count == FRAMES_MAX)
+	if (length > TUNNEL_FRAME_MAX || wire->length + 2 + length + TUNNEL_TAG_SIZE > WIRE_MAX ||
+	    wire->count == FRAMES_MAX)
 		return false;
-	require(noise_cipher_encrypt_with_ad(&wire->sending, NULL, 0, plain, length, record + 2, &sealed) == 0);
+	require(noise_cipher_encrypt_with_ad(&wire->sending, NULL, 0, plain, length, record + 2,
+					     &sealed) == 0);
 	record[0] = (uint8_t)(sealed >> 8);
 	record[1] = (uint8_t)sealed;
 	wire->last = wire->length;
@@ -136,7 +141,7 @@ static void build(struct wire *wire, const uint8_t *at, size_t left)
 	}
 }
 
-/* What frame.c makes of the frames in their turn: how many are delivered, how many PINGs answered; true if one of them is bad. */
+/* Of the frames in their turn: how many are delivered, how many are PINGs; true if one is bad. */
 static bool expect(const struct wire *wire, size_t *delivered, size_t *pings)
 {
 	static struct frame frame;
@@ -144,7 +149,8 @@ static bool expect(const struct wire *wire, size_t *delivered, size_t *pings)
 
 	*delivered = *pings = 0;
 	for (size_t i = 0; i < wire->count; i++) {
-		switch (frame_decode(&frame, wire->frames[i].plain, wire->frames[i].length, error, sizeof(error))) {
+		switch (frame_decode(&frame, wire->frames[i].plain, wire->frames[i].length, error,
+				     sizeof(error))) {
 		case FRAME_BAD:
 			return true;
 		case FRAME_OK:
@@ -167,14 +173,16 @@ static size_t count_pongs(int fd)
 	struct frame frame;
 	ssize_t got;
 
-	while (length < sizeof(heard) && (got = recv(fd, heard + length, sizeof(heard) - length, MSG_DONTWAIT)) > 0)
+	while (length < sizeof(heard) &&
+	       (got = recv(fd, heard + length, sizeof(heard) - length, MSG_DONTWAIT)) > 0)
 		length += (size_t)got;
 	noise_cipher_initialize_key(&receiving, from_us);
 	for (uint8_t *at = heard; at < heard + length; at += 2 + ((size_t)at[0] << 8 | at[1])) {
 		size_t sealed = (size_t)at[0] << 8 | at[1];
 
 		require(heard + length - at >= 2 && (size_t)(heard + length - at) >= 2 + sealed);
-		require(noise_cipher_decrypt_with_ad(&receiving, NULL, 0, at + 2, sealed, at + 2, &plain) == 0);
+		require(noise_cipher_decrypt_with_ad(&receiving, NULL, 0, at + 2, sealed, at + 2,
+						     &plain) == 0);
 		require(frame_decode(&frame, at + 2, plain, error, sizeof(error)) == FRAME_OK);
 		require(frame.type == FRAME_PONG || frame.type == FRAME_CLOSE);
 		pongs += frame.type == FRAME_PONG;
@@ -190,15 +198,18 @@ static enum tunnel_failure receive(struct tunnel *tunnel, const struct wire *wir
 	size_t count = 0, next = 0;
 	char error[200];
 
-	while ((failure = tunnel_receive_frame(tunnel, &frame, deadline_in_ms(600000))) == TUNNEL_OK) {
+	while ((failure = tunnel_receive_frame(tunnel, &frame, deadline_in_ms(600000))) ==
+	       TUNNEL_OK) {
 		require(++count <= delivered);
-		while (frame_decode(&again, wire->frames[next].plain, wire->frames[next].length, error, sizeof(error)) != FRAME_OK ||
+		while (frame_decode(&again, wire->frames[next].plain, wire->frames[next].length,
+				    error, sizeof(error)) != FRAME_OK ||
 		       again.type == FRAME_PING)
 			next++;
 		require(frame.type == again.type && frame.transaction == again.transaction);
 		if (frame.type == FRAME_CONTENT)
 			require(frame.u.content.length == again.u.content.length &&
-				memcmp(frame.u.content.bytes, again.u.content.bytes, frame.u.content.length) == 0);
+				memcmp(frame.u.content.bytes, again.u.content.bytes,
+				       frame.u.content.length) == 0);
 		next++;
 	}
 	require(count == delivered && tunnel->error[0] != '\0');
@@ -223,7 +234,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	is_bad = expect(&wire, &delivered, &pings);
 	require(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
 	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
-	require(wire.length == 0 || send(fds[0], wire.bytes, wire.length, MSG_DONTWAIT) == (ssize_t)wire.length);
+	require(wire.length == 0 ||
+		send(fds[0], wire.bytes, wire.length, MSG_DONTWAIT) == (ssize_t)wire.length);
 	shutdown(fds[0], SHUT_WR);
 	stream_init(&tunnel.stream, fds[1], fds[1]);
 	noise_cipher_initialize_key(&tunnel.receiving, to_us);
@@ -231,7 +243,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	require(tunnel_allocate(&tunnel) == TUNNEL_OK);
 	failure = receive(&tunnel, &wire, delivered);
 	require(is_bad ? failure == TUNNEL_BAD_FRAME
-		       : failure == TUNNEL_LOST || (!wire.is_sound && failure == TUNNEL_BAD_RECORD));
+		       : failure == TUNNEL_LOST ||
+				 (!wire.is_sound && failure == TUNNEL_BAD_RECORD));
 	require(tunnel_has_input(&tunnel));
 	tunnel_close(&tunnel, CLOSE_PROTOCOL_ERROR, tunnel.error);
 	require(count_pongs(fds[0]) == pings);

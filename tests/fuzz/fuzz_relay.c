@@ -1,9 +1,11 @@
 /*
- * Any frames from an edge that has our key and lies: two messages through one relay. Every recipient gets exactly one outcome that fits
- * together; success only if the edge said so of this recipient of this message, after END, on a 2xx or from its journal; bounced only
- * if it said that. First byte: recipients, and what the transport does in between. Then for each frame a byte (even: it is there
- * before the transport waits), two of length, and the frame as it is before encryption; a byte behind the last frame is how the tunnel
- * fails then, and from then on no other is to be had if the first byte says so.
+ * Any frames from an edge that has our key and lies: two messages through one relay. Every
+ * recipient gets exactly one outcome that fits together; success only if the edge said so of this
+ * recipient of this message, after END, on a 2xx or from its journal; bounced only if it said that.
+ * First byte: recipients, and what the transport does in between. Then for each frame a byte (even:
+ * it is there before the transport waits), two of length, and the frame as it is before encryption;
+ * a byte behind the last frame is how the tunnel fails then, and from then on no other is to be had
+ * if the first byte says so.
  *
  * feeds: frames of an edge that lies, to the transport: statuses and their audit
  * covers: transport/relay.c transport/status_audit.c transport/relay_failure.c
@@ -16,10 +18,10 @@
 struct script {
 	const uint8_t *at;
 	size_t left;
-	enum tunnel_failure end;	/* how the tunnel fails behind the last frame */
-	bool is_last;			/* no tunnel after the first */
+	enum tunnel_failure end; /* how the tunnel fails behind the last frame */
+	bool is_last;            /* no tunnel after the first */
 	bool is_open, end_was_sent;
-	uint32_t transaction;		/* of the last ENVELOPE */
+	uint32_t transaction; /* of the last ENVELOPE */
 	/* What a truthful reading of the frames so far allows. */
 	bool may_be_relayed[RECIPIENTS_MAX], may_be_failed[RECIPIENTS_MAX];
 };
@@ -36,9 +38,11 @@ static void note(struct script *script, const struct frame *frame)
 	const struct delivery_status *status = &frame->u.status.status;
 	uint32_t index = frame->u.status.index;
 
-	if (frame->type != FRAME_DELIVERY_STATUS || frame->transaction != script->transaction || index >= RECIPIENTS_MAX)
+	if (frame->type != FRAME_DELIVERY_STATUS || frame->transaction != script->transaction ||
+	    index >= RECIPIENTS_MAX)
 		return;
-	if (status->action == DELIVERY_RELAYED && script->end_was_sent && status->status.class == 2 &&
+	if (status->action == DELIVERY_RELAYED && script->end_was_sent &&
+	    status->status.class == 2 &&
 	    (status->reply.code / 100 == 2 || (status->from_journal && status->reply.code == 0)))
 		script->may_be_relayed[index] = true;
 	if (status->action == DELIVERY_FAILED && status->status.class == 5 &&
@@ -49,14 +53,15 @@ static void note(struct script *script, const struct frame *frame)
 static enum tunnel_failure last_failure(const uint8_t *bytes, size_t length)
 {
 	static const enum tunnel_failure failures[] = {
-		TUNNEL_LOST, TUNNEL_TIMED_OUT, TUNNEL_BAD_RECORD, TUNNEL_BAD_FRAME,
-		TUNNEL_LOCAL, TUNNEL_UNREACHABLE, TUNNEL_NO_ANSWER, TUNNEL_WRONG_PSK,
+		TUNNEL_LOST,  TUNNEL_TIMED_OUT,   TUNNEL_BAD_RECORD, TUNNEL_BAD_FRAME,
+		TUNNEL_LOCAL, TUNNEL_UNREACHABLE, TUNNEL_NO_ANSWER,  TUNNEL_WRONG_PSK,
 	};
 
 	return failures[bytes[length - 1] % (sizeof(failures) / sizeof(failures[0]))];
 }
 
-static enum tunnel_failure link_open(void *context, const struct edge *edge, struct deadline deadline, struct frame_info *info)
+static enum tunnel_failure link_open(void *context, const struct edge *edge,
+				     struct deadline deadline, struct frame_info *info)
 {
 	struct script *script = context;
 
@@ -70,7 +75,8 @@ static enum tunnel_failure link_open(void *context, const struct edge *edge, str
 	return TUNNEL_OK;
 }
 
-static enum tunnel_failure link_send(void *context, const struct frame *frame, struct deadline deadline)
+static enum tunnel_failure link_send(void *context, const struct frame *frame,
+				     struct deadline deadline)
 {
 	struct script *script = context;
 
@@ -95,7 +101,8 @@ static enum tunnel_failure link_flush(void *context, struct deadline deadline)
 	return TUNNEL_OK;
 }
 
-static enum tunnel_failure link_receive(void *context, struct frame *frame, struct deadline deadline)
+static enum tunnel_failure link_receive(void *context, struct frame *frame,
+					struct deadline deadline)
 {
 	struct script *script = context;
 	enum frame_decode_result result = FRAME_SKIP;
@@ -142,7 +149,8 @@ static const char *link_error(void *context)
 	return "the connection was lost";
 }
 
-static const struct edge_link_ops ops = { link_open, link_send, link_flush, link_receive, link_has_input, link_close, link_error };
+static const struct edge_link_ops ops = { link_open,      link_send,  link_flush, link_receive,
+					  link_has_input, link_close, link_error };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -154,14 +162,17 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void check_outcomes(const struct script *script, const struct relay *relay)
 {
-	static const int classes[] = { [DELIVERY_RELAYED] = 2, [DELIVERY_DELAYED] = 4, [DELIVERY_FAILED] = 5 };
+	static const int classes[] = {
+		[DELIVERY_RELAYED] = 2, [DELIVERY_DELAYED] = 4, [DELIVERY_FAILED] = 5
+	};
 	char reply[DELIVERY_LMTP_REPLY_MAX];
 
 	require(relay->known == relay->count && !relay->is_active);
 	for (size_t i = 0; i < relay->count; i++) {
 		const struct delivery_status *status = &relay->outcomes[i].status;
 
-		require(relay->outcomes[i].is_known && status->status.class == classes[status->action]);
+		require(relay->outcomes[i].is_known &&
+			status->status.class == classes[status->action]);
 		require(status->action != DELIVERY_RELAYED || script->may_be_relayed[i]);
 		require(status->action != DELIVERY_FAILED || script->may_be_failed[i]);
 		require_printable(status->reply.text);
@@ -178,10 +189,12 @@ static void send_message(struct relay *relay, const struct envelope *envelope, b
 
 	if (relay_begin(relay, envelope, deadline, deadline) < 0)
 		return;
-	if (relay_content(relay, "Subject: x\r\n", 12) < 0 || relay_content(relay, "\r\nx\r\n", 5) < 0)
+	if (relay_content(relay, "Subject: x\r\n", 12) < 0 ||
+	    relay_content(relay, "\r\nx\r\n", 5) < 0)
 		return;
 	if (is_given_up) {
-		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 0), "too late");
+		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 0),
+					  "too late");
 		relay_give_up(relay, &status);
 		return;
 	}

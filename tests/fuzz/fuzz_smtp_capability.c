@@ -1,6 +1,7 @@
 /*
- * Any lines as the answer to EHLO: what the server calls itself is printable and bounded, nothing is known of it that no line said,
- * and the same lines say the same again. A parser of its own looks for the keywords.
+ * Any lines as the answer to EHLO: what the server calls itself is printable and bounded, nothing
+ * is known of it that no line said, and the same lines say the same again. A parser of its own
+ * looks for the keywords.
  *
  * feeds: answers to EHLO
  * covers: edge/smtp_capability.c
@@ -23,8 +24,10 @@ static bool has_keyword(const char *text, size_t length, const char *keyword)
 
 		while (blanks < line && strchr(" \t", text[blanks]) != NULL && text[blanks] != '\0')
 			blanks++;
-		if (!is_first && line - blanks >= word && strncasecmp(text + blanks, keyword, word) == 0 &&
-		    (line - blanks == word || text[blanks + word] == ' ' || text[blanks + word] == '\t'))
+		if (!is_first && line - blanks >= word &&
+		    strncasecmp(text + blanks, keyword, word) == 0 &&
+		    (line - blanks == word || text[blanks + word] == ' ' ||
+		     text[blanks + word] == '\t'))
 			return true;
 		is_first = false;
 		text += end != NULL ? line + 1 : line;

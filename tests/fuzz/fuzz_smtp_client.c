@@ -1,16 +1,20 @@
 /*
- * The whole conversation with a server that says anything: two messages over one connection. The first two bytes choose the terms, the
- * message and its recipients; the rest is what the server says, in parts with a byte 0x01 between them. A part comes when the client
- * waits for an answer; one that begins with 0x02 already when it waits for room to write; at one that begins with 0x03 the server
- * starts TLS with the client, and says the rest of it inside. Then it closes.
+ * The whole conversation with a server that says anything: two messages over one connection. The
+ * first two bytes choose the terms, the message and its recipients; the rest is what the server
+ * says, in parts with a byte 0x01 between them. A part comes when the client waits for an answer;
+ * one that begins with 0x02 already when it waits for room to write; at one that begins with 0x03
+ * the server starts TLS with the client, and says the rest of it inside. Then it closes.
  *
- * Every recipient is reported once. Success stands on a 2xx to a final dot that the server has read behind the whole content, which was
- * asked for before; without leave no dot goes out; and what failed is told in printable words.
+ * Every recipient is reported once. Success stands on a 2xx to a final dot that the server has read
+ * behind the whole content, which was asked for before; without leave no dot goes out; and what
+ * failed is told in printable words.
  *
- * There is one thread: this file has a poll(2) of its own, before libc's, which plays the server whenever the client waits.
+ * There is one thread: this file has a poll(2) of its own, before libc's, which plays the server
+ * whenever the client waits.
  *
  * feeds: a whole SMTP conversation with a hostile server, in plaintext and inside TLS
- * covers: edge/smtp_client.c edge/smtp_client_open.c edge/smtp_client_transaction.c edge/smtp_client_content.c edge/tls_stream.c
+ * covers: edge/smtp_client.c edge/smtp_client_open.c edge/smtp_client_transaction.c
+ *     edge/smtp_client_content.c edge/tls_stream.c
  */
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -30,11 +34,11 @@
 enum { NEXT_PART = 1, WHILE_WRITING = 2, START_TLS = 3 };
 
 static struct {
-	int fd, client_fd;		/* fd -1: nobody is there any more */
+	int fd, client_fd; /* fd -1: nobody is there any more */
 	const uint8_t *at;
 	size_t left;
 	SSL *ssl;
-	char seen[SEEN_MAX];		/* what the client said, TLS taken off */
+	char seen[SEEN_MAX]; /* what the client said, TLS taken off */
 	size_t seen_length;
 } server;
 
@@ -55,8 +59,10 @@ static void hear(void)
 		size_t room = SEEN_MAX - 1 - server.seen_length;
 
 		if (server.ssl == NULL)
-			got = (plain = recv(server.fd, to, room, MSG_DONTWAIT)) > 0 ? (size_t)plain : 0;
-		else if (!SSL_is_init_finished(server.ssl) || SSL_read_ex(server.ssl, to, room, &got) != 1)
+			got = (plain = recv(server.fd, to, room, MSG_DONTWAIT)) > 0 ? (size_t)plain
+										    : 0;
+		else if (!SSL_is_init_finished(server.ssl) ||
+			 SSL_read_ex(server.ssl, to, room, &got) != 1)
 			got = 0;
 		if (got == 0)
 			break;
@@ -149,7 +155,8 @@ int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 	for (nfds_t i = 0; i < count; i++) {
 		fds[i].revents = 0;
 		is_ours = is_ours || (fds[i].fd >= 0 && fds[i].fd == server.client_fd);
-		is_writing = is_writing || (fds[i].fd == server.client_fd && fds[i].events & POLLOUT);
+		is_writing =
+			is_writing || (fds[i].fd == server.client_fd && fds[i].events & POLLOUT);
 	}
 	if (!is_ours || server.fd < 0)
 		return ppoll(fds, count, timeout_ms < 0 ? NULL : &patience, NULL);
@@ -201,8 +208,10 @@ static size_t count_messages(void)
 {
 	size_t count = 0;
 
-	for (const char *at = server.seen; (at = memmem(at, server.seen_length - (size_t)(at - server.seen), LAST_LINE ".\r\n",
-							sizeof(LAST_LINE ".\r\n") - 1)) != NULL; at++)
+	for (const char *at = server.seen;
+	     (at = memmem(at, server.seen_length - (size_t)(at - server.seen), LAST_LINE ".\r\n",
+			  sizeof(LAST_LINE ".\r\n") - 1)) != NULL;
+	     at++)
 		count++;
 	return count;
 }
@@ -214,7 +223,8 @@ static int before_dot(void *context, const size_t *indices, size_t count)
 	require(!mail->was_asked && count > 0 && count <= mail->envelope.recipient_count);
 	mail->was_asked = true;
 	for (size_t i = 0; i < count; i++) {
-		require(indices[i] < mail->envelope.recipient_count && !mail->is_reported[indices[i]]);
+		require(indices[i] < mail->envelope.recipient_count &&
+			!mail->is_reported[indices[i]]);
 		mail->is_asked_for[indices[i]] = true;
 	}
 	return mail->may_send_dot ? 0 : -1;
@@ -229,7 +239,8 @@ static void on_result(void *context, size_t index, const struct smtp_event *even
 	require_printable(event->detail);
 	require_printable(event->reply.text);
 	if (event->final_dot_sent)
-		require(mail->is_asked_for[index] && mail->may_send_dot && event->failure != SMTP_FAILURE_NONE);
+		require(mail->is_asked_for[index] && mail->may_send_dot &&
+			event->failure != SMTP_FAILURE_NONE);
 	if (event->failure != SMTP_FAILURE_NONE)
 		return;
 	require(event->reply.code >= 200 && event->reply.code <= 599);
@@ -252,19 +263,23 @@ static void write_content(struct mail *mail, unsigned lines)
 
 static void write_mail(struct mail *mail, const uint8_t options[2])
 {
-	struct recipient recipient = { .notify = DSN_NOTIFY_NEVER, .forward_path = { .domain = "example.net" } };
+	struct recipient recipient = { .notify = DSN_NOTIFY_NEVER,
+				       .forward_path = { .domain = "example.net" } };
 
 	memset(mail, 0, sizeof(*mail));
 	envelope_init(&mail->envelope);
 	content_pool_init(&mail->pool, 1024 * 1024);
 	content_init(&mail->content, &mail->pool);
-	snprintf(mail->envelope.reverse_path.mailbox.local_part, sizeof(mail->envelope.reverse_path.mailbox.local_part), "s");
-	snprintf(mail->envelope.reverse_path.mailbox.domain, sizeof(mail->envelope.reverse_path.mailbox.domain), "example.org");
+	snprintf(mail->envelope.reverse_path.mailbox.local_part,
+		 sizeof(mail->envelope.reverse_path.mailbox.local_part), "s");
+	snprintf(mail->envelope.reverse_path.mailbox.domain,
+		 sizeof(mail->envelope.reverse_path.mailbox.domain), "example.org");
 	mail->envelope.body_type = options[1] & 4 ? BODY_8BITMIME : BODY_7BIT;
 	mail->envelope.smtputf8 = options[1] & 8;
 	mail->may_send_dot = (options[1] & 0x20) == 0;
 	for (int i = 0; i <= (options[1] & 3); i++) {
-		snprintf(recipient.forward_path.local_part, sizeof(recipient.forward_path.local_part), "u%d", i);
+		snprintf(recipient.forward_path.local_part,
+			 sizeof(recipient.forward_path.local_part), "u%d", i);
 		require(envelope_add_recipient(&mail->envelope, &recipient) == 0);
 	}
 	write_content(mail, options[1] & 0x10 ? 100 + 53 * (options[0] >> 3) : 0);
@@ -279,9 +294,16 @@ static void send_mail(struct smtp_client *client, const uint8_t options[2])
 
 	write_mail(&mail, options);
 	is_usable = smtp_client_transaction(client, &(struct smtp_transaction){
-		.envelope = &mail.envelope, .indices = indices, .count = mail.envelope.recipient_count, .content = &mail.content,
-		.prefix = "Received: by x\r\n", .prefix_length = 16, .result = on_result, .before_final_dot = before_dot, .context = &mail,
-	});
+							    .envelope = &mail.envelope,
+							    .indices = indices,
+							    .count = mail.envelope.recipient_count,
+							    .content = &mail.content,
+							    .prefix = "Received: by x\r\n",
+							    .prefix_length = 16,
+							    .result = on_result,
+							    .before_final_dot = before_dot,
+							    .context = &mail,
+						    });
 	require(is_usable == client->is_open);
 	for (size_t i = 0; i < mail.envelope.recipient_count; i++)
 		require(mail.is_reported[i]);
@@ -311,11 +333,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	static const enum tls_level levels[] = { TLS_MAY, TLS_NONE, TLS_ENCRYPT, TLS_VERIFY };
 	struct tls_terms terms = {
-		.label = "may", .note = "", .rule = "a rule", .sni = "mx.example.net", .names = { "mx.example.net" }, .name_count = 1,
+		.label = "may",
+		.note = "",
+		.rule = "a rule",
+		.sni = "mx.example.net",
+		.names = { "mx.example.net" },
+		.name_count = 1,
 		.protocols = TLS_V1_2 | TLS_V1_3,
 	};
-	struct smtp_client_params params = { .ehlo_name = "edge.example.org", .terms = &terms, .tls = client_tls,
-					     .deadline = DEADLINE_NEVER, .cancel_fd = -1 };
+	struct smtp_client_params params = { .ehlo_name = "edge.example.org",
+					     .terms = &terms,
+					     .tls = client_tls,
+					     .deadline = DEADLINE_NEVER,
+					     .cancel_fd = -1 };
 	struct smtp_event event;
 	struct smtp_client client;
 

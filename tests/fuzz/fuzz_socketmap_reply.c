@@ -2,7 +2,7 @@
  * Any bytes as the answer of a socketmap server: no crash, no leak, and what is found is a clean string.
  *
  * feeds: answers of a socketmap server
- * covers: lib/socketmap.c:read_length,read_netstring,take_data,judge_reply,socketmap_receive
+ * covers: lib/socketmap.c:read_length, read_netstring, take_data, judge_reply, socketmap_receive
  */
 #include <stdint.h>
 #include <stdlib.h>

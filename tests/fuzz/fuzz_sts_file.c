@@ -1,9 +1,11 @@
 /*
- * Any bytes as the file of MTA-STS policies: no crash, no leak; what is taken out of it is a policy that is in force, and comes back
- * when it is written and read again. Nobody finds a checksum by chance, so with an odd first byte every line gets its own.
+ * Any bytes as the file of MTA-STS policies: no crash, no leak; what is taken out of it is a policy
+ * that is in force, and comes back when it is written and read again. Nobody finds a checksum by
+ * chance, so with an odd first byte every line gets its own.
  *
  * feeds: the file of cached MTA-STS policies
- * covers: edge/sts_file.c:read_whole,read_number,read_mode,read_words,read_line,read_lines,sts_file_read,print_entry,print_line,sts_file_print
+ * covers: edge/sts_file.c:read_whole, read_number, read_mode, read_words, read_line, read_lines,
+ *     sts_file_read, print_entry, print_line, sts_file_print
  */
 #include "edge/sts_file.h"
 #include "fuzz_target.h"
@@ -54,14 +56,16 @@ static void read_table(struct sts_table *table, const void *bytes, size_t length
 
 	memset(table, 0, sizeof(*table));
 	memory_file_open(&file, bytes, length);
-	require(sts_file_read(table, file.path, NOW, error, sizeof(error)) == 0 && error[0] == '\0');
+	require(sts_file_read(table, file.path, NOW, error, sizeof(error)) == 0 &&
+		error[0] == '\0');
 	memory_file_close(&file);
 }
 
 static void check_entry(const struct sts_table *table, struct sts_entry *entry)
 {
 	require(sts_table_find(table, entry->domain) == entry && sts_entry_is_in_force(entry, NOW));
-	require(entry->domain[0] != '*' && sts_pattern_is_valid(entry->domain, strlen(entry->domain)));
+	require(entry->domain[0] != '*' &&
+		sts_pattern_is_valid(entry->domain, strlen(entry->domain)));
 	require(sts_id_is_valid(entry->id, strlen(entry->id)));
 	require(entry->policy.max_age_s >= 0 && entry->policy.max_age_s <= STS_MAX_AGE_MAX);
 	require(entry->policy.mode == STS_MODE_NONE || entry->policy.mx_count > 0);

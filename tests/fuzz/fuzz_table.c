@@ -2,7 +2,7 @@
  * Any bytes as a table: no crash, no leak; what is read keeps the promises of table.h.
  *
  * feeds: any table
- * covers: lib/table.c lib/text_file.c:read_all,line_number,check_text
+ * covers: lib/table.c lib/text_file.c:read_all, line_number, check_text
  */
 #include "lib/table.h"
 

@@ -1,4 +1,4 @@
-/* What several fuzz targets need: a promise whose breach ends the process, silence, and bytes as a file. */
+/* What several fuzz targets need: promises that are kept or end it, silence, bytes as a file. */
 #ifndef FUZZ_TARGET_H
 #define FUZZ_TARGET_H
 
@@ -30,7 +30,7 @@ static inline void require_printable(const char *text)
 /* Log lines are made, and lost. */
 static inline void be_silent(void)
 {
-	log_open("fuzz", LOG_TARGET_SYSLOG, (enum log_level)-1);
+	log_open("fuzz", LOG_TARGET_SYSLOG, (enum log_level) - 1);
 }
 
 struct memory_file {

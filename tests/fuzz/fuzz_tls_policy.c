@@ -1,16 +1,19 @@
 /*
- * Any bytes as the table tls_policy: taken whole or not at all; what a domain gets out of it is within bounds, has what its level
- * needs, and is the line of the longest pattern that fits, by a search that knows nothing of sorting.
+ * Any bytes as the table tls_policy: taken whole or not at all; what a domain gets out of it is
+ * within bounds, has what its level needs, and is the line of the longest pattern that fits, by a
+ * search that knows nothing of sorting.
  *
  * feeds: the table tls_policy
- * covers: edge/tls_policy.c edge/tls_level.c edge/tls_policy_table.c:take_pattern,find_double,take_lines,read_entries,find,tls_policy_table_find
+ * covers: edge/tls_policy.c edge/tls_level.c edge/tls_policy_table.c:take_pattern, find_double,
+ *     take_lines, read_entries, find, tls_policy_table_find
  */
 #include <strings.h>
 
 #include "edge/tls_policy_table.h"
 #include "fuzz_target.h"
 
-static const char *const domains[] = { "example.com", "mx.example.com", "a.b.example.org", "[192.0.2.1]", "test", "" };
+static const char *const domains[] = { "example.com", "mx.example.com", "a.b.example.org",
+				       "[192.0.2.1]", "test",           "" };
 
 static void check_policy(const struct tls_policy *policy)
 {
@@ -31,7 +34,10 @@ static size_t fit(const char *key, const char *domain)
 		return 1;
 	if (strcasecmp(key, domain) == 0)
 		return whole + 2;
-	return key[0] == '.' && domain[0] != '[' && length < whole && strcasecmp(key, domain + whole - length) == 0 ? length + 1 : 0;
+	return key[0] == '.' && domain[0] != '[' && length < whole &&
+			       strcasecmp(key, domain + whole - length) == 0
+		       ? length + 1
+		       : 0;
 }
 
 static size_t best_line(const struct table *lines, const char *domain)

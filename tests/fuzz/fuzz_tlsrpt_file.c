@@ -3,7 +3,8 @@
  * comes back when it is written and read again.
  *
  * feeds: a day's TLS statistics
- * covers: lib/tlsrpt_file_read.c lib/tlsrpt_row.c lib/tlsrpt_file_write.c:put_field,put_row,put_day
+ * covers: lib/tlsrpt_file_read.c lib/tlsrpt_row.c lib/tlsrpt_file_write.c:put_field, put_row,
+ *     put_day
  */
 #include <stdint.h>
 #include <stdio.h>
