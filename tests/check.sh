@@ -1,13 +1,13 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz crash e2e e2e-memory-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz fuzz-coverage crash e2e e2e-memory-tsan).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
 	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
 	exit 1
 fi
-stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz crash e2e e2e-memory-tsan}
+stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz fuzz-coverage crash e2e e2e-memory-tsan}
 jobs=$(nproc)
 closing='^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$'
 passed=0 failed=0
@@ -54,6 +54,9 @@ differential() {
 fuzz() {
 	make --no-print-directory -s -j"$jobs" fuzz-programs && tests/run_fuzz.sh -s 5
 }
+fuzz_coverage() {
+	make --no-print-directory -s -j"$jobs" fuzz-coverage-programs && tests/fuzz/coverage
+}
 e2e() {
 	local build=build/${1:-normal}
 	make --no-print-directory -s -j"$jobs" SAN="$1" all || return 1
@@ -97,6 +100,7 @@ san=address,undefined stage asan unit SAN=address,undefined
 san=thread stage tsan unit SAN=thread
 stage milter milter address,undefined
 stage fuzz fuzz
+stage fuzz-coverage fuzz_coverage
 # A sample that is another one every day; all points: make crash.
 stage crash crash
 stage e2e e2e_in_two_labs address,undefined
