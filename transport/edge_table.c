@@ -86,6 +86,12 @@ static int parse_edge(struct edge *edge, struct table_line *line, char *error, s
 	}
 	if (endpoint_parse(&edge->endpoint, words[0], TUNNEL_DEFAULT_PORT, error, error_size) < 0)
 		return -1;
+	/* Every address is something to listen on, nothing to connect to. */
+	if (edge->endpoint.host[0] == '\0') {
+		snprintf(error, error_size, "edge \"%s\": \"%.80s\" names no host", edge->name,
+			 words[0]);
+		return -1;
+	}
 	for (int i = 1; i < count; i++)
 		if (parse_option(edge, words[i], &has_key, error, error_size) < 0)
 			return -1;

@@ -71,6 +71,8 @@ static int parse_name(struct reading *reading, struct authorized_client *client,
 {
 	size_t length = strlen(name);
 
+	if (length == 0)
+		return bad_line(reading, client->line, "the name is empty");
 	if (length > CLIENT_NAME_MAX)
 		return bad_line(reading, client->line, "name longer than %d characters",
 				CLIENT_NAME_MAX);

@@ -114,6 +114,7 @@ static void bad_lines(void **state)
 	} rows[] = {
 		{ "%s", "a name must follow the key" },
 		{ "%s na/me", "a name is made of" },
+		{ "%s \"\"", "the name is empty" },
 		{ "%s n psk=relative", "absolute path" },
 		{ "%s n psk=/nonexistent/psk", "No such file" },
 		{ "%s n rate=10", "unknown option \"rate=10\" (known: psk=FILE)" },

@@ -107,6 +107,7 @@ static void test_bad_edges(void **state)
 		{ "us h:1 " KEY1 "\nde h:2 " KEY2 "\nus h:3 " KEY1 "\n",
 		  ":3: edge \"us\" is already in line 1" },
 		{ "us h:port " KEY1 "\n", ":1: " },
+		{ "us :7843 " KEY1 "\n", ":1: edge \"us\": \":7843\" names no host" },
 	};
 
 	(void)state;
