@@ -26,14 +26,13 @@ build=build/fuzz
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 commit=$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
-sources=$(tests/fuzz/sources_id)
-export seconds record build results commit sources
+export seconds record build results commit
 
 # What libFuzzer said at its end and what the shell's clock counted, one "name value" per line.
 # "#12 DONE cov: 3 ft: 4 corp: 5/67b exec/s: 8 rss: 9Mb" has no "corp" when the corpus is a single input.
 write_stats() {
 	local target=$1 result=$2 log=$3 times=$4
-	awk -v target="$target" -v result="$result" -v commit="$commit" -v sources="$sources" '
+	awk -v target="$target" -v result="$result" -v commit="$commit" -v program="$(tests/fuzz/program_id "$target")" '
 		/^real / { real = $2 } /^user / { cpu += $2 } /^sys / { cpu += $2 }
 		/^#[0-9]+/ { for (i = 1; i < NF; i++) if ($i == "cov:" || $i == "ft:" || $i == "corp:") last[$i] = $(i + 1) }
 		/^stat::number_of_executed_units:/ { executions = $2 }
@@ -48,7 +47,7 @@ write_stats() {
 			print "seconds", real
 			print "cpu_seconds", cpu
 			print "commit", commit
-			print "sources", sources
+			print "program", program
 		}' "$log" "$times" >"$build/$target.stats"
 }
 
