@@ -126,7 +126,7 @@ static size_t address_around(const char **start_out, const char *start, const ch
 static bool has_other_address(const struct address_list_item *item, const char *text, size_t length, char *reason,
 			      size_t size)
 {
-	char printable[200];
+	char own[sizeof(item->address.text)], printable[200];
 
 	for (const char *at = text; (at = memchr(at, '@', length - (size_t)(at - text))) != NULL; at++) {
 		const char *start;
@@ -134,7 +134,8 @@ static bool has_other_address(const struct address_list_item *item, const char *
 
 		if (found == 0 || is_own(item, start, found))
 			continue;
-		snprintf(reason, size, "name that shows another address than <%s>: \"%s\"", item->address.text,
+		snprintf(reason, size, "name that shows another address than <%s>: \"%s\"",
+			 log_printable(own, sizeof(own), item->address.text, strlen(item->address.text)),
 			 log_printable(printable, sizeof(printable), start, found));
 		return true;
 	}

@@ -13,7 +13,7 @@
 
 /*
  * True if the display name (or a comment that readers show instead) contains an address that is not
- * the item's own, or cannot be decoded, or holds bidirectional controls; `reason` then says which.
+ * the item's own, or cannot be decoded, or holds bidirectional controls; `reason` then says which, printable.
  */
 bool display_name_misleads(const struct address_list_item *item, char *reason, size_t reason_size);
 

@@ -41,6 +41,7 @@ static const struct {
 	{ "\"@alice.example @\"" ME, NULL },
 	{ "\" @alice.example\"" ME, NULL },
 	{ "ceo =?utf-8?q?=40bank.example?=" ME, "name that shows another address than <me@example.com>: \"ceo @bank.example\"" },
+	{ "\"ceo@bank.example\" <j\xc3\xb6rg@example.com>", "name that shows another address than <j??rg@example.com>: \"ceo@bank.example\"" },
 	{ "\"ceo@ bank.example\"" ME, "name that shows another address than <me@example.com>: \"ceo@ bank.example\"" },
 	{ "\"m\xc3\xbcnchen@m\xc3\xbcnchen.example\" <m\xc3\xbcnchen@xn--mnchen-3ya.example>", NULL },
 	{ "\xd9\x85\xdb\x8c\xe2\x80\x8c\xd8\xae\xd9\x88" ME, NULL },	/* Persian needs the zero-width non-joiner */
