@@ -27,6 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	struct policy_request request, again;
 	ptrdiff_t taken;
 
+	/* The service keeps no more. */
+	if (length > POLICY_REQUEST_MAX)
+		return 0;
 	while ((taken = policy_request_parse(&request, text, length)) > 0) {
 		require((size_t)taken <= length && text[taken - 1] == '\n' &&
 			(taken == 1 || text[taken - 2] == '\n'));
