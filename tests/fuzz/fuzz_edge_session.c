@@ -307,7 +307,7 @@ static void compose(struct speech *speech, const uint8_t *at, size_t left)
 /* ---- what the edge answers ---- */
 
 struct hearing {
-	uint32_t transaction;		/* of the outcomes that come */
+	uint32_t transaction, done;	/* of the outcomes that come; of the last DONE */
 	bool has_outcome[TUNNEL_RECIPIENTS_MAX];
 	uint32_t count;
 };
@@ -321,6 +321,7 @@ static void check_outcome(struct hearing *hearing, const struct speech *speech,
 		require(frame->transaction > hearing->transaction && hearing->count == 0);
 		hearing->transaction = frame->transaction;
 	}
+	require(frame->transaction > hearing->done);
 	require(frame->u.status.status.action != DELIVERY_RELAYED && !hearing->has_outcome[index]);
 	require(frame->transaction >= TRANSACTIONS_MAX ||
 		index < speech->recipients[frame->transaction]);
@@ -331,11 +332,11 @@ static void check_outcome(struct hearing *hearing, const struct speech *speech,
 /* Outcomes are for the first recipients without gaps: those that the edge has taken. */
 static void check_done(struct hearing *hearing, const struct frame *frame)
 {
-	require(frame->transaction >= hearing->transaction);
+	require(frame->transaction >= hearing->transaction && frame->transaction > hearing->done);
 	for (uint32_t i = 0; i < hearing->count; i++)
 		require(hearing->has_outcome[i]);
 	memset(hearing, 0, sizeof(*hearing));
-	hearing->transaction = frame->transaction;
+	hearing->transaction = hearing->done = frame->transaction;
 }
 
 static void check_answers(const struct speech *speech, uint8_t *at, size_t left)
