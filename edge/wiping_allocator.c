@@ -36,17 +36,30 @@ typedef void free_fn(void *memory);
 
 /* Found at the first call; two threads would find the same one. */
 static _Atomic(free_fn *) next_free;
+/* dlsym(3) itself may free the text of an error that nobody asked for; that one is lost. */
+static _Thread_local bool is_looking;
+
+static free_fn *look_up(void)
+{
+	free_fn *function;
+	void *symbol;
+
+	is_looking = true;
+	symbol = dlsym(RTLD_NEXT, "free");
+	is_looking = false;
+	memcpy(&function, &symbol, sizeof(function));	/* what POSIX means by a cast */
+	atomic_store_explicit(&next_free, function, memory_order_relaxed);
+	return function;
+}
 
 static void give_back(void *memory)
 {
 	free_fn *function = atomic_load_explicit(&next_free, memory_order_relaxed);
 
-	if (function == NULL) {
-		void *symbol = dlsym(RTLD_NEXT, "free");
-
-		memcpy(&function, &symbol, sizeof(function));	/* what POSIX means by a cast */
-		atomic_store_explicit(&next_free, function, memory_order_relaxed);
-	}
+	if (function == NULL && is_looking)
+		return;
+	if (function == NULL)
+		function = look_up();
 	function(memory);
 }
 

@@ -22,6 +22,7 @@
 
 #include "edge/edge.h"
 #include "edge/edge_session.h"
+#include "edge/keeper.h"
 #include "edge/tcp_connect.h"
 #include "fuzz_target.h"
 #include "tunnel/base64_key.h"
@@ -37,6 +38,9 @@ static const uint8_t client_secret[NOISE_DHLEN] = { 4, 5, 6 };
 static struct edge edge;
 static struct noise_keypair client_key, edge_key;
 static struct memory_file conf_file, clients_file;
+static const struct keeper_settings keeper_settings;
+static struct keeper keeper = { .settings = &keeper_settings };
+static int keeper_fd;
 /* What the client says first, and the keys that follow from it. */
 static uint8_t initiation[TUNNEL_INITIATION_SIZE];
 static struct noise_cipher_state client_sending, client_receiving;
@@ -153,24 +157,47 @@ static void shake_hands(void)
 	noise_handshake_wipe(&theirs);
 }
 
+static void *run_keeper(void *unused)
+{
+	keeper_serve(&keeper, keeper_fd);
+	return unused;
+}
+
+/* The real one, but for its files. */
+static void start_keeper(void)
+{
+	char line[80], error[400];
+	pthread_t thread;
+	int ends[2];
+
+	base64_key_encode(line, client_key.public_key);
+	strcat(line, " home\n");
+	memory_file_open(&clients_file, line, strlen(line));
+	keeper.key = noise_keypair_static_key(&edge_key);
+	keeper.clients = client_list_create(clients_file.path, edge_key.public_key, error, sizeof(error));
+	require(keeper.clients != NULL && socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
+	keeper_fd = ends[1];
+	require(keeper_greet(&keeper, keeper_fd, NULL) == 0);
+	require(pthread_create(&thread, NULL, run_keeper, NULL) == 0);
+	edge.keeper = keeper_client_create(ends[0], 0, error, sizeof(error));
+	require(edge.keeper != NULL);
+	edge.key = keeper_client_key(edge.keeper);
+}
+
 static void start_edge(void)
 {
 	static const char conf[] = "ehlo_name = \"edge.example.org\"; ipv6 = \"off\";\n"
 				   "recipient_limit = 5; message_size_limit = \"20k\";\n"
 				   "content_memory = \"1M\";\n";
-	char line[80], error[400];
+	char error[400];
 
-	base64_key_encode(line, client_key.public_key);
-	strcat(line, " home\n");
-	memory_file_open(&clients_file, line, strlen(line));
 	memory_file_open(&conf_file, conf, strlen(conf));
 	edge.setup = edge_setup_create(conf_file.path, error, sizeof(error));
-	edge.key = noise_keypair_static_key(&edge_key);
-	edge.clients = client_list_create(clients_file.path, edge_key.public_key, error,
-					  sizeof(error));
-	require(edge.setup != NULL && edge.clients != NULL);
+	require(edge.setup != NULL);
+	start_keeper();
 	pthread_mutex_init(&edge.setup_lock, NULL);
 	content_pool_init(&edge.content_pool, (uint64_t)edge.setup->conf.content_memory);
+	handshake_table_init(&edge.handshakes);
 	session_table_init(&edge.sessions);
 	destination_table_init(&edge.destinations);
 	delivery_jobs_init(&edge.jobs);
@@ -372,6 +399,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	static struct speech speech;
 	static uint8_t heard[4 * WIRE_MAX];
+	struct edge_visitor visitor = { .peer = "fuzz" };
 	size_t heard_length = 0;
 	int fds[2], big = 4 * WIRE_MAX;
 	ssize_t got;
@@ -382,7 +410,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
 	require(send(fds[0], speech.wire, speech.length, MSG_DONTWAIT) == (ssize_t)speech.length);
 	shutdown(fds[0], SHUT_WR);
-	edge_session_start(&edge, fds[1], "fuzz");
+	memcpy(visitor.mac1, initiation, sizeof(visitor.mac1));
+	edge_session_start(&edge, fds[1], &visitor);
 	while (heard_length < sizeof(heard) &&
 	       (got = recv(fds[0], heard + heard_length, sizeof(heard) - heard_length, 0)) > 0)
 		heard_length += (size_t)got;
