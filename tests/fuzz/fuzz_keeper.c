@@ -90,6 +90,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	require(keeper.clients != NULL && client_list_count(keeper.clients) == 2);
 	require(guarded_files_add(&keeper.guarded, psk_path) == 0);
 	require(guarded_files_add(&keeper.guarded, key_path) == 0);
+	require(guarded_files_add(&keeper.guarded, clients_file.path) == 0);
 	return 0;
 }
 
