@@ -142,7 +142,7 @@ stage fuzz-coverage fuzz_coverage
 stage crash crash
 stage valgrind valgrind
 fuzz_build
-begin fuzz tests/run_fuzz.sh -s 30
+begin fuzz tests/run_fuzz.sh -P $((2 * jobs)) -s 30
 stage e2e e2e_in_two_labs address,undefined
 end fuzz
 stage e2e-memory-tsan e2e_memory_and_tsan
