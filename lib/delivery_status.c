@@ -270,6 +270,9 @@ static int lmtp_code(const struct delivery_status *status)
 		return 250;
 	if (status->reply.code / 100 == class && !is_about_the_session(status->reply.code))
 		return status->reply.code;
+	/* Nothing has failed: the resource is busy with this very message (RFC 5321 4.2.3). */
+	if (status->in_progress)
+		return 450;
 	return class == 5 ? 550 : 451;
 }
 

@@ -22,7 +22,7 @@ static const struct delivery_status at_mx = {
 static const struct delivery_status at_v6 = {
 	.remote_mta = "mx1.example.net", .remote_address = "2001:db8::1", .remote_port = 25,
 };
-static const struct delivery_status nowhere;
+static const struct delivery_status nowhere, under_way = { .in_progress = true };
 
 struct reply_row {
 	const struct delivery_status *from;
@@ -113,6 +113,8 @@ static const struct local_row local_rows[] = {
 	  "451 4.4.2 us: host mx1.example.net[192.0.2.9]: lost connection" },
 	{ &at_mx, STAGE_AFTER_FINAL_DOT, { 2, 0, 0 }, "us", "delivered before", DELIVERY_RELAYED,
 	  "250 2.0.0 us: mx1.example.net[192.0.2.9]:25: delivered before" },
+	{ &under_way, STAGE_EDGE, { 4, 4, 2 }, "us", "still in progress", DELIVERY_DELAYED,
+	  "450 4.4.2 us: still in progress" },
 	{ &nowhere, STAGE_EDGE, { 0, 0, 0 }, "us", "a\r\n250 b", DELIVERY_DELAYED, "451 4.0.0 us: a??250 b" },
 	{ &nowhere, STAGE_EDGE, { 3, 1, 1 }, "us", "x", DELIVERY_DELAYED, "451 4.0.0 us: x" },
 };
