@@ -131,7 +131,15 @@ static void report(void *context, size_t recipient, const struct delivery_status
 	struct dispatch *dispatch = context;
 	const struct delivery *delivery = dispatch->delivery;
 	int64_t delay_ms = deadline_now_ms() - dispatch->started_ms;
+	struct delivery_status doubtful;
 
+	/* That this attempt came to nothing says nothing about the one before it. */
+	if (status->action == DELIVERY_DELAYED && delivery->journal != NULL &&
+	    dispatch->claims[recipient].is_in_doubt) {
+		doubtful = *status;
+		doubtful.maybe_duplicate = true;
+		status = &doubtful;
+	}
 	/* First it is remembered, then told. */
 	if (delivery->journal != NULL)
 		journal_settle(delivery->journal, &dispatch->claims[recipient], status);

@@ -275,6 +275,23 @@ static void test_in_doubt_is_logged(void **state)
 	check_status(world->fixture, 0, "5.1.2", "");
 }
 
+/* The mail host must not forget a doubt because the attempt after it was put off. */
+static void test_in_doubt_stays(void **state)
+{
+	struct world *world = *state;
+	struct delivery_status in_doubt = test_in_doubt();
+
+	add(world->fixture, "a", "broken.example");
+	add(world->fixture, "b", "broken.example");
+	remember(world, 0, &in_doubt);
+	for (int attempt = 0; attempt < 2; attempt++) {
+		run_again(world);
+		check_status(world->fixture, 1, "4.4.3", "");
+		assert_int_equal(world->fixture->outcomes[0].status.action, DELIVERY_DELAYED);
+		assert_true(world->fixture->outcomes[0].status.maybe_duplicate);
+	}
+}
+
 /* ---- busy ---- */
 
 static void await_count(const _Atomic unsigned *count, unsigned wanted)
@@ -401,6 +418,7 @@ int main(void)
 		TEST(test_no_intent_no_dot),
 		TEST(test_no_sync_no_dot),
 		TEST(test_in_doubt_is_logged),
+		TEST(test_in_doubt_stays),
 		TEST(test_busy_then_known),
 		TEST(test_busy_then_free),
 		TEST(test_busy_to_the_end),
