@@ -23,15 +23,15 @@ DUPLICATE = r"status=sent \(.*possible duplicate: an earlier attempt may have be
 class SecondEdge:
     """Another postern-edge on the VPS."""
 
-    CONF, STATE, PORT = "/etc/postern/edge-de.conf", "/var/lib/postern-de", 7999
+    CONF, PLACE, PORT = "/etc/postern/edge-de.conf", "/var/lib/postern-de", 7999
 
     def __init__(self, host):
         self.host = host
-        host.run("install", "-d", "-o", "_postern-edge", "-g", "_postern-edge", "-m", "700", self.STATE)
+        host.run("install", "-d", "-o", "_postern-edge", "-g", "_postern-edge", "-m", "700", self.PLACE)
         host.write(self.CONF, f'listen = [ "198.51.100.20:{self.PORT}" ];\nehlo_name = "edge-de.vps.example";\n'
-                   f'key_file = "{self.STATE}/edge.key";\nstate_directory = "{self.STATE}";\njournal_size = "1M";\n')
-        self.as_user("postern", "keygen", f"{self.STATE}/edge.key")
-        self.key = self.as_user("postern", "pubkey", f"{self.STATE}/edge.key").stdout.strip()
+                   f'key_file = "{self.PLACE}/edge.key";\nstate_directory = "{self.PLACE}/state";\njournal_size = "1M";\n')
+        self.as_user("postern", "keygen", f"{self.PLACE}/edge.key")
+        self.key = self.as_user("postern", "pubkey", f"{self.PLACE}/edge.key").stdout.strip()
 
     def as_user(self, *command):
         return self.host.run("setpriv", "--reuid", "_postern-edge", "--regid", "_postern-edge", "--init-groups", *command)
@@ -47,7 +47,7 @@ class SecondEdge:
     def stop(self):
         self.host.run("sh", "-c", f"kill -TERM $(ss -Hltnp 'sport = :{self.PORT}' | sed 's/.*pid=//;s/,.*//')")
         self.process.wait(timeout=60)
-        self.host.run("rm", "-rf", self.STATE, self.CONF)
+        self.host.run("rm", "-rf", self.PLACE, self.CONF)
 
 
 def script_of(address):
