@@ -135,10 +135,10 @@ def search_disk(host, token):
     return found, files, size
 
 
-def search_memory(host, token, name="postern-edge"):
-    """A core dump of each process of that name, all mappings in it, taken while they run: (hits, processes, bytes)."""
+def search_memory(host, token, names="postern-edge|postern-keeper"):
+    """A core dump of each process of these names, all mappings in it, taken while they run: (hits, processes, bytes)."""
     found, size = [], 0
-    pids = host.run("pgrep", "-x", name).stdout.split()
+    pids = host.run("pgrep", "-x", names).stdout.split()
     for pid in pids:
         core = f"/tmp/canaries.{pid}"
         host.run("gdb", "-nx", "-batch", "-p", pid, "-ex", "set auto-load off", "-ex", "set use-coredump-filter off",
