@@ -57,8 +57,8 @@ class Disk:
             except OSError:
                 return
             thread = threading.Thread(target=self.serve, args=(connection,), daemon=True)
-            self.serving.append(thread)
             thread.start()
+            self.serving.append(thread)
 
     def serve(self, connection):
         """One edge, to its end."""
@@ -133,7 +133,8 @@ class Disk:
 
     def close(self):
         os.unlink(lab.vps.path(SOCKET))
-        self.listener.shutdown(socket.SHUT_RDWR)    # which wakes accept(); close() would not
+        # close() leaves accept() waiting; were it started again, it would take what comes to the next socket of this number.
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.accepting.join()
         self.listener.close()
         self.settle()
