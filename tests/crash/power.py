@@ -18,7 +18,12 @@ LIBRARY = "/usr/local/lib/power_cut.so"
 WRAPPER = "/run/postern-edge.wrapper"
 SECTOR = 512
 SYNC_HAS_ENDED = 1
-MESSAGE = struct.Struct("=QQ")
+MESSAGE = struct.Struct("=QQQ")
+JOURNAL = "journal"
+# edge/journal_record.h: a record that is an intent begins so.
+INTENT = b"PJ01\1"
+# How long what a dead edge said may be on its way.
+ECHO_S = 30
 
 
 class Disk:
@@ -31,7 +36,9 @@ class Disk:
         self.directory = lab.vps.path(STATE)
         self.names = {}         # {name: inode}, safe
         self.bytes = {}         # {inode: bytes}, safe
-        self.under_way = {}     # {inode: bytes or names}, being synced
+        self.interrupted = set()    # inodes: the edge died while it synced them
+        self.serving = []       # a thread for each edge
+        self.mistakes = []      # exceptions of these
         path = lab.vps.path(SOCKET)
         self.listener = socket.socket(socket.AF_UNIX)
         # The path of a socket is short; that of the lab need not be.
@@ -40,7 +47,8 @@ class Disk:
         os.close(parent)
         os.chmod(path, 0o666)
         self.listener.listen()
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self.accept, daemon=True)
+        self.accepting.start()
 
     def accept(self):
         while True:
@@ -48,18 +56,35 @@ class Disk:
                 connection = self.listener.accept()[0]
             except OSError:
                 return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+            thread = threading.Thread(target=self.serve, args=(connection,), daemon=True)
+            thread.start()
+            self.serving.append(thread)
 
     def serve(self, connection):
-        # An edge that is killed breaks off in the middle.
-        with connection, contextlib.suppress(ConnectionError):
-            while len(message := connection.recv(MESSAGE.size, socket.MSG_WAITALL)) == MESSAGE.size:
-                what, inode = MESSAGE.unpack(message)
-                if what == SYNC_HAS_ENDED:
-                    self.commit(inode)
-                else:
-                    self.under_way[inode] = self.look(inode)
-                connection.send(b"k")
+        """One edge, to its end."""
+        under_way = {}      # {number of a sync: (inode, bytes or names)}
+        try:
+            # An edge that is killed breaks off in the middle.
+            with connection, contextlib.suppress(ConnectionError):
+                while len(message := connection.recv(MESSAGE.size, socket.MSG_WAITALL)) == MESSAGE.size:
+                    what, inode, number = MESSAGE.unpack(message)
+                    if what == SYNC_HAS_ENDED:
+                        self.commit(*under_way.pop(number))
+                    else:
+                        under_way[number] = inode, self.look(inode)
+                    connection.send(b"k")
+        except Exception as mistake:    # whoever waits for the edge's end shall hear of it
+            self.mistakes.append(mistake)
+            raise
+        self.interrupted = {inode for inode, _ in under_way.values()}
+
+    def settle(self):
+        """The edge is dead. Returns when all that it said has been heard: on a busy machine that may be later."""
+        for thread in self.serving:
+            thread.join(ECHO_S)
+            assert not thread.is_alive(), "the power cut's disk: a dead edge has not hung up"
+        assert not self.mistakes, f"the power cut's disk: {self.mistakes}"
+        self.serving = []
 
     def entries(self):
         return {entry.name: entry.inode() for entry in os.scandir(self.directory) if entry.is_file(follow_symlinks=False)}
@@ -75,8 +100,7 @@ class Disk:
                     return file.read()
         return None
 
-    def commit(self, inode):
-        synced = self.under_way.pop(inode)
+    def commit(self, inode, synced):
         if isinstance(synced, dict):
             self.names = synced
         elif synced is not None:
@@ -85,15 +109,16 @@ class Disk:
     def sync_all(self):
         self.names = self.entries()
         self.bytes = {inode: self.look(inode) for inode in self.names.values()}
-        self.under_way = {}
 
     def cut(self, chance):
-        """Nobody has the files open any more. chance: some of the sectors that were written later are kept; None: none is."""
+        """Nobody has the files open any more. Returns what is left of the journal. chance: some of the sectors that were written later are kept; None: none is."""
+        self.settle()
         for name in self.entries().keys() - self.names.keys():
             os.unlink(os.path.join(self.directory, name))
         for name, inode in self.names.items():
             self.restore(os.path.join(self.directory, name), self.bytes.get(inode, b""), chance)
         self.sync_all()
+        return self.bytes.get(self.names.get(JOURNAL), b"")
 
     def restore(self, path, safe, chance):
         with open(path, "r+b" if os.path.exists(path) else "w+b") as file:
@@ -107,8 +132,12 @@ class Disk:
         os.chown(path, owner.st_uid, owner.st_gid)
 
     def close(self):
-        self.listener.close()
         os.unlink(lab.vps.path(SOCKET))
+        # close() leaves accept() waiting; were it started again, it would take what comes to the next socket of this number.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
+        self.listener.close()
+        self.settle()
 
 
 class PowerCut(targets.Both):
@@ -143,13 +172,20 @@ class PowerCut(targets.Both):
         self.disk.close()
 
     def revive(self):
-        self.disk.cut(self.chance)
+        self.journal = self.disk.cut(self.chance)
+        self.was_syncing = self.disk.names.get(JOURNAL) in self.disk.interrupted
         self.start()
 
     def strike(self, point, mail):
-        # The delivery's window is open for as long as its outcome is not on the disk.
+        self.journal, self.was_syncing = b"", False
         strike = super().strike(point, mail)
-        return strike._replace(is_open=lambda window: window.synced is not None and window.durable is None)
+        journal, was_syncing = self.journal, self.was_syncing
+
+        def is_open(window):
+            """Its outcome is not on the disk. That strace saw the sync's end is no matter if the edge had not heard of it."""
+            return journal.startswith(INTENT, window.offset) and (window.durable is None or was_syncing)
+
+        return strike._replace(is_open=is_open)
 
 
 class Torn(PowerCut):

@@ -162,19 +162,19 @@ def tunnel_bytes(calls):
 class Window:
     """One recipient's record: from the intent to the outcome.
 
-    intent: the call that wrote it; address: of the mail host; synced, durable: when intent and outcome were on disk; forgone:
+    intent: the call that wrote it; offset: where; address: of the mail host; synced, durable: when intent and outcome were on disk; forgone:
     when the outcome could not be written, which it then stands without; dot, answer: the calls; is_open: the intent is on disk, and the outcome was not even written.
     """
 
     def __init__(self, calls, intent, address):
         later = [call for call in calls if call.began >= (intent.ended or intent.began) and call is not intent]
-        offset = intent.arguments.rsplit(", ", 1)[-1]
+        self.offset = int(intent.arguments.rsplit(", ", 1)[-1])
         self.intent = intent
         self.thread = intent.thread
         self.address = address
         self.synced = sync_after(calls, intent) if (intent.result or -1) > 0 else None
         self.settled = next((call for call in later if call.name == "pwrite64"
-                             and call.arguments.endswith(f", {offset}")), None)
+                             and call.arguments.endswith(f", {self.offset}")), None)
         self.durable = self.settled and sync_after(calls, self.settled)
         self.forgone = self.settled and min((call.ended for call in later if call.is_injected and call.role == "journal"
                                              and call.error != "EINTR" and call.began >= self.settled.began), default=None)

@@ -36,6 +36,15 @@ start() {
 	done
 }
 
+# Where its threads are: state, the call they are in, what the kernel waits for.
+describe() {
+	local task
+	for task in /proc/"$1"/task/*; do
+		echo "thread ${task##*/}: $(grep -hE '^(Name|State|TracerPid):' "$task/status" | tr '\n\t' '  ')" \
+		     "call $(cat "$task/syscall") wait $(cat "$task/wchan")"
+	done 2>/dev/null
+}
+
 # signal SIGNAL SECONDS: send it and wait for the end.
 finish() {
 	local pid deadline=$((SECONDS + $2))
@@ -45,6 +54,7 @@ finish() {
 	while kill -0 "$pid" 2>/dev/null; do
 		if [ $SECONDS -gt $deadline ]; then
 			echo "postern-edge is still there $2 s after SIG$1"
+			describe "$pid"
 			return 1
 		fi
 		sleep 0.02
