@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -92,20 +93,24 @@ static bool check_disk(const struct edge_conf *conf)
 {
 	const char *directory = conf->state_directory;
 	struct statvfs disk;
-	char path[PATH_MAX];
+	char path[PATH_MAX], place[PATH_MAX];
 	int64_t lacks, left;
 
+	snprintf(place, sizeof(place), "%s", directory);
+	/* The edge makes it at its first start, if it may. */
+	if (access(place, F_OK) != 0 && errno == ENOENT)
+		directory = dirname(place);
 	if (access(directory, W_OK | X_OK) != 0 || statvfs(directory, &disk) != 0)
-		return WRONG("state_directory %s: %s", directory, strerror(errno));
-	snprintf(path, sizeof(path), "%s/journal", directory);
+		return WRONG("state_directory %s: %s: %s", conf->state_directory, directory, strerror(errno));
+	snprintf(path, sizeof(path), "%s/journal", conf->state_directory);
 	lacks = journal_lacks(path, conf->journal_size);
 	if (lacks < 0)
 		return WRONG("%s: %s", path, strerror(errno));
 	left = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
 	if (left < lacks)
 		return WRONG("state_directory %s: %lld MB are free, the journal needs %lld MB more (journal_size)",
-			     directory, (long long)(left >> 20), (long long)(lacks >> 20));
-	return GOOD("state_directory %s: can be written", directory);
+			     conf->state_directory, (long long)(left >> 20), (long long)(lacks >> 20));
+	return GOOD("state_directory %s: can be written", conf->state_directory);
 }
 
 /* ---- the DNS ---- */

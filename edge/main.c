@@ -168,6 +168,8 @@ static void log_start(struct edge *edge, const char *conf_path)
 
 	log_info("started: %s, ehlo_name=%s, %zu clients", conf_path, conf->ehlo_name, count_clients(edge));
 	edge_setup_warn(edge->setup, conf_path);
+	if (!wiping_allocator_is_active())
+		log_debug("built with a sanitizer: memory is not wiped when it is given back");
 }
 
 /* An edge that cannot remember what it delivered must not deliver. */
@@ -247,8 +249,6 @@ int main(int argc, char **argv)
 	bool ports_are_good = true;
 	char error[KEEPER_ERROR_MAX];
 
-	if (!wiping_allocator_is_active())
-		fprintf(stderr, "postern-edge: built with a sanitizer: memory is not wiped when it is given back\n");
 	signal(SIGPIPE, SIG_IGN);
 	/* Ignored, as it may have been inherited, it would take our children's ends from us. */
 	signal(SIGCHLD, SIG_DFL);

@@ -237,7 +237,7 @@ class Machine(Start):
         """Case 155: a disk that cannot be written, or is full."""
         state = "/var/lib/postern/edge"
         shell = ["unshare", "-m", "sh", "-ec"]
-        self.wrong(f"state_directory {state}: Read-only file system",
+        self.wrong(f"state_directory {state}: {state}: Read-only file system",
                    prefix=[*shell, f'mount --bind {state} {state}; mount -o remount,ro,bind {state}; exec "$@"', "sh"])
         lab.edge.stop()     # a running edge is known by its journal, which is hidden here
         self.addCleanup(lab.edge.start)

@@ -96,7 +96,7 @@ class KeeperCase(Case):
         # This sanitizer wants to be the first.
         if lab.edge.sanitizer() == "address":
             libraries.insert(0, re.search(r"=> (\S*libasan\S*)", lab.vps.run("ldd", "/usr/sbin/postern-edge").stdout)[1])
-        lab.vps.write(WRAPPER, "env LD_PRELOAD=" + ":".join(libraries))
+        lab.vps.write(WRAPPER, "env LD_PRELOAD=" + ":".join(libraries) + "\n")
         self.addCleanup(lab.edge.restart)
         self.addCleanup(lab.vps.run, "rm", WRAPPER)
         lab.edge.restart()

@@ -281,7 +281,7 @@ class ThousandsOfStrangers(EdgeCase):
 class HostilePeer(EdgeCase):
     """Cases 95, 96, 99 and 104: an authorised peer that does not keep to the protocol."""
 
-    conf = 'message_size_limit = "100k";\n'
+    conf = 'message_size_limit = "100k";\ndata_done_timeout = "4s";\n'
 
     def setUp(self):
         super().setUp()
@@ -478,8 +478,8 @@ class HostilePeer(EdgeCase):
     def test_revoked_in_the_midst(self):
         """Case 95: the running transaction is finished and answered, then the tunnel ends; idle tunnels end at once."""
         idle, busy = open_tunnel(self.key), open_tunnel(self.key)
-        # A server that never answers the final dot, cut by the budget.
-        send_transaction(busy, 1, "anna@home.example", ["you@case26a-silent-after-dot.hostile.example"], MESSAGE, budget_ms=4000)
+        # A server that never answers the final dot, cut by data_done_timeout.
+        send_transaction(busy, 1, "anna@home.example", ["you@case26a-silent-after-dot.hostile.example"], MESSAGE)
         wait_for("the final dot", lambda: any(event["event"] == "dot" for event in lab.hostile("case26a_silent_after_dot")))
         lab.vps.run("postern", "revoke", "peer")
         began = time.monotonic()
