@@ -20,6 +20,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "keeper_message.h"
 #include "keeper_protocol.h"
 #include "lib/log.h"
 #include "lib/text_file.h"
@@ -126,7 +127,7 @@ static int send_answer(int fd, const struct keeper_answer *answer, int file)
 	} control = { .bytes = { 0 } };
 	struct iovec part = { (void *)(uintptr_t)answer, sizeof(*answer) };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	ssize_t sent;
+	int result;
 
 	if (file >= 0) {
 		message.msg_control = control.bytes;
@@ -134,12 +135,10 @@ static int send_answer(int fd, const struct keeper_answer *answer, int file)
 		control.header = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
 		memcpy(CMSG_DATA(&control.header), &file, sizeof(file));
 	}
-	do
-		sent = sendmsg(fd, &message, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
+	result = keeper_message_send(fd, &message, sizeof(*answer));
 	if (file >= 0)
 		close(file);
-	return sent == (ssize_t)sizeof(*answer) ? 0 : -1;
+	return result;
 }
 
 int keeper_greet(const struct keeper *keeper, int fd, const char *error)

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "keeper_message.h"
 #include "keeper_protocol.h"
 #include "lib/deadline.h"
 
@@ -93,12 +94,8 @@ static int send_request(int fd, const struct keeper_request *request)
 {
 	struct iovec part = { (void *)(uintptr_t)request, sizeof(*request) };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	ssize_t sent;
 
-	do
-		sent = sendmsg(fd, &message, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	return sent == (ssize_t)sizeof(*request) ? 0 : -1;
+	return keeper_message_send(fd, &message, sizeof(*request));
 }
 
 /* Caller holds the lock. */

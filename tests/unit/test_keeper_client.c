@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -22,6 +23,20 @@
 #include "lib/deadline.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---- a kernel that is short of memory ---- */
+
+static _Atomic int refusals, refusal_error;
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	if (refusals > 0) {
+		refusals--;
+		errno = refusal_error;
+		return -1;
+	}
+	return syscall(SYS_sendmsg, fd, message, flags);
+}
 
 static int set_up(void **state)
 {
@@ -114,6 +129,28 @@ static void test_right_answers(void **state)
 	client = attach(fixture->fd, 0);
 	check_right(fixture, client);
 	check_files(fixture, client);
+	keeper_client_destroy(client);
+	assert_int_equal(join_keeper(fixture), 0);
+	captured_log_stop(&log);
+}
+
+/* Neither side takes the other for gone because of it. */
+static void test_short_of_memory(void **state)
+{
+	static const int errors[] = { ENOBUFS, ENOMEM, EINTR };
+	struct keeper_fixture *fixture = *state;
+	struct captured_log log;
+	struct keeper_client *client;
+
+	captured_log_start(&log);
+	start_serving(fixture);
+	client = attach(fixture->fd, 0);
+	for (size_t i = 0; i < COUNT(errors); i++) {
+		refusal_error = errors[i];
+		refusals = 5;
+		check_right(fixture, client);
+		assert_int_equal(refusals, 0);
+	}
 	keeper_client_destroy(client);
 	assert_int_equal(join_keeper(fixture), 0);
 	captured_log_stop(&log);
@@ -473,6 +510,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_process_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_process_outlives_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_right_answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_short_of_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_threads, set_up, tear_down),
 		cmocka_unit_test(test_bad_keepers),
 		cmocka_unit_test(test_file_unasked),
