@@ -163,7 +163,8 @@ class Window:
     """One recipient's record: from the intent to the outcome.
 
     intent: the call that wrote it; offset: where; address: of the mail host; synced, durable: when intent and outcome were on disk; forgone:
-    when the outcome could not be written, which it then stands without; dot, answer: the calls; is_open: the intent is on disk, and the outcome was not even written.
+    when the outcome could not be written, which it then stands without; dot, answer: the calls; lost: when the server was gone without an
+    answer, so that there is no outcome to write; is_open: the intent is on disk, and the outcome was not even written.
     """
 
     def __init__(self, calls, intent, address):
@@ -182,8 +183,10 @@ class Window:
         mine = [call for call in later if call.thread == intent.thread and call.role == "mx"
                 and call.began >= (self.synced or float("inf"))]
         self.dot = next((call for call in mine if call.name == "sendto"), None)
-        self.answer = next((call for call in mine if self.dot and call.began > self.dot.began
-                            and call.name in ("read", "recvfrom") and (call.result or -1) > 0), None)
+        heard = [call for call in mine if self.dot and call.began > self.dot.began and call.name in ("read", "recvfrom")]
+        self.answer = next((call for call in heard if (call.result or -1) > 0), None)
+        self.lost = min((call.ended for call in heard if call.ended and not self.answer and (call.result == 0 or call.error == "ECONNRESET")),
+                        default=None)
 
 
 def sync_after(calls, written):
@@ -216,7 +219,7 @@ def told_early(calls):
     tunnel = max(call.connection for call in calls if call.began < found[0].intent.began)
     told = [call.began for call in calls if call.name == "sendto" and call.connection == tunnel
             and call.result is not None and call.began > answered]
-    durable = sorted(min(window.forgone or float("inf"), window.durable or float("inf")) for window in found)
+    durable = sorted(min(moment or float("inf") for moment in (window.forgone, window.durable, window.lost)) for window in found)
     return any(when < on_disk for when, on_disk in zip(told, durable))
 
 
