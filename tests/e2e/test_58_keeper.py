@@ -155,7 +155,7 @@ class Intruder(KeeperCase):
         expected = {f"keeper {path}": "EACCES" for path in refused}
         expected |= {"keeper /nonexistent": "ENOENT", f"keeper {EDGE_CONF}": "ok", "keeper /etc/resolv.conf": "ok", "keeper /etc/shadow": "EACCES"}
         self.assertEqual(self.intrude(*expected), expected)
-        self.assertEqual(len(lab.vps.grep_log(f"warning: the worker was refused {PSK}$")), 1)
+        self.assertEqual(len(lab.vps.wait_log(f"warning: the worker was refused {PSK}$")), 1)
         # A preshared key that was named since, and one that no line names any more.
         lab.vps.run("sh", "-c", f"postern genpsk {PSK}2; chown _postern-edge: {PSK}2")
         self.addCleanup(lab.vps.run, "rm", "-f", f"{PSK}2")

@@ -32,6 +32,8 @@
 #define WIRE_MAX (128 * 1024)
 #define TRANSACTIONS_MAX 256
 #define PATIENCE_MS 600000
+/* The edge gives a handshake 5 s by the clock; a process that got no processor for so long has found nothing. */
+#define STARVED_MS 4000
 
 static const uint8_t edge_secret[NOISE_DHLEN] = { 1, 2, 3 };
 static const uint8_t client_secret[NOISE_DHLEN] = { 4, 5, 6 };
@@ -400,6 +402,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	static struct speech speech;
 	static uint8_t heard[4 * WIRE_MAX];
 	struct edge_visitor visitor = { .peer = "fuzz" };
+	struct deadline starved = deadline_in_ms(STARVED_MS);
 	size_t heard_length = 0;
 	int fds[2], big = 4 * WIRE_MAX;
 	ssize_t got;
@@ -418,7 +421,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	close(fds[0]);
 	require(session_table_wait_empty(&edge.sessions, deadline_in_ms(PATIENCE_MS)) == 0);
 	require(delivery_jobs_wait_empty(&edge.jobs, deadline_in_ms(PATIENCE_MS)) == 0);
-	check_answers(&speech, heard, heard_length);
+	if (!deadline_has_passed(starved))
+		check_answers(&speech, heard, heard_length);
 	require(content_pool_used(&edge.content_pool) == 0);
 	require(atomic_load(&edge.setup->references) == 1);
 	return 0;
