@@ -104,6 +104,22 @@ static inline void remove_files(struct keeper_fixture *fixture)
 	rmdir(fixture->directory);
 }
 
+static inline int set_up(void **state)
+{
+	struct keeper_fixture *fixture = calloc(1, sizeof(*fixture));
+
+	make_files(fixture);
+	*state = fixture;
+	return 0;
+}
+
+static inline int tear_down(void **state)
+{
+	remove_files(*state);
+	free(*state);
+	return 0;
+}
+
 /* The greeting is still to be read. */
 static inline void start_serving(struct keeper_fixture *fixture)
 {

@@ -16,22 +16,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static int set_up(void **state)
-{
-	struct keeper_fixture *fixture = calloc(1, sizeof(*fixture));
-
-	make_files(fixture);
-	*state = fixture;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	remove_files(*state);
-	free(*state);
-	return 0;
-}
-
 static void hear(struct keeper_fixture *fixture, struct keeper_answer *answer)
 {
 	assert_int_equal(recv(fixture->fd, answer, sizeof(*answer), 0), sizeof(*answer));

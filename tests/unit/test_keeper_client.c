@@ -38,22 +38,6 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	return syscall(SYS_sendmsg, fd, message, flags);
 }
 
-static int set_up(void **state)
-{
-	struct keeper_fixture *fixture = calloc(1, sizeof(*fixture));
-
-	make_files(fixture);
-	*state = fixture;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	remove_files(*state);
-	free(*state);
-	return 0;
-}
-
 static struct keeper_client *attach(int fd, pid_t pid)
 {
 	char error[KEEPER_ERROR_MAX] = "";
