@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "fuzz_target.h"
+#include "no_chance.h"
 #include "tunnel/tunnel.h"
 #include "tunnel/tunnel_handshake.h"
 
@@ -32,28 +33,6 @@ static struct noise_keypair client, edge;
 static uint8_t response[TUNNEL_RESPONSE_SIZE];
 static struct noise_cipher_state edge_sending;
 static int waiting_end = -1;
-
-/* In the place of libsodium's: no chance. */
-static const char *chance_name(void)
-{
-	return "fuzz";
-}
-
-static uint32_t chance_word(void)
-{
-	return 4;
-}
-
-static void chance_bytes(void *const bytes, const size_t length)
-{
-	memset(bytes, 0x5a, length);
-}
-
-static struct randombytes_implementation no_chance = {
-	.implementation_name = chance_name,
-	.random = chance_word,
-	.buf = chance_bytes,
-};
 
 /* Before libc's: every connection leads to the end that is waiting. */
 int connect(int fd, const struct sockaddr *address, socklen_t length)
@@ -82,7 +61,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	require(randombytes_set_implementation(&no_chance) == 0 && sodium_init() >= 0);
+	require(no_chance_begin() == 0);
 	require(noise_keypair_from_secret(&client, client_secret) == 0 &&
 		noise_keypair_from_secret(&edge, edge_secret) == 0);
 	require(noise_keypair_from_secret(&edge_ephemeral, ephemeral_secret) == 0);

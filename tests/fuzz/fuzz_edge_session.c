@@ -26,6 +26,7 @@
 #include "edge/keeper.h"
 #include "edge/tcp_connect.h"
 #include "fuzz_target.h"
+#include "no_chance.h"
 #include "tunnel/base64_key.h"
 #include "tunnel/content_digest.h"
 #include "tunnel/tunnel.h"
@@ -46,28 +47,7 @@ static int keeper_fd;
 static uint8_t initiation[TUNNEL_INITIATION_SIZE];
 static struct noise_cipher_state client_sending, client_receiving;
 
-/* ---- in the place of libsodium's chance, of edge/dns_lookup.c and of edge/tcp_connect.c ---- */
-
-static const char *chance_name(void)
-{
-	return "fuzz";
-}
-
-static uint32_t chance_word(void)
-{
-	return 4;
-}
-
-static void chance_bytes(void *const bytes, const size_t length)
-{
-	memset(bytes, 0x5a, length);
-}
-
-static struct randombytes_implementation no_chance = {
-	.implementation_name = chance_name,
-	.random = chance_word,
-	.buf = chance_bytes,
-};
+/* ---- in the place of edge/dns_lookup.c and of edge/tcp_connect.c ---- */
 
 struct dns_resolver *dns_resolver_create(const struct conf_list *servers, bool trust_ad,
 					 char *error, size_t error_size)
@@ -212,7 +192,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	be_silent();
-	require(randombytes_set_implementation(&no_chance) == 0 && sodium_init() >= 0);
+	require(no_chance_begin() == 0);
 	require(noise_keypair_from_secret(&client_key, client_secret) == 0);
 	require(noise_keypair_from_secret(&edge_key, edge_secret) == 0);
 	start_edge();
