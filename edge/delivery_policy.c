@@ -341,6 +341,27 @@ void delivery_policy_decide(const struct smtp_event *event, enum tls_level tls_l
 		decide_failure(event, tls_level, decision);
 }
 
+/* RFC 4954 6: authentication required, too weak, failed, or refused without encryption. */
+static bool is_about_login(int code)
+{
+	return code == 530 || code == 534 || code == 535 || code == 538;
+}
+
+static bool is_about_session(enum delivery_stage stage)
+{
+	return stage == STAGE_DNS || stage == STAGE_CONNECT || stage == STAGE_GREETING ||
+	       stage == STAGE_EHLO;
+}
+
+void delivery_policy_soften_relay(struct delivery_status *status)
+{
+	if (status->action != DELIVERY_FAILED ||
+	    (!is_about_session(status->stage) && !is_about_login(status->reply.code)))
+		return;
+	status->action = DELIVERY_DELAYED;
+	status->status.class = 4;
+}
+
 static bool later_wins(const struct delivery_status *kept, const struct delivery_status *later)
 {
 	if (later->action == DELIVERY_RELAYED)
