@@ -48,6 +48,7 @@ struct delivery {
 	const struct content *content;		/* sealed: nobody writes to it */
 	const uint8_t *content_digest;		/* CONTENT_DIGEST_SIZE */
 	const char *client;			/* name in the allow-list */
+	size_t client_slots;			/* its tunnels now, each of which is a delivery slot of a mail host's */
 	bool tls_required_no;			/* the message says "TLS-Required: No" (RFC 8689 5) */
 	struct deadline deadline;
 	struct journal *journal;		/* NULL: nothing is journaled */

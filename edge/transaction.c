@@ -185,6 +185,7 @@ void transaction_deliver(struct transaction *transaction, struct edge *edge, con
 		.tls_required_no = header_section_has_tls_required_no(&transaction->content),
 		.content_digest = transaction->content_digest,
 		.client = client,
+		.client_slots = session_table_count(&edge->sessions, client),
 		.deadline = transaction->deadline,
 		.journal = edge->journal,
 		.sts = edge->sts,

@@ -87,7 +87,7 @@ static void close_gate(struct world *world, struct gate *gate, const char *domai
 static void open_gate(struct world *world, struct gate *gate)
 {
 	gate->is_closed = false;
-	destination_leave(&world->edge.destinations, &gate->place);
+	destination_leave(&world->edge.destinations, &gate->place, NULL);
 }
 
 static void await_end_of_all(struct world *world)
