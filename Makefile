@@ -63,7 +63,7 @@ ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench-milter crash valgrind figures demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs fuzz-coverage fuzz-coverage-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench-milter crash valgrind figures demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs fuzz-coverage fuzz-coverage-programs bench-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -183,6 +183,17 @@ $(BUILD)/tests/preload/%.so: tests/preload/%.c config.mk Makefile
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CPPFLAGS) -std=c11 -pthread -fPIC -shared $(WARNINGS) $(CFLAGS) -MMD -MP -o $@ $<
 tool-programs: $(TOOL_PROGRAMS) $(PRELOADS)
+
+# What benchmarks need: tests/bench/NAME.c, and the parts of it that are called NAME_*.c.
+BENCH_NAMES := sink load
+BENCH_PROGRAMS := $(addprefix $(BUILD)/tests/bench/,$(BENCH_NAMES))
+define bench_rule
+$(BUILD)/tests/bench/$(1): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/$(1).c tests/bench/$(1)_*.c)) $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))
+	$$(call say,LD)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(ALL_ARCHIVES_AND_LIBS)
+endef
+$(foreach n,$(BENCH_NAMES),$(eval $(call bench_rule,$(n))))
+bench-programs: $(BENCH_PROGRAMS)
 
 # Fuzz targets: tests/fuzz/fuzz_NAME.c, with clang's libFuzzer, in a build of their own.
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))

@@ -16,6 +16,7 @@
  */
 #include "delivery_policy.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *while_doing(enum delivery_stage stage)
@@ -95,6 +96,30 @@ static void decide_broken(const struct smtp_event *event, enum tls_level tls_lev
 				  DETAIL(event, " (", ")"));
 }
 
+/*
+ * Postfix's words. A password that is wrong is no fault of a recipient's, so it is never permanent
+ * (smtp_sasl_auth_soft_bounce); but asking the relay's next address would only have us locked out.
+ */
+static void decide_auth(const struct smtp_event *event, struct delivery_decision *decision)
+{
+	const struct smtp_reply *reply = &event->reply;
+	struct enhanced_status code = ENHANCED_STATUS(4, 7, 0);
+	char said[SMTP_REPLY_TEXT_MAX + 32];
+
+	decision->next = smtp_reply_is(reply, REPLY_PERMANENT) ? DELIVERY_NEXT_FINAL : DELIVERY_NEXT_HOST;
+	if (enhanced_status_is_given(reply->status))
+		code = ENHANCED_STATUS(4, reply->status.subject, reply->status.detail);
+	else if (reply->code == 535)
+		code = ENHANCED_STATUS(4, 7, 8);
+	if (reply->code == 0)
+		snprintf(said, sizeof(said), "%s", event->detail);
+	else
+		smtp_reply_print(reply, said, sizeof(said));
+	delivery_status_set_local(&decision->status, event->stage, code,
+				  "SASL authentication failed; %s%s",
+				  reply->code == 0 ? "" : "server said: ", said);
+}
+
 static void decide_failure(const struct smtp_event *event, enum tls_level tls_level,
 			   struct delivery_decision *decision)
 {
@@ -160,6 +185,9 @@ static void decide_failure(const struct smtp_event *event, enum tls_level tls_le
 		delivery_status_set_local(status, stage, ENHANCED_STATUS(5, 4, 6),
 					  "mail loops back to myself" DETAIL_FORMAT,
 					  DETAIL(event, " (", ")"));
+		break;
+	case SMTP_FAILURE_AUTH:
+		decide_auth(event, decision);
 		break;
 	case SMTP_FAILURE_CAPABILITY:
 		decision->next = DELIVERY_NEXT_FINAL;
@@ -311,6 +339,27 @@ void delivery_policy_decide(const struct smtp_event *event, enum tls_level tls_l
 		decide_in_doubt(event, decision);
 	else
 		decide_failure(event, tls_level, decision);
+}
+
+/* RFC 4954 6: authentication required, too weak, failed, or refused without encryption. */
+static bool is_about_login(int code)
+{
+	return code == 530 || code == 534 || code == 535 || code == 538;
+}
+
+static bool is_about_session(enum delivery_stage stage)
+{
+	return stage == STAGE_DNS || stage == STAGE_CONNECT || stage == STAGE_GREETING ||
+	       stage == STAGE_EHLO;
+}
+
+void delivery_policy_soften_relay(struct delivery_status *status)
+{
+	if (status->action != DELIVERY_FAILED ||
+	    (!is_about_session(status->stage) && !is_about_login(status->reply.code)))
+		return;
+	status->action = DELIVERY_DELAYED;
+	status->status.class = 4;
 }
 
 static bool later_wins(const struct delivery_status *kept, const struct delivery_status *later)

@@ -30,6 +30,14 @@ void delivery_policy_decide(const struct smtp_event *event, enum tls_level tls_l
 			    size_t accepted_before, struct delivery_decision *decision);
 
 /*
+ * The verdict on a recipient whose mail goes to a relay of the administrator's choice. What is wrong
+ * with that choice (it has no address, it may not be connected to, it is ourselves), and what the
+ * relay holds against us and not against the message (its greeting, a missing log-in), is mended
+ * here and not by the sender: permanent becomes temporary.
+ */
+void delivery_policy_soften_relay(struct delivery_status *status);
+
+/*
  * Of two hosts' verdicts on the same recipient, which one tells the user more and is never wrong: a
  * temporary one beats a permanent one (some host may still take it), except that a later permanent
  * verdict on the message or the recipient itself (stage MAIL or beyond) stands. An outcome in doubt

@@ -4,6 +4,7 @@
  *   ehlo-ok-rsp   = "250-" Domain [ SP ehlo-greet ] CRLF
  *                   *( "250-" ehlo-line CRLF ) "250" SP ehlo-line CRLF        (RFC 5321 4.1.1.1)
  *   ehlo-line     = ehlo-keyword *( SP ehlo-param )
+ *   auth          = "AUTH" 1*( SP sasl-mech )   "AUTH=" in old servers      (RFC 4954 3)
  *   size          = "SIZE" [ SP 1*20DIGIT ]    0: no fixed maximum is in force  (RFC 1870 3, 4)
  *
  * Keywords stand in any case. A keyword that we do not use is ignored, and so are parameters where
@@ -30,6 +31,7 @@ static const struct {
 	{ "SIZE", offsetof(struct smtp_capabilities, size) },
 	{ "REQUIRETLS", offsetof(struct smtp_capabilities, requiretls) },
 	{ "CHUNKING", offsetof(struct smtp_capabilities, chunking) },
+	{ "AUTH", offsetof(struct smtp_capabilities, auth) },
 	{ "ENHANCEDSTATUSCODES", offsetof(struct smtp_capabilities, enhancedstatuscodes) },
 };
 
@@ -66,6 +68,25 @@ static uint64_t parse_size(const char *text, size_t length)
 	return value;
 }
 
+static bool is_word(const char *text, size_t length, const char *word)
+{
+	return strlen(word) == length && strncasecmp(word, text, length) == 0;
+}
+
+static void take_mechanisms(struct smtp_capabilities *capabilities, const char *text, size_t length)
+{
+	size_t skipped, word;
+
+	for (; length > 0; text += skipped + word, length -= skipped + word) {
+		skipped = skip_blanks(text, length);
+		word = word_length(text + skipped, length - skipped);
+		if (is_word(text + skipped, word, "PLAIN"))
+			capabilities->auth_plain = true;
+		else if (is_word(text + skipped, word, "LOGIN"))
+			capabilities->auth_login = true;
+	}
+}
+
 void smtp_capability_domain(char *out, size_t size, const char *text, size_t length)
 {
 	size_t start = skip_blanks(text, length);
@@ -87,10 +108,13 @@ void smtp_capability_line(struct smtp_capabilities *capabilities, size_t line_nu
 	length -= start;
 	keyword = word_length(text, length);
 	for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++)
-		if (strlen(keywords[i].keyword) == keyword &&
-		    strncasecmp(keywords[i].keyword, text, keyword) == 0)
+		if (is_word(text, keyword, keywords[i].keyword))
 			*(bool *)((char *)capabilities + keywords[i].offset) = true;
-	if (keyword == strlen("SIZE") && strncasecmp(text, "SIZE", keyword) == 0) {
+	if (is_word(text, keyword, "AUTH"))
+		take_mechanisms(capabilities, text + keyword, length - keyword);
+	else if (keyword > strlen("AUTH=") && strncasecmp(text, "AUTH=", strlen("AUTH=")) == 0)
+		take_mechanisms(capabilities, text + strlen("AUTH="), length - strlen("AUTH="));
+	if (is_word(text, keyword, "SIZE")) {
 		size_t value = keyword + skip_blanks(text + keyword, length - keyword);
 
 		capabilities->size_max = parse_size(text + value,

@@ -10,6 +10,7 @@ struct smtp_capabilities {
 	bool esmtp;		/* EHLO was accepted */
 	bool starttls, pipelining, eightbitmime, smtputf8, dsn, size;
 	bool requiretls, chunking, enhancedstatuscodes;
+	bool auth, auth_plain, auth_login;	/* RFC 4954, and those of its mechanisms that we have */
 	uint64_t size_max;	/* 0 = no limit known */
 	char domain[256];	/* what the server calls itself in the first line, printable */
 };

@@ -1,6 +1,6 @@
 /*
- * The conversation with one server (RFC 5321, 1870, 2920, 3207, 3461, 6152, 6531): greeting, EHLO,
- * STARTTLS, MAIL, RCPT, DATA, QUIT. It decides nothing about mail: it reports what happened as
+ * The conversation with one server (RFC 5321, 1870, 2920, 3207, 3461, 4954, 6152, 6531): greeting,
+ * EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, QUIT. It decides nothing about mail: it reports what happened as
  * values, and delivery_policy makes delivery statuses out of them.
  */
 #ifndef SMTP_CLIENT_H
@@ -16,6 +16,7 @@
 #include "lib/envelope.h"
 #include "lib/smtp_reply.h"
 #include "lib/stream.h"
+#include "sasl_login.h"
 #include "smtp_capability.h"
 #include "tls_context.h"
 
@@ -32,6 +33,7 @@ enum smtp_failure {
 	SMTP_FAILURE_TLS_INJECTION,	/* bytes behind the 220 of STARTTLS (CVE-2011-0411) */
 	SMTP_FAILURE_TLS_NOT_OFFERED,	/* policy wants TLS and there is none */
 	SMTP_FAILURE_LOOP,		/* the server is ourselves */
+	SMTP_FAILURE_AUTH,		/* no log-in: the server's .reply says why, or .detail if its code is 0 */
 	SMTP_FAILURE_REQUIRETLS,	/* the message wants REQUIRETLS, the server has it not */
 	SMTP_FAILURE_CAPABILITY,	/* the message needs what is not offered (SMTPUTF8) */
 	SMTP_FAILURE_TOO_BIG,		/* larger than the server's SIZE */
@@ -52,7 +54,7 @@ enum smtp_failure {
 struct smtp_event {
 	enum delivery_stage stage;
 	enum smtp_failure failure;
-	struct smtp_reply reply;		/* failure NONE: the reply that decided */
+	struct smtp_reply reply;		/* failure NONE (and AUTH): the reply that decided */
 	char detail[SMTP_DETAIL_MAX];			/* failure: "Connection reset by peer", or "" */
 	bool final_dot_sent;			/* it left, or may have, and no reply was read */
 };
@@ -60,10 +62,27 @@ struct smtp_event {
 /* Called before each wait for the server, from the thread that waits. */
 typedef void smtp_client_stage_fn(void *context, enum delivery_stage stage);
 
+enum smtp_login_result { SMTP_LOGIN_FOUND, SMTP_LOGIN_NONE, SMTP_LOGIN_ERROR };
+/* Called when the server is ready to be told; *login is wiped as soon as it was. */
+typedef enum smtp_login_result smtp_client_login_fn(void *context, struct sasl_login *login);
+
+/*
+ * Logging in (RFC 4954). A client that did is of use only to those with the same login at the same
+ * relay: who keeps clients for later keeps them apart by struct relay_hop's next_hop.
+ */
+struct smtp_auth {
+	bool is_required;		/* else: only if there is a login */
+	bool may_be_anybody;		/* a server whose certificate was not verified may hear the password */
+	smtp_client_login_fn *find_login;
+	void *context;
+};
+
 struct smtp_client_params {
 	const char *ehlo_name;
 	const struct tls_terms *terms;		/* outlive the client */
 	struct tls_context *tls;
+	bool is_wrapped;			/* TLS from the first byte, no STARTTLS (RFC 8314 3.3) */
+	const struct smtp_auth *auth;		/* NULL: nobody logs in; outlives the client's opening */
 	struct deadline deadline;		/* of the whole delivery; cuts every step up to the dot */
 	int64_t time_limit_ms;			/* what it was at first; for stage_budget.h */
 	int64_t data_done_timeout_ms;		/* for the reply to the final dot; nothing cuts it */
@@ -86,7 +105,7 @@ struct smtp_client {
 
 /*
  * Takes the connected socket, reads the greeting, says EHLO (HELO after a 5xx), STARTTLS and EHLO
- * again as the level wants. 0: ready for smtp_client_transaction(). -1: *event says why; the client
+ * again as the level wants, AUTH as params->auth wants. 0: ready for smtp_client_transaction(). -1: *event says why; the client
  * is closed. A connection lost before the first reply inside TLS counts as a failed handshake: with
  * TLS 1.3 a server refuses ours only then.
  */

@@ -45,6 +45,9 @@ int smtp_client_command(struct smtp_client *client, enum delivery_stage stage, i
 			const char *line, smtp_client_line_fn *on_line, void *context,
 			struct smtp_event *event);
 
+/* Logs in if params->auth wants it. 0, or -1: *event says why not. */
+int smtp_client_log_in(struct smtp_client *client, struct smtp_event *event);
+
 /*
  * Writes prefix, content and the final dot, and reads the reply. *event says what happened in every
  * case: a reply in stage CONTENT (early, the dot was not sent) or AFTER_FINAL_DOT, or a failure.

@@ -1,6 +1,6 @@
 /*
  * From a connected socket to a server that is ready for mail: greeting, EHLO or HELO, STARTTLS,
- * EHLO again.
+ * EHLO again; or TLS before all of that (RFC 8314 3.3). AUTH is in smtp_client_auth.c.
  *
  * What the server said before TLS is forgotten (RFC 3207 4.2), and not one byte of plaintext passes
  * into the TLS session (CVE-2011-0411). A server that calls itself by our own name is ourselves: a
@@ -192,9 +192,10 @@ static int converse(struct smtp_client *client, struct smtp_event *event)
 {
 	char demand[DEMAND_MAX];
 
-	if (read_greeting(client, event) != 0 || say_ehlo(client, event) != 0)
+	if ((client->params.is_wrapped && shake_hands(client, event) != 0) ||
+	    read_greeting(client, event) != 0 || say_ehlo(client, event) != 0)
 		return -1;
-	if (client->params.terms->level == TLS_NONE)
+	if (client->params.terms->level == TLS_NONE || client->params.is_wrapped)
 		return 0;
 	if (client->capabilities.starttls)
 		return start_tls(client, event);
@@ -221,7 +222,7 @@ int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_clien
 	stream_init(&client->stream, fd, fd);
 	client->stream.cancel_fd = params->cancel_fd;
 	client->is_open = true;
-	if (converse(client, event) == 0)
+	if (converse(client, event) == 0 && smtp_client_log_in(client, event) == 0)
 		return 0;
 	smtp_client_close(client);
 	return -1;

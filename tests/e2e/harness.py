@@ -173,8 +173,9 @@ class Home(Host):
         return text.decode().rsplit(None, 1)[-1]
 
     def queue(self):
-        """The queue as a list of dicts (postqueue -j)."""
-        return [json.loads(line) for line in self.run("postqueue", "-j").stdout.splitlines()]
+        """The queue as a list of dicts (postqueue -j); a message that moves to another queue meanwhile is told of twice."""
+        entries = [json.loads(line) for line in self.run("postqueue", "-j").stdout.splitlines()]
+        return list({entry["queue_id"]: entry for entry in entries}.values())
 
     def flush(self):
         self.run("postqueue", "-f")

@@ -73,6 +73,7 @@ static inline void conversation_print(char *out, size_t size, const struct smtp_
 		[SMTP_FAILURE_TLS_INJECTION] = "injection",
 		[SMTP_FAILURE_TLS_NOT_OFFERED] = "not offered",
 		[SMTP_FAILURE_LOOP] = "loop",
+		[SMTP_FAILURE_AUTH] = "auth",
 		[SMTP_FAILURE_CAPABILITY] = "capability",
 		[SMTP_FAILURE_TOO_BIG] = "too big",
 		[SMTP_FAILURE_SLOW] = "slow",
@@ -105,13 +106,10 @@ static inline void conversation_add_recipients(struct conversation *conversation
 	}
 }
 
-/* Connects and opens. cancel_fd: -1 or an eventfd. */
-static inline void conversation_begin(struct conversation *conversation,
-				      const struct fake_step *steps, enum tls_level level,
-				      int deadline_ms, int cancel_fd)
+/* Everything but the connection. */
+static inline void conversation_prepare(struct conversation *conversation, enum tls_level level)
 {
 	char error[160];
-	int fd;
 
 	memset(conversation, 0, sizeof(*conversation));
 	content_pool_init(&conversation->pool, 64 * 1024 * 1024);
@@ -125,17 +123,33 @@ static inline void conversation_begin(struct conversation *conversation,
 		.sni = "mx.example.net",
 		.protocols = TLS_V1_0 | TLS_V1_1 | TLS_V1_2 | TLS_V1_3,
 	};
-	fd = fake_mx_start(&conversation->mx, steps);
-	conversation->is_open = smtp_client_open(&conversation->client, fd,
-						 &(struct smtp_client_params){
-							 .ehlo_name = OWN_NAME,
-							 .terms = &conversation->terms,
-							 .tls = conversation->tls,
-							 .deadline = deadline_in_ms(deadline_ms),
-							 .data_done_timeout_ms = deadline_ms,
-							 .cancel_fd = cancel_fd,
-						 },
+}
+
+/* Connects and opens; ehlo_name, terms and tls are filled in. */
+static inline void conversation_open(struct conversation *conversation, const struct fake_step *steps,
+				     struct smtp_client_params params)
+{
+	int fd = fake_mx_start(&conversation->mx, steps);
+
+	params.ehlo_name = OWN_NAME;
+	params.terms = &conversation->terms;
+	params.tls = conversation->tls;
+	conversation->is_open = smtp_client_open(&conversation->client, fd, &params,
 						 &conversation->open_event) == 0;
+}
+
+/* Both. cancel_fd: -1 or an eventfd. */
+static inline void conversation_begin(struct conversation *conversation,
+				      const struct fake_step *steps, enum tls_level level,
+				      int deadline_ms, int cancel_fd)
+{
+	conversation_prepare(conversation, level);
+	conversation_open(conversation, steps,
+			  (struct smtp_client_params){
+				  .deadline = deadline_in_ms(deadline_ms),
+				  .data_done_timeout_ms = deadline_ms,
+				  .cancel_fd = cancel_fd,
+			  });
 }
 
 static inline void conversation_result(void *context, size_t index, const struct smtp_event *event)

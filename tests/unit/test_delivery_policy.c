@@ -202,6 +202,8 @@ static const struct {
 	  "mail loops back to myself" },
 	{ SMTP_FAILURE_REQUIRETLS, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "5.7.30",
 	  "what happened" },
+	{ SMTP_FAILURE_AUTH, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.7.0",
+	  "SASL authentication failed; what happened" },
 	{ SMTP_FAILURE_CAPABILITY, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.6.7",
 	  "what happened" },
 	{ SMTP_FAILURE_TOO_BIG, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.3.4",
@@ -253,6 +255,93 @@ static void check_failure(size_t row, enum delivery_stage stage, enum tls_level 
 	/* The edge's own disk, whatever was going on. */
 	assert_int_equal(decision.status.stage,
 			 event.failure == SMTP_FAILURE_JOURNAL ? STAGE_EDGE : stage);
+}
+
+/* RFC 4954 6, and what Postfix makes of it (smtp_sasl_auth_soft_bounce). */
+static void test_auth(void **state)
+{
+	static const struct {
+		int code;
+		struct enhanced_status given;
+		const char *status;
+		enum delivery_next next;
+	} rows[] = {
+		{ 535, ENHANCED_STATUS(5, 7, 8), "4.7.8", DELIVERY_NEXT_FINAL },
+		{ 535, ENHANCED_STATUS_NONE, "4.7.8", DELIVERY_NEXT_FINAL },
+		{ 534, ENHANCED_STATUS(5, 7, 9), "4.7.9", DELIVERY_NEXT_FINAL },
+		{ 454, ENHANCED_STATUS(4, 7, 0), "4.7.0", DELIVERY_NEXT_HOST },
+		{ 454, ENHANCED_STATUS_NONE, "4.7.0", DELIVERY_NEXT_HOST },
+		{ 550, ENHANCED_STATUS_NONE, "4.7.0", DELIVERY_NEXT_FINAL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct smtp_event event = { .stage = STAGE_EHLO,
+					    .failure = SMTP_FAILURE_AUTH,
+					    .reply = { .code = rows[i].code,
+						       .status = rows[i].given,
+						       .text = "who are you" } };
+		struct delivery_decision decision;
+		char status[16];
+
+		delivery_policy_decide(&event, TLS_SECURE, 0, &decision);
+		print_status(status, sizeof(status), &decision.status);
+		check_class_fits_action(&decision.status);
+		assert_string_equal(status, rows[i].status);
+		assert_int_equal(decision.status.action, DELIVERY_DELAYED);
+		assert_int_equal(decision.next, rows[i].next);
+		assert_non_null(strstr(decision.status.reason, "SASL authentication failed; server said: "));
+		assert_non_null(strstr(decision.status.reason, "who are you"));
+	}
+}
+
+static void test_relay_is_softened(void **state)
+{
+	static const struct {
+		enum delivery_stage stage;
+		int code;	/* 0: our own words */
+		bool is_softened;
+	} rows[] = {
+		{ STAGE_DNS, 0, true },		 { STAGE_CONNECT, 0, true },
+		{ STAGE_GREETING, 0, true },	 { STAGE_GREETING, 554, true },
+		{ STAGE_EHLO, 550, true },	 { STAGE_EHLO, 0, true },
+		{ STAGE_MAIL, 530, true },	 { STAGE_RCPT, 535, true },
+		{ STAGE_RCPT, 534, true },	 { STAGE_DATA, 538, true },
+		{ STAGE_AFTER_FINAL_DOT, 530, true },
+		{ STAGE_MAIL, 550, false },	 { STAGE_RCPT, 550, false },
+		{ STAGE_RCPT, 554, false },	 { STAGE_AFTER_FINAL_DOT, 554, false },
+		{ STAGE_MAIL, 0, false },	 { STAGE_TLS, 0, false },
+		{ STAGE_EDGE, 0, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct smtp_reply reply = { .code = rows[i].code, .text = "no" };
+		struct delivery_status status = { 0 };
+
+		if (rows[i].code != 0)
+			delivery_status_set_reply(&status, rows[i].stage, &reply);
+		else
+			delivery_status_set_local(&status, rows[i].stage,
+						  ENHANCED_STATUS(5, 4, 4), "no");
+		delivery_policy_soften_relay(&status);
+		if (status.action != (rows[i].is_softened ? DELIVERY_DELAYED : DELIVERY_FAILED))
+			fail_msg("%s %d: %d", stage_names[rows[i].stage], rows[i].code, status.action);
+		check_class_fits_action(&status);
+	}
+}
+
+/* It makes nothing worse, and takes nothing back. */
+static void test_relay_success_stays(void **state)
+{
+	struct smtp_reply reply = { .code = 250, .text = "Ok" };
+	struct delivery_status status = { 0 };
+
+	(void)state;
+	delivery_status_set_reply(&status, STAGE_AFTER_FINAL_DOT, &reply);
+	delivery_policy_soften_relay(&status);
+	assert_int_equal(status.action, DELIVERY_RELAYED);
+	assert_int_equal(status.status.class, 2);
 }
 
 static void test_failures(void **state)
@@ -379,6 +468,9 @@ int main(void)
 		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_replies_elsewhere_ignore_level_and_count),
 		cmocka_unit_test(test_too_many_or_mailbox_full),
+		cmocka_unit_test(test_auth),
+		cmocka_unit_test(test_relay_is_softened),
+		cmocka_unit_test(test_relay_success_stays),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_in_doubt),
 		cmocka_unit_test(test_words_without_detail),

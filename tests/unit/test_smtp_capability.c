@@ -62,6 +62,37 @@ static void test_greeting_line_is_no_keyword(void **state)
 	assert_string_equal(capabilities.domain, "STARTTLS");
 }
 
+static void test_mechanisms(void **state)
+{
+	static const struct {
+		const char *line;
+		bool auth, is_plain, is_login;
+	} rows[] = {
+		{ "AUTH PLAIN LOGIN", true, true, true },
+		{ "auth  login\tplain", true, true, true },
+		{ "AUTH LOGIN", true, false, true },
+		{ "AUTH=PLAIN", false, true, false },
+		{ "AUTH=LOGIN PLAIN", false, true, true },
+		{ "AUTH CRAM-MD5 XOAUTH2", true, false, false },
+		{ "AUTH PLAINX XPLAIN LOGIN-", true, false, false },
+		{ "AUTH", true, false, false },
+		{ "AUTH=", false, false, false },
+		{ "AUTHPLAIN", false, false, false },
+		{ "XAUTH PLAIN", false, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct smtp_capabilities capabilities = { 0 };
+
+		smtp_capability_line(&capabilities, 1, rows[i].line, strlen(rows[i].line));
+		if (capabilities.auth != rows[i].auth || capabilities.auth_plain != rows[i].is_plain ||
+		    capabilities.auth_login != rows[i].is_login)
+			fail_msg("\"%s\": %d %d %d", rows[i].line, capabilities.auth,
+				 capabilities.auth_plain, capabilities.auth_login);
+	}
+}
+
 /* case 31 */
 static void test_size(void **state)
 {
@@ -119,6 +150,7 @@ int main(void)
 		cmocka_unit_test(test_all_keywords),
 		cmocka_unit_test(test_what_does_not_count),
 		cmocka_unit_test(test_greeting_line_is_no_keyword),
+		cmocka_unit_test(test_mechanisms),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_domain_is_printable_and_cut),
 	};
