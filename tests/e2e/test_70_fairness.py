@@ -20,7 +20,7 @@ def domain(script):
 
 
 def most_at_once(events):
-    """How many connections to a script were in use at the same time: until QUIT, whose answer the edge waits for."""
+    """How many connections to a script there were at the same time: until QUIT."""
     most, connections = 0, set()
     for event in events:
         if event["event"] == "connect":
