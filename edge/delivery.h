@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "connection_cache.h"
 #include "content.h"
 #include "delivery_progress.h"
 #include "destination.h"
@@ -55,6 +56,7 @@ struct delivery {
 	const struct edge_end *end;
 	struct delivery_load *load;
 	struct destination_table *destinations;
+	struct connection_cache *connections;	/* NULL: no session is kept for another message */
 	struct delivery_progress *progress;	/* NULL: nobody will ask */
 	delivery_sink_fn *sink;
 	void *context;

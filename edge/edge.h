@@ -30,6 +30,7 @@ struct edge {
 	struct delivery_load load;
 	struct delivery_jobs jobs;	/* has its own lock */
 	struct destination_table destinations;	/* has its own lock */
+	struct connection_cache *connections;	/* has its own lock */
 	struct log_limit handshake_log;	/* has its own lock */
 	/* The main thread's: which allow-list the tunnels were last held against, and until when again. */
 	uint64_t list_generation;

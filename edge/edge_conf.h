@@ -50,6 +50,10 @@ struct edge_conf {
 	int64_t parallel_destinations;
 	int64_t delivery_threads;
 	int64_t destination_concurrency_limit;
+	int64_t connection_cache_limit;
+	int64_t connection_cache_time_limit;	/* ms */
+	int64_t connection_reuse_count_limit;
+	int64_t connection_reuse_time_limit;	/* ms */
 	int64_t hop_count_limit;
 	/* limits */
 	int64_t message_size_limit;	/* bytes */

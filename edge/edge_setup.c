@@ -6,6 +6,9 @@
 
 #include "lib/log.h"
 
+/* The last id given; any thread. */
+static _Atomic uint64_t last_id;
+
 static void destroy(struct edge_setup *setup)
 {
 	tls_policy_table_destroy(setup->tls_policies);
@@ -38,6 +41,7 @@ struct edge_setup *edge_setup_create(const char *conf_path, char *error, size_t 
 		return NULL;
 	}
 	atomic_init(&setup->references, 1);
+	setup->id = atomic_fetch_add(&last_id, 1) + 1;
 	if (edge_conf_read(&setup->conf, conf_path, error, error_size) < 0)
 		goto fail;
 	atomic_init(&setup->family, setup->conf.ipv6 == EDGE_IPV6_ON ? MX_FAMILY_BOTH : MX_FAMILY_IPV4);

@@ -25,6 +25,7 @@ struct edge_setup {
 	_Atomic int family;	/* enum mx_family; for `ipv6 = "auto"` own_ipv6.c's thread writes it */
 	atomic_int is_ipv6_decided;	/* own_ipv6.c has looked once */
 	atomic_int has_told_ipv6;	/* the warning about IPv6 was logged */
+	uint64_t id;		/* of this setup alone, as long as the process lives */
 	atomic_int references;
 };
 

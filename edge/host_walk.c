@@ -1,9 +1,13 @@
 /*
  * The walk through a domain's mail exchangers. What a failure means stands in delivery_policy.c;
  * which addresses there are, in mx_list.c; what TLS they must have, in tls_destination.c; the
- * conversation, in smtp_client.c; who has got what verdict, in walk_recipients.c. Here is only the
- * order of events: connect, talk, give the recipients that are still open to the next host, and
- * stop when there is none.
+ * conversation, in smtp_client.c; sessions left over by other messages, in connection_cache.c; who
+ * has got what verdict, in walk_recipients.c. Here is only the order of events: connect, talk, give
+ * the recipients that are still open to the next host, and stop when there is none.
+ *
+ * What a host must have is asked anew for each message, and a kept session is taken only if it was
+ * opened on the very same terms. That it has ended meanwhile is no verdict about the host: a
+ * new one is opened.
  */
 #include "host_walk.h"
 
@@ -12,6 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "connection_cache.h"
+#include "connection_key.h"
 #include "delivery_policy.h"
 #include "lib/endpoint.h"
 #include "lib/log.h"
@@ -35,6 +41,7 @@ struct walk {
 	char address[SOCKADDR_TEXT_MAX];
 	struct tls_terms terms;
 	char source[SOCKADDR_TEXT_MAX];	/* our end of the connection */
+	struct buffer key;		/* of a session with it on these terms */
 	struct smtp_client client;
 	struct delivery_place place;
 };
@@ -111,11 +118,31 @@ static bool run_transaction(struct walk *walk, const size_t *indices, size_t cou
 	return usable;
 }
 
+/* The session is of no more use to this message; perhaps to the next one. */
+static void give_back(struct walk *walk, const struct sockaddr_storage *address)
+{
+	const struct edge_conf *conf = &walk->params->delivery->setup->conf;
+
+	if (walk->params->delivery->connections == NULL || buffer_length(&walk->key) == 0) {
+		smtp_client_quit(&walk->client);
+		return;
+	}
+	connection_cache_give(walk->params->delivery->connections, address, &walk->key,
+			      &(struct connection_limits){
+				      .total = (size_t)conf->connection_cache_limit,
+				      .per_host = (size_t)conf->destination_concurrency_limit,
+				      .messages = (unsigned)conf->connection_reuse_count_limit,
+				      .idle_ms = conf->connection_cache_time_limit,
+				      .age_ms = conf->connection_reuse_time_limit,
+			      },
+			      &walk->client);
+}
+
 /*
  * As many transactions as it takes; ends when no recipient is open here or a transaction gave none
  * a verdict.
  */
-static void run_transactions(struct walk *walk)
+static void run_transactions(struct walk *walk, const struct sockaddr_storage *address)
 {
 	size_t indices[SMTP_RECIPIENTS_PER_TRANSACTION];
 	size_t open_before, count;
@@ -128,10 +155,8 @@ static void run_transactions(struct walk *walk)
 			break;
 	}
 	if (usable)
-		smtp_client_quit(&walk->client);
-	else
-		smtp_client_close(&walk->client);
-	if (!usable && !deadline_has_passed(walk->params->delivery->deadline) && !is_cancelled(walk))
+		give_back(walk, address);
+	if (!usable && !walk->client.is_stale && !deadline_has_passed(walk->params->delivery->deadline) && !is_cancelled(walk))
 		lose_open(walk);
 }
 
@@ -169,11 +194,58 @@ static void on_stage(void *context, enum delivery_stage stage)
 			       walk->host->exchange, walk->address);
 }
 
+static struct smtp_client_params client_params(struct walk *walk)
+{
+	const struct delivery *delivery = walk->params->delivery;
+
+	return (struct smtp_client_params){
+		.ehlo_name = delivery->setup->conf.ehlo_name,
+		.terms = &walk->terms,
+		.tls = delivery->setup->tls,
+		.deadline = delivery->deadline,
+		.time_limit_ms = delivery->setup->conf.delivery_time_limit,
+		.data_done_timeout_ms = delivery->setup->conf.data_done_timeout,
+		.on_stage = on_stage,
+		.stage_context = walk,
+		.cancel_fd = delivery->end->cancel_fd,
+	};
+}
+
+/* Which sessions would do here. Without a key, none. */
+static void make_key(struct walk *walk, const struct sockaddr_storage *address)
+{
+	const struct edge_setup *setup = walk->params->delivery->setup;
+
+	buffer_reset(&walk->key);
+	if (connection_key_print(&walk->key, &(struct connection_identity){
+			.address = address,
+			.ehlo_name = setup->conf.ehlo_name,
+			.relay = "",
+			.terms = &walk->terms,
+			.setup = setup->id,
+		}) != 0)
+		buffer_reset(&walk->key);
+}
+
+/* A session that another message has left over. */
+static bool take_kept(struct walk *walk, const struct sockaddr_storage *address)
+{
+	const struct delivery *delivery = walk->params->delivery;
+	struct smtp_client_params params = client_params(walk);
+
+	make_key(walk, address);
+	if (delivery->connections == NULL || buffer_length(&walk->key) == 0 || is_cancelled(walk))
+		return false;
+	on_stage(walk, STAGE_CONNECT);
+	return connection_cache_take(delivery->connections, address, &walk->key, &params, &walk->client);
+}
+
 /* A connection that is ready for mail, or false with why not. */
 static bool open_connection(struct walk *walk, const struct sockaddr_storage *address,
 			    struct smtp_event *event)
 {
 	const struct delivery *delivery = walk->params->delivery;
+	struct smtp_client_params params;
 	struct tls_report_host host;
 	bool is_open;
 	int fd;
@@ -191,17 +263,8 @@ static bool open_connection(struct walk *walk, const struct sockaddr_storage *ad
 		return false;
 	}
 	note_source(walk, fd);
-	is_open = smtp_client_open(&walk->client, fd, &(struct smtp_client_params){
-			.ehlo_name = delivery->setup->conf.ehlo_name,
-			.terms = &walk->terms,
-			.tls = delivery->setup->tls,
-			.deadline = delivery->deadline,
-			.time_limit_ms = delivery->setup->conf.delivery_time_limit,
-			.data_done_timeout_ms = delivery->setup->conf.data_done_timeout,
-			.on_stage = on_stage,
-			.stage_context = walk,
-			.cancel_fd = delivery->end->cancel_fd,
-		}, event) == 0;
+	params = client_params(walk);
+	is_open = smtp_client_open(&walk->client, fd, &params, event) == 0;
 	host = report_host(walk);
 	if (is_open)
 		tls_report_opened(&walk->tls, &walk->terms, &host, &walk->client);
@@ -232,9 +295,15 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 	struct delivery_decision decision;
 	struct smtp_event event;
 
+	if (take_kept(walk, address)) {
+		run_transactions(walk, address);
+		if (!walk->client.is_stale)
+			return DELIVERY_NEXT_HOST;
+		connection_cache_note_stale(walk->params->delivery->connections);
+	}
 	if (open_connection(walk, address, &event)) {
 		tell_testing(walk);
-		run_transactions(walk);
+		run_transactions(walk, address);
 		return DELIVERY_NEXT_HOST;
 	}
 	delivery_policy_decide(&event, level, 0, &decision);
@@ -313,12 +382,36 @@ static void finish(struct walk *walk)
 				       walk->list.has_failed_host ? &not_looked_up : NULL);
 }
 
+/* Hosts of the first preference are as good as one another: one with which there is a session already goes first. */
+static void prefer_kept(struct walk *walk)
+{
+	const struct sockaddr_storage *equals[MX_ADDRESSES_MAX];
+	struct mx_list *list = &walk->list;
+	struct mx_address preferred;
+	size_t count = 0, found;
+
+	while (count < list->address_count && list->hosts[list->addresses[count].host].preference ==
+						      list->hosts[list->addresses[0].host].preference) {
+		equals[count] = &list->addresses[count].address;
+		count++;
+	}
+	if (count < 2 || walk->params->delivery->connections == NULL)
+		return;
+	found = connection_cache_find_host(walk->params->delivery->connections, equals, count);
+	if (found == 0 || found == count)
+		return;
+	preferred = list->addresses[found];
+	memmove(&list->addresses[1], &list->addresses[0], found * sizeof(list->addresses[0]));
+	list->addresses[0] = preferred;
+}
+
 static void walk_hosts(struct walk *walk)
 {
 	const struct delivery *delivery = walk->params->delivery;
 	const struct mx_list *list = &walk->list;
 
 	tls_destination_init(&walk->tls, delivery, list->domain, list->trust);
+	prefer_kept(walk);
 	for (size_t i = 0; i < list->address_count && walk->recipients.unreported > 0; i++) {
 		if (!has_time_to_connect(walk) || is_cancelled(walk))
 			break;
@@ -365,10 +458,12 @@ void host_walk_run(const struct host_walk_params *params)
 		return;
 	}
 	walk->params = params;
+	buffer_init(&walk->key, CONNECTION_KEY_MAX);
 	delivery_progress_enter(params->delivery->progress, &walk->place, params->recipients,
 				params->count);
 	run(walk);
 	delivery_progress_leave(params->delivery->progress, params->recipients, params->count);
 	walk_recipients_wipe(&walk->recipients);
+	buffer_wipe(&walk->key);
 	free(walk);
 }

@@ -203,7 +203,12 @@ static int open_state(struct edge *edge, char *error, size_t error_size)
 		return -1;
 	snprintf(path, sizeof(path), "%s/tlsrpt", directory);
 	edge->tlsrpt = tlsrpt_create(path, error, error_size);
-	return edge->tlsrpt == NULL ? -1 : 0;
+	if (edge->tlsrpt == NULL)
+		return -1;
+	edge->connections = connection_cache_create();
+	if (edge->connections == NULL)
+		snprintf(error, error_size, "no memory or no thread for kept sessions");
+	return edge->connections == NULL ? -1 : 0;
 }
 
 static int serve(struct edge *edge, struct listener *listener, const struct sandbox_grants *grants, const char *conf_path)
@@ -220,6 +225,7 @@ static int serve(struct edge *edge, struct listener *listener, const struct sand
 	own_ipv6_start(edge);
 	if (listener_run(listener, edge, signal_fd, conf_path)) {
 		sts_store_destroy(edge->sts);
+		connection_cache_destroy(edge->connections);
 		tlsrpt_destroy(edge->tlsrpt);
 		journal_close(edge->journal);
 		keeper_client_destroy(edge->keeper);

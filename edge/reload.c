@@ -103,6 +103,7 @@ bool reload_stop(struct edge *edge)
 
 	atomic_store(&edge->end.phase, EDGE_DRAINING);
 	session_table_stop(&edge->sessions);
+	connection_cache_stop(edge->connections);
 	left = wait_for_end(edge, drain_ms);
 	if (left > 0) {
 		log_info("%zu transactions are still running after %lld s; those before the final dot are given up",

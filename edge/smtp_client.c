@@ -168,6 +168,35 @@ void smtp_client_quit(struct smtp_client *client)
 	smtp_client_close(client);
 }
 
+int smtp_client_park(struct smtp_client *client)
+{
+	if (!client->is_open || !client->is_clean || stream_has_input(&client->stream))
+		return -1;
+	buffer_wipe(&client->stream.input);
+	client->stream.cancel_fd = -1;
+	memset(&client->params, 0, sizeof(client->params));
+	return 0;
+}
+
+int smtp_client_resume(struct smtp_client *client, const struct smtp_client_params *params)
+{
+	if (stream_has_input(&client->stream)) {
+		smtp_client_close(client);
+		return -1;
+	}
+	client->params = *params;
+	client->stream.cancel_fd = params->cancel_fd;
+	client->is_reused = true;
+	return 0;
+}
+
+void smtp_client_leave(struct smtp_client *client)
+{
+	if (client->is_open)
+		stream_write_full(&client->stream, "QUIT\r\n", strlen("QUIT\r\n"), deadline_in_ms(0));
+	smtp_client_close(client);
+}
+
 void smtp_client_close(struct smtp_client *client)
 {
 	if (!client->is_open)

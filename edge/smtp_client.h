@@ -100,6 +100,11 @@ struct smtp_client {
 	struct tls_outcome tls;		/* kept after close; description "" = cleartext */
 	bool is_open;
 	bool in_transaction;			/* MAIL was accepted: RSET before the next */
+	bool is_clean;				/* the last transaction ended with a 2xx to its final dot */
+	bool is_reused;				/* resumed, and MAIL has not been answered since */
+	bool is_stale;				/* see smtp_client_transaction() */
+	unsigned messages;			/* taken by the server over this connection */
+	int64_t opened_ms;			/* when it was ready for mail; deadline_now_ms() */
 	int64_t data_rate_grace_ms;		/* SMTP_MIN_DATA_RATE_GRACE_MS */
 };
 
@@ -121,6 +126,9 @@ int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_clien
  * An index whose RCPT got no final answer because the connection broke gets an event with failure
  * != NONE. RCPT 452/552-too-many (RFC 5321 4.5.3.1.10) after at least one accepted recipient is
  * reported with its reply: the caller may retry those in a further transaction on the same client.
+ *
+ * A resumed session that ends (lost, 421, out of step) before MAIL is answered reports nobody: false, and client->is_stale. The caller
+ * opens a new one to the same host; that says nothing about the host.
  *
  * The content is written verbatim: prefix (trace field, already in wire form) then content then
  * ".". 8-bit content goes to a server without 8BITMIME as it is, without BODY=: converting it would
@@ -147,6 +155,17 @@ struct smtp_transaction {
 };
 bool smtp_client_transaction(struct smtp_client *client,
 			     const struct smtp_transaction *transaction);
+
+/*
+ * Between two messages. Park: forgets what belongs to the message before, gives memory back. 0; -1: it is no session to be kept
+ * (not clean, or the server has spoken or closed); the client is as it was. Resume: for the next message, perhaps in another thread;
+ * params->terms must be those that it was opened with. 0; -1: the server has spoken or closed meanwhile, and the client is
+ * closed.
+ */
+int smtp_client_park(struct smtp_client *client);
+int smtp_client_resume(struct smtp_client *client, const struct smtp_client_params *params);
+/* QUIT without waiting for anything, and close: for a parked session. Safe on a closed client. */
+void smtp_client_leave(struct smtp_client *client);
 
 /* QUIT (waits for the answer at most SMTP_QUIT_TIMEOUT_MS) and close. Safe on a closed client. */
 void smtp_client_quit(struct smtp_client *client);

@@ -207,6 +207,8 @@ void smtp_client_send_content(struct smtp_client *client,
 	}
 	client->stream.cancel_fd = client->params.cancel_fd;
 	client->in_transaction = false;
+	client->is_clean = smtp_reply_is(&event->reply, REPLY_COMPLETION);
+	client->messages += client->is_clean;
 	if (event->reply.code == 421 || smtp_reply_is(&event->reply, REPLY_INTERMEDIATE))
 		smtp_client_close(client);
 }

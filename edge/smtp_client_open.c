@@ -222,8 +222,10 @@ int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_clien
 	stream_init(&client->stream, fd, fd);
 	client->stream.cancel_fd = params->cancel_fd;
 	client->is_open = true;
-	if (converse(client, event) == 0 && smtp_client_log_in(client, event) == 0)
-		return 0;
-	smtp_client_close(client);
-	return -1;
+	if (converse(client, event) != 0 || smtp_client_log_in(client, event) != 0) {
+		smtp_client_close(client);
+		return -1;
+	}
+	client->opened_ms = deadline_now_ms();
+	return 0;
 }

@@ -192,6 +192,7 @@ void transaction_deliver(struct transaction *transaction, struct edge *edge, con
 		.end = &edge->end,
 		.load = &edge->load,
 		.destinations = &edge->destinations,
+		.connections = edge->connections,
 		.progress = progress,
 		.sink = sink,
 		.context = context,

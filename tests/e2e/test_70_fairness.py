@@ -5,7 +5,6 @@ import time
 
 from harness import Case, lab, wait_for
 
-ALONE = True    # measures time
 
 HEADER = b"From: anna@home.example\r\nSubject: patience\r\n\r\n"
 EDGE_CONF = "/etc/postern/edge.conf"
@@ -20,7 +19,7 @@ def domain(script):
 
 
 def most_at_once(events):
-    """How many connections to a script were in use at the same time: until QUIT, whose answer the edge waits for."""
+    """How many connections to a script there were at the same time: until QUIT."""
     most, connections = 0, set()
     for event in events:
         if event["event"] == "connect":
@@ -37,6 +36,7 @@ def inject(recipients):
 
 
 class Fairness(Case):
+    ALONE = True    # measures time
     # Postfix alone would open as many connections as it has LMTP slots, and at once.
     UNLIMITED = ("postern_initial_destination_concurrency=100", "postern_destination_concurrency_limit=100")
 

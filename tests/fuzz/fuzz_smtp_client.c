@@ -305,8 +305,10 @@ static void send_mail(struct smtp_client *client, const uint8_t options[2])
 							    .context = &mail,
 						    });
 	require(is_usable == client->is_open);
+	/* A stale session reports nobody, and has asked nobody whether the dot may go. */
 	for (size_t i = 0; i < mail.envelope.recipient_count; i++)
-		require(mail.is_reported[i]);
+		require(mail.is_reported[i] == !client->is_stale);
+	require(!client->is_stale || (!is_usable && !mail.was_asked));
 	if (server.fd >= 0)
 		hear();
 	require(!mail.is_delivered || count_messages() == before + 1);
@@ -359,6 +361,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 		require(terms.level < TLS_ENCRYPT || client.tls.description[0] != '\0');
 		require(terms.level != TLS_VERIFY);
 		send_mail(&client, bytes);
+		/* Either another transaction of the same delivery, or the session goes through the cache. */
+		if (bytes[1] & 0x40 && smtp_client_park(&client) == 0)
+			smtp_client_resume(&client, &params);
 		if (client.is_open)
 			send_mail(&client, bytes);
 		smtp_client_quit(&client);

@@ -551,11 +551,11 @@ def case26b_closes_after_dot(c):
 def answers_late(seconds):
     def script(c):
         c.greet()
-        c.until_dot()
-        c.sleep(seconds)
-        c.line("250 2.0.0 Taken")
-        c.serve()
-    script.__doc__ = f"250 to the final dot after {seconds} s."
+        while True:
+            c.until_dot()
+            c.sleep(seconds)
+            c.line("250 2.0.0 Taken")
+    script.__doc__ = f"250 to each final dot after {seconds} s."
     return script
 
 
@@ -693,3 +693,42 @@ def case167_forgets_the_first(c):
         c.reset()
     c.line("250 2.0.0 Ok: once more")
     c.serve()
+
+
+# -- sessions that the edge would like to use again
+
+def case200a_closes_after_each(c):
+    """Closes as soon as it has taken a message."""
+    c.greet()
+    c.until_dot(keywords=("PIPELINING",))
+    c.line("250 2.0.0 Taken")
+    c.close()
+
+
+def case200b_dies_when_used_again(c):
+    """Takes a message, then resets the connection when anything more is said over it."""
+    c.greet()
+    c.until_dot(keywords=("PIPELINING",))
+    c.line("250 2.0.0 Taken")
+    c.expect()
+    c.reset()
+
+
+def case200c_421_when_used_again(c):
+    """Takes a message, then answers 421 to whatever comes, and closes."""
+    c.greet()
+    c.until_dot(keywords=("8BITMIME",))
+    c.line("250 2.0.0 Taken")
+    c.expect()
+    c.line("421 4.7.0 Too many messages in one session")
+    c.close()
+
+
+def case200d_421_when_idle(c):
+    """Takes a message, then says 421 without having been asked, and closes."""
+    c.greet()
+    c.until_dot(keywords=("PIPELINING",))
+    c.line("250 2.0.0 Taken")
+    c.sleep(0.2)
+    c.line("421 4.4.2 Timeout exceeded")
+    c.close()

@@ -175,6 +175,8 @@ static inline struct fixture *start_edge(const char *more_conf, struct journal *
 	handshake_table_init(&edge->handshakes);
 	session_table_init(&edge->sessions);
 	destination_table_init(&edge->destinations);
+	edge->connections = connection_cache_create();
+	assert_non_null(edge->connections);
 	delivery_jobs_init(&edge->jobs);
 	log_limit_init(&edge->handshake_log);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
@@ -216,6 +218,7 @@ static inline int stop_edge(struct fixture *fixture)
 	       fixture->edge.destinations.by_domain != NULL ||
 	       atomic_load(&fixture->edge.setup->references) != 1;
 	edge_setup_release(fixture->edge.setup);
+	connection_cache_destroy(fixture->edge.connections);
 	stop_keeper(fixture);
 	content_pool_wipe(&fixture->edge.content_pool);
 	close(fixture->edge.end.cancel_fd);
