@@ -486,6 +486,16 @@ static void learn(struct destination *destination, const struct destination_plac
 
 /* Above, the caller holds the lock. */
 
+size_t destination_table_occupied(struct destination_table *table)
+{
+	size_t count;
+
+	pthread_mutex_lock(&table->lock);
+	count = HASH_COUNT(table->by_domain) - table->remembered_count;
+	pthread_mutex_unlock(&table->lock);
+	return count;
+}
+
 bool destination_table_is_crowded(struct destination_table *table, const char *client_name)
 {
 	struct destination_client *client;

@@ -1,7 +1,7 @@
 /*
  * How many deliveries go to one destination at the same time, and who may stand in line for it. Postfix cannot see to that: for its
  * queue manager all mail has the same next hop, the tunnel. A destination is a recipient domain, as it is for Postfix's
- * default_destination_concurrency_limit.
+ * default_destination_concurrency_limit, or the relay of several of them.
  */
 #ifndef DESTINATION_H
 #define DESTINATION_H
@@ -40,6 +40,8 @@ void destination_table_wipe(struct destination_table *table);
 /* The edge gives up: all who stand in line are CANCELLED now, later ones instead of waiting. */
 void destination_table_stop(struct destination_table *table);
 
+/* Destinations where somebody is inside or in line. */
+size_t destination_table_occupied(struct destination_table *table);
 /*
  * Has the client hardly a slot left? A delivery that goes on after its slot was given back still counts: it takes part of what its destination
  * may have.
@@ -47,7 +49,7 @@ void destination_table_stop(struct destination_table *table);
 bool destination_table_is_crowded(struct destination_table *table, const char *client);
 
 struct destination_request {
-	const char *domain;		/* in any case of letters */
+	const char *domain;		/* in any case of letters; or a relay's next_hop */
 	size_t limit;			/* places */
 	int64_t wait_max_ms;		/* in line */
 	struct deadline deadline;	/* of the delivery; ends the wait too */

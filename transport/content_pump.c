@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "lib/log.h"
-#include "received_queue_id.h"
+#include "received_trace.h"
 
 /* Bytes scanned at a time; the scanner may add 4 it held back before. */
 #define CHUNK 16384
@@ -18,6 +18,7 @@ void content_pump_init(struct content_pump *pump, const struct content_pump_para
 {
 	memset(pump, 0, sizeof(*pump));
 	pump->params = *params;
+	pump->wants_login = !params->has_login && edge_choice_wants_login(params->choice);
 	dot_scanner_init(&pump->scanner);
 	buffer_init(&pump->held, RECEIVED_LOOK_AHEAD + CHUNK + 4);
 	buffer_init(&pump->headers, CONTENT_PUMP_HEADERS_MAX);
@@ -71,9 +72,35 @@ static void begin(struct content_pump *pump)
 	buffer_wipe(&pump->held);
 }
 
-static void hold_back(struct content_pump *pump, const char *bytes, size_t length, bool is_all)
+/* Something that only Postfix's Received field says. */
+static bool wants_trace(const struct content_pump *pump)
+{
+	return pump->params.envelope->queue_id[0] == '\0' || pump->wants_login;
+}
+
+/*
+ * A login counts only in the field whose id is the one that Postfix told by XFORWARD: another field
+ * may be the client's.
+ */
+static enum received_result take_trace(struct content_pump *pump, bool is_all)
 {
 	struct envelope *envelope = pump->params.envelope;
+	struct received_trace trace;
+	enum received_result result = received_trace_find(
+		(const char *)buffer_data(&pump->held), buffer_length(&pump->held),
+		is_all || buffer_length(&pump->held) >= RECEIVED_LOOK_AHEAD, &trace);
+
+	if (result != RECEIVED_FOUND)
+		return result;
+	if (envelope->queue_id[0] == '\0')
+		memcpy(envelope->queue_id, trace.queue_id, sizeof(trace.queue_id));
+	else if (pump->wants_login && strcmp(envelope->queue_id, trace.queue_id) == 0)
+		edge_choice_set_login(pump->params.choice, trace.login);
+	return result;
+}
+
+static void hold_back(struct content_pump *pump, const char *bytes, size_t length, bool is_all)
+{
 	enum received_result result = RECEIVED_FOUND;
 
 	if (length > 0 && buffer_put(&pump->held, bytes, length) < 0) {
@@ -81,11 +108,8 @@ static void hold_back(struct content_pump *pump, const char *bytes, size_t lengt
 		pump->is_over = true;
 		return;
 	}
-	if (envelope->queue_id[0] == '\0' && buffer_length(&pump->held) > 0)
-		result = received_queue_id_find(
-			(const char *)buffer_data(&pump->held), buffer_length(&pump->held),
-			is_all || buffer_length(&pump->held) >= RECEIVED_LOOK_AHEAD,
-			envelope->queue_id);
+	if (wants_trace(pump) && buffer_length(&pump->held) > 0)
+		result = take_trace(pump, is_all);
 	if (result != RECEIVED_MORE || is_all)
 		begin(pump);
 }

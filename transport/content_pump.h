@@ -1,6 +1,6 @@
 /*
  * Takes content in wire form as it comes from Postfix and passes it on through a relay, holding
- * back only what is needed to learn the queue id. The same for LMTP and pipe(8).
+ * back only what is needed to learn the queue id and, where routes ask for it, the login. The same for LMTP and pipe(8).
  *
  * Once the outcome is decided (the edge said so, the tunnel failed, the message is too large, it
  * has stray line ends and they are to be rejected) the rest is read and dropped, as the client
@@ -26,14 +26,15 @@
 #define CONTENT_PUMP_HEADERS_MAX 32768
 
 struct content_pump_params {
-	struct relay *relay; /* relay_open() has succeeded */
-	struct edge_choice *choice;
+	struct relay *relay;
+	struct edge_choice *choice; /* edge_choice_begin() has succeeded */
 	struct envelope
 		*envelope; /* queue_id is filled in if it was empty and the content has it */
 	enum stray_cr_lf stray_cr_lf;
 	struct deadline connect_deadline; /* if a kept tunnel has died */
 	struct deadline deadline;	  /* of the transaction */
 	bool keep_headers;
+	bool has_login; /* the choice knows it: not to be looked for in the content */
 };
 
 struct content_pump {
@@ -43,6 +44,7 @@ struct content_pump {
 	struct buffer
 		headers; /* wire form, dot-stuffed, without the empty line; complete lines only */
 	bool headers_ended;
+	bool wants_login;
 	bool has_begun;
 	bool is_over;	 /* drop the rest */
 	uint64_t length; /* of the content so far, as carried */

@@ -4,12 +4,16 @@
  */
 #include "edge_choice.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "lib/log.h"
 
 /* All edges of a route together; lmtp(8) waits 300 s for the reply to MAIL (lmtp_mail_timeout). */
 #define OPEN_TIMEOUT_MS 240000
+/* The same before ENVELOPE: meanwhile lmtp(8) cannot write on (lmtp_data_xfer_timeout, 180 s). */
+#define SETTLE_TIMEOUT_MS 150000
 
 void edge_choice_init(struct edge_choice *choice, struct transport_setup *setup,
 		      struct relay *relay)
@@ -19,21 +23,45 @@ void edge_choice_init(struct edge_choice *choice, struct transport_setup *setup,
 	affinity_init(&choice->affinity, setup->conf.edge_state, setup->conf.affinity_hold);
 }
 
+static struct route_query make_query(const struct edge_choice *choice,
+				     const struct envelope *envelope)
+{
+	const struct reverse_path *sender = &envelope->reverse_path;
+
+	return (struct route_query){
+		.login = choice->login,
+		.sender_domain = sender->is_null ? "" : sender->mailbox.domain,
+		.recipient_domain = envelope->recipient_count > 0
+					    ? envelope->recipients[0].forward_path.domain
+					    : "",
+	};
+}
+
+static void refuse(const struct edge_choice *choice, const struct route_query *query,
+		   struct delivery_status *status)
+{
+	const struct transport_setup *setup = choice->setup;
+	char why[512];
+
+	route_explain(&setup->routes, &setup->edges, query, why, sizeof(why));
+	delivery_status_set_local(status, STAGE_TUNNEL, ENHANCED_STATUS(4, 4, 4),
+				  "no usable edge: %.300s; see %.100s and %.100s", why,
+				  setup->conf.routes, setup->conf.edges);
+}
+
 /* The first of the route that can be reached before the deadline. */
-static int open_first(struct edge_choice *choice, const struct reverse_path *sender,
+static int open_route(struct edge_choice *choice, const struct envelope *envelope,
 		      struct deadline all, struct delivery_status *status)
 {
 	const struct transport_setup *setup = choice->setup;
-	const char *domain = sender->is_null ? "" : sender->mailbox.domain;
-	const struct edge *chosen[ROUTE_EDGES_MAX];
-	size_t count = route_choose(&setup->routes, &setup->edges, domain, chosen);
+	struct route_query query = make_query(choice, envelope);
+	const struct edge *chosen[ROUTE_TRIES_MAX];
+	size_t count =
+		route_choose(&setup->routes, &setup->edges, &query, choice->chance, chosen);
 
 	memset(status, 0, sizeof(*status));
 	if (count == 0)
-		delivery_status_set_local(
-			status, STAGE_TUNNEL, ENHANCED_STATUS(4, 4, 4),
-			"no usable edge for sender domain \"%.255s\"; see %.100s and %.100s",
-			domain, setup->conf.routes, setup->conf.edges);
+		refuse(choice, &query, status);
 	for (size_t i = 0; i < count && (i == 0 || !deadline_has_passed(all)); i++) {
 		struct deadline one = deadline_in_ms(setup->conf.connect_timeout);
 
@@ -44,10 +72,55 @@ static int open_first(struct edge_choice *choice, const struct reverse_path *sen
 	return -1;
 }
 
-int edge_choice_open(struct edge_choice *choice, const struct reverse_path *sender,
-		     struct delivery_status *status)
+/* Without chance the route's edges are still in some order. */
+static void make_chance(struct edge_choice *choice)
 {
-	return open_first(choice, sender, deadline_in_ms(OPEN_TIMEOUT_MS), status);
+	if (getrandom(choice->chance, sizeof(choice->chance), 0) != (ssize_t)sizeof(choice->chance))
+		memset(choice->chance, 0, sizeof(choice->chance));
+}
+
+int edge_choice_begin(struct edge_choice *choice, const struct envelope *envelope,
+		      const char *login, struct delivery_status *status)
+{
+	const struct reverse_path *sender = &envelope->reverse_path;
+
+	edge_choice_set_login(choice, login != NULL ? login : "");
+	make_chance(choice);
+	choice->is_known =
+		login != NULL ||
+		route_is_known_by_sender(&choice->setup->routes,
+					 sender->is_null ? "" : sender->mailbox.domain);
+	return choice->is_known
+		       ? open_route(choice, envelope, deadline_in_ms(OPEN_TIMEOUT_MS), status)
+		       : 0;
+}
+
+const struct frame_info *edge_choice_info(const struct edge_choice *choice)
+{
+	return choice->is_known ? &choice->relay->info : NULL;
+}
+
+bool edge_choice_may_join(const struct edge_choice *choice, const struct envelope *envelope,
+			  const struct recipient *recipient)
+{
+	struct route_query query = make_query(choice, envelope);
+	const struct route *route;
+
+	if (choice->is_known || query.sender_domain[0] != '\0' || envelope->recipient_count == 0)
+		return true;
+	route = route_find(&choice->setup->routes, &query);
+	query.recipient_domain = recipient->forward_path.domain;
+	return route == route_find(&choice->setup->routes, &query);
+}
+
+bool edge_choice_wants_login(const struct edge_choice *choice)
+{
+	return choice->setup->routes.has_logins;
+}
+
+void edge_choice_set_login(struct edge_choice *choice, const char *login)
+{
+	snprintf(choice->login, sizeof(choice->login), "%s", login);
 }
 
 /* The edge that may know, and nobody else. */
@@ -69,7 +142,9 @@ static int settle(struct edge_choice *choice, const struct affinity_plan *plan,
 {
 	switch (plan->verdict) {
 	case AFFINITY_ANY:
-		break;
+		if (choice->is_known && relay_is_live(choice->relay))
+			return 0;
+		return open_route(choice, envelope, deadline_in_ms(SETTLE_TIMEOUT_MS), status);
 	case AFFINITY_ONLY:
 		return open_only(choice, plan, deadline, status);
 	case AFFINITY_WAIT:
@@ -79,10 +154,9 @@ static int settle(struct edge_choice *choice, const struct affinity_plan *plan,
 		if (relay_open(choice->relay, plan->edge, deadline, status) == 0)
 			return 0;
 		log_warning("edge=%s: %s", plan->edge->name, status->reason);
-		return open_first(choice, &envelope->reverse_path, deadline_in_ms(OPEN_TIMEOUT_MS),
-				  status);
+		return open_route(choice, envelope, deadline_in_ms(SETTLE_TIMEOUT_MS), status);
 	}
-	return 0;
+	return -1;
 }
 
 int edge_choice_settle(struct edge_choice *choice, const struct envelope *envelope,

@@ -42,6 +42,32 @@ static int parse_psk(struct edge *edge, const char *path, char *error, size_t er
 	return keyfile_read(edge->psk, path, error, error_size);
 }
 
+static int parse_weight(struct edge *edge, const char *text, char *error, size_t error_size)
+{
+	size_t digits = strspn(text, "0123456789");
+	long weight = digits > 0 && digits <= 4 && text[digits] == '\0' ? strtol(text, NULL, 10) : 0;
+
+	if (weight < 1 || weight > EDGE_WEIGHT_MAX) {
+		snprintf(error, error_size, "edge \"%s\": weight=%.80s is no number from 1 to %d",
+			 edge->name, text, EDGE_WEIGHT_MAX);
+		return -1;
+	}
+	edge->weight = (unsigned)weight;
+	return 0;
+}
+
+static int parse_service(struct edge *edge, const char *word, char *error, size_t error_size)
+{
+	if (edge->is_disabled || edge->is_drained) {
+		snprintf(error, error_size, "edge \"%s\": one of drain and disabled, and once",
+			 edge->name);
+		return -1;
+	}
+	edge->is_disabled = word[1] == 'i';
+	edge->is_drained = !edge->is_disabled;
+	return 0;
+}
+
 static int parse_option(struct edge *edge, const char *word, bool *has_key, char *error,
 			size_t error_size)
 {
@@ -61,12 +87,12 @@ static int parse_option(struct edge *edge, const char *word, bool *has_key, char
 	}
 	if (strncmp(word, "psk=", 4) == 0)
 		return parse_psk(edge, word + 4, error, error_size);
-	if (strcmp(word, "disabled") == 0) {
-		edge->is_disabled = true;
-		return 0;
-	}
-	snprintf(error, error_size, "unknown option \"%.80s\"; known are key=, psk=, disabled",
-		 word);
+	if (strncmp(word, "weight=", 7) == 0)
+		return parse_weight(edge, word + 7, error, error_size);
+	if (strcmp(word, "disabled") == 0 || strcmp(word, "drain") == 0)
+		return parse_service(edge, word, error, error_size);
+	snprintf(error, error_size,
+		 "unknown option \"%.80s\"; known are key=, weight=, psk=, drain, disabled", word);
 	return -1;
 }
 
@@ -77,6 +103,7 @@ static int parse_edge(struct edge *edge, struct table_line *line, char *error, s
 	int count;
 
 	edge->line = line->line;
+	edge->weight = 1;
 	if (parse_name(edge, line->key, error, error_size) < 0)
 		return -1;
 	count = table_split(line->value, words, WORDS_MAX);
@@ -102,6 +129,11 @@ static int parse_edge(struct edge *edge, struct table_line *line, char *error, s
 	return 0;
 }
 
+static const char *name_of(const void *edges, size_t position)
+{
+	return ((const struct edge *)edges)[position].name;
+}
+
 static int add_edge(struct edge_table *table, struct table_line *line, char *error,
 		    size_t error_size)
 {
@@ -116,7 +148,7 @@ static int add_edge(struct edge_table *table, struct table_line *line, char *err
 			 same->line);
 		return -1;
 	}
-	table->count++;
+	name_index_add(&table->index, name_of, table->edges, table->count++);
 	return 0;
 }
 
@@ -137,8 +169,13 @@ int edge_table_read(struct edge_table *table, const char *path, char *error, siz
 	memset(table, 0, sizeof(*table));
 	if (table_read(&lines, path, &table->status, error, error_size) < 0)
 		return -1;
+	if (lines.count > EDGES_MAX) {
+		snprintf(error, error_size, "%s: more than %d edges", path, EDGES_MAX);
+		table_wipe(&lines);
+		return -1;
+	}
 	table->edges = calloc(lines.count + 1, sizeof(*table->edges));
-	if (table->edges == NULL) {
+	if (table->edges == NULL || name_index_init(&table->index, lines.count) < 0) {
 		snprintf(error, error_size, "%s: out of memory", path);
 		result = -1;
 	}
@@ -164,14 +201,19 @@ void edge_table_wipe(struct edge_table *table)
 	if (table->edges != NULL)
 		explicit_bzero(table->edges, (table->count + 1) * sizeof(*table->edges));
 	free(table->edges);
+	name_index_wipe(&table->index);
 	table->edges = NULL;
 	table->count = 0;
 }
 
 const struct edge *edge_table_find(const struct edge_table *table, const char *name)
 {
-	for (size_t i = 0; i < table->count; i++)
-		if (strcmp(table->edges[i].name, name) == 0)
-			return &table->edges[i];
-	return NULL;
+	size_t position = name_index_find(&table->index, name_of, table->edges, name);
+
+	return position != NAME_INDEX_NONE ? &table->edges[position] : NULL;
+}
+
+bool edge_takes_new_mail(const struct edge *edge)
+{
+	return !edge->is_disabled && !edge->is_drained;
 }

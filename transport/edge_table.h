@@ -3,7 +3,7 @@
  *
  *   line    = name WSP endpoint WSP "key=" base64 *( WSP option )
  *   name    = 1*63( ALPHA / DIGIT / "-" / "_" / "." )         ; as routes and logs call it
- *   option  = "psk=" absolute-path / "disabled"
+ *   option  = "weight=" 1*4DIGIT / "psk=" absolute-path / "drain" / "disabled"
  *
  * One bad line makes the whole table bad: an edge that silently drops out would look like an outage
  * somewhere else.
@@ -17,14 +17,20 @@
 #include <sys/stat.h>
 
 #include "lib/endpoint.h"
+#include "name_index.h"
 
 #define EDGE_NAME_MAX 63
+#define EDGE_WEIGHT_MAX 1000
+/* Routes name edges by 16-bit numbers. */
+#define EDGES_MAX 65535
 
 struct edge {
 	char name[EDGE_NAME_MAX + 1];
 	struct endpoint endpoint;
 	uint8_t public_key[32];
 	uint8_t psk[32];  /* all zero = none */
+	unsigned weight;  /* for routes that choose by it; 1 if none is given */
+	bool is_drained;  /* only for mail whose outcome it may know */
 	bool is_disabled; /* kept in the table, never used */
 	size_t line;
 };
@@ -32,6 +38,7 @@ struct edge {
 struct edge_table {
 	struct edge *edges; /* in file order */
 	size_t count;
+	struct name_index index;
 	struct stat status; /* of the file as read */
 };
 
@@ -40,6 +47,8 @@ struct edge_table {
  */
 int edge_table_read(struct edge_table *table, const char *path, char *error, size_t error_size);
 void edge_table_wipe(struct edge_table *table);
+/* May mail be given to it that no other edge can know of? */
+bool edge_takes_new_mail(const struct edge *edge);
 /* NULL if there is no edge of this name. */
 const struct edge *edge_table_find(const struct edge_table *table, const char *name);
 

@@ -101,14 +101,14 @@ static const char *after_keyword(const char *arguments, const char *keyword)
 	return arguments + length + strspn(arguments + length, " ");
 }
 
-/* 0 when a tunnel that this sender's mail may take is up; otherwise the reply to MAIL was given. */
+/* 0 when the message can be taken; otherwise the reply to MAIL was given. */
 static int open_relay(struct lmtp_session *session)
 {
 	struct delivery_status status;
 	char reply[DELIVERY_LMTP_REPLY_MAX];
 
 	transport_setup_refresh(session->setup);
-	if (edge_choice_open(&session->choice, &session->envelope.reverse_path, &status) == 0)
+	if (edge_choice_begin(&session->choice, &session->envelope, NULL, &status) == 0)
 		return 0;
 	lmtp_session_reply(session, "%s",
 			   delivery_status_print_lmtp(&status, "", reply, sizeof(reply)));
@@ -117,13 +117,14 @@ static int open_relay(struct lmtp_session *session)
 
 static int check_size(struct lmtp_session *session)
 {
+	const struct frame_info *info = edge_choice_info(&session->choice);
 	uint64_t limit = transport_conf_size_max(&session->setup->conf,
-						 session->relay->info.size_max);
+						 info != NULL ? info->size_max : 0);
 
 	if (limit == 0 || session->envelope.declared_size <= limit)
 		return 0;
 	lmtp_session_reply(session, "552 5.3.4 %s: message of %llu bytes is larger than %llu",
-			   session->relay->info.edge_name,
+			   info != NULL ? info->edge_name : session->setup->conf.hostname,
 			   (unsigned long long)session->envelope.declared_size,
 			   (unsigned long long)limit);
 	return -1;
@@ -164,7 +165,8 @@ void lmtp_command_mail(struct lmtp_session *session, const char *arguments, size
 
 static size_t recipient_limit(const struct lmtp_session *session)
 {
-	uint32_t edge = session->relay->info.recipients_max;
+	const struct frame_info *info = edge_choice_info(&session->choice);
+	uint32_t edge = info != NULL ? info->recipients_max : 0;
 
 	return edge > 0 && edge < SMTP_RECIPIENTS_MAX ? edge : SMTP_RECIPIENTS_MAX;
 }
@@ -184,6 +186,11 @@ void lmtp_command_rcpt(struct lmtp_session *session, const char *arguments, size
 	if (esmtp_parse_rcpt(&recipient, path, length - (size_t)(path - arguments),
 			     session->envelope.smtputf8, &refusal) < 0) {
 		refuse(session, &refusal);
+		return;
+	}
+	if (!edge_choice_may_join(&session->choice, &session->envelope, &recipient)) {
+		lmtp_session_reply(session, "452 4.5.3 mail without a sender to this domain has "
+					    "another route: one at a time");
 		return;
 	}
 	if (session->envelope.recipient_count >= recipient_limit(session) ||

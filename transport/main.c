@@ -36,7 +36,7 @@ struct options {
 static const char usage[] =
 	"usage: postern-transport [-c FILE] [--check]\n"
 	"       postern-transport [-c FILE] --pipe --sender SENDER [--queue-id ID] [--size N]\n"
-	"                         -- RECIPIENT\n"
+	"                         [--sasl-username NAME] -- RECIPIENT\n"
 	"\n"
 	"Speaks LMTP on standard input and output, or delivers one message from pipe(8).\n"
 	"\n"
@@ -46,6 +46,8 @@ static const char usage[] =
 	"                   `4.x.y text' or `5.x.y text'\n"
 	"  --queue-id ID    Postfix's queue id, ${queue_id}\n"
 	"  --sender SENDER  envelope sender, ${sender}; empty for the null reverse-path\n"
+	"  --sasl-username NAME\n"
+	"                   as whom the client was authenticated, ${sasl_username}, for routes\n"
 	"  --size N         size of the message in bytes, ${size}\n"
 	"  --help           this text\n"
 	"  --version        version\n"
@@ -57,6 +59,7 @@ enum {
 	OPTION_PIPE,
 	OPTION_QUEUE_ID,
 	OPTION_SENDER,
+	OPTION_SASL_USERNAME,
 	OPTION_SIZE,
 	OPTION_HELP,
 	OPTION_VERSION
@@ -67,6 +70,7 @@ static const struct option long_options[] = {
 	{ "pipe", no_argument, NULL, OPTION_PIPE },
 	{ "queue-id", required_argument, NULL, OPTION_QUEUE_ID },
 	{ "sender", required_argument, NULL, OPTION_SENDER },
+	{ "sasl-username", required_argument, NULL, OPTION_SASL_USERNAME },
 	{ "size", required_argument, NULL, OPTION_SIZE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -121,6 +125,9 @@ static void take_option(struct options *options, int option)
 	case OPTION_SENDER:
 		options->pipe.sender = optarg;
 		break;
+	case OPTION_SASL_USERNAME:
+		options->pipe.login = optarg;
+		break;
 	case OPTION_SIZE:
 		options->pipe.size = parse_size(options, optarg);
 		break;
@@ -141,7 +148,7 @@ static void parse_options(struct options *options, int argc, char **argv)
 
 	*options = (struct options){ .conf_path = TRANSPORT_CONF_PATH };
 	options->pipe = (struct pipe_arguments){
-		.queue_id = "", .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .parent = getppid()
+		.queue_id = "", .login = "", .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .parent = getppid()
 	};
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		options->is_pipe |= strcmp(argv[i], "--pipe") == 0;

@@ -129,7 +129,8 @@ static int open_relay(struct delivery *delivery)
 {
 	struct delivery_status status;
 
-	if (edge_choice_open(&delivery->choice, &delivery->envelope.reverse_path, &status) < 0)
+	if (edge_choice_begin(&delivery->choice, &delivery->envelope, delivery->arguments->login,
+			      &status) < 0)
 		return fail_with(delivery, &status);
 	return 0;
 }
@@ -195,6 +196,7 @@ static int transact(struct delivery *delivery)
 		.stray_cr_lf = (enum stray_cr_lf)conf->stray_cr_lf,
 		.connect_deadline = deadline_in_ms(conf->connect_timeout),
 		.deadline = delivery->deadline,
+		.has_login = true,
 	};
 	struct content_pump pump;
 	struct stream stream;

@@ -57,12 +57,17 @@ static bool is_stale(struct relay *relay)
 	return relay->link.ops->has_input(relay->link.context);
 }
 
+bool relay_is_live(struct relay *relay)
+{
+	return relay->is_open && !is_stale(relay);
+}
+
 int relay_open(struct relay *relay, const struct edge *edge, struct deadline deadline,
 	       struct delivery_status *status)
 {
 	enum tunnel_failure failure;
 
-	if (relay->is_open && leads_to(relay, edge) && !is_stale(relay))
+	if (leads_to(relay, edge) && relay_is_live(relay))
 		return 0;
 	close_link(relay, CLOSE_IDLE, "");
 	if (edge != &relay->edge)

@@ -62,6 +62,9 @@ void relay_wipe(struct relay *relay);
 int relay_open(struct relay *relay, const struct edge *edge, struct deadline deadline,
 	       struct delivery_status *status);
 
+/* Is there a tunnel, and nothing that shows its end? */
+bool relay_is_live(struct relay *relay);
+
 /*
  * 0, or -1: the transaction is over and every outcome is known. A kept tunnel that died in the
  * meantime is replaced once, within `connect_deadline`; everything until the last status must be

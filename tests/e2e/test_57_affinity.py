@@ -7,6 +7,7 @@ import contextlib
 import re
 
 from harness import Case, TunnelProxy, lab, wait_for
+from more_edges import MoreEdge
 from test_45_pipe import ENTRY
 
 MESSAGE = b"From: anna@home.example\r\nSubject: once\r\n\r\nonly once\r\n"
@@ -20,36 +21,6 @@ WAITS = (r"dsn=4\.4\.2, status=deferred .*edge us may hold the outcome of an ear
 DUPLICATE = r"status=sent \(.*possible duplicate: an earlier attempt may have been delivered\)"
 
 
-class SecondEdge:
-    """Another postern-edge on the VPS."""
-
-    CONF, PLACE, PORT = "/etc/postern/edge-de.conf", "/var/lib/postern-de", 7999
-
-    def __init__(self, host):
-        self.host = host
-        host.run("install", "-d", "-o", "_postern-edge", "-g", "_postern-edge", "-m", "700", self.PLACE)
-        host.write(self.CONF, f'listen = [ "198.51.100.20:{self.PORT}" ];\nehlo_name = "edge-de.vps.example";\n'
-                   f'key_file = "{self.PLACE}/edge.key";\nstate_directory = "{self.PLACE}/state";\njournal_size = "1M";\n')
-        self.as_user("postern", "keygen", f"{self.PLACE}/edge.key")
-        self.key = self.as_user("postern", "pubkey", f"{self.PLACE}/edge.key").stdout.strip()
-
-    def as_user(self, *command):
-        return self.host.run("setpriv", "--reuid", "_postern-edge", "--regid", "_postern-edge", "--init-groups", *command)
-
-    @property
-    def is_listening(self):
-        return self.host.run("ss", "-Hltn", f"sport = :{self.PORT}").stdout != ""
-
-    def start(self):
-        self.process = self.host.popen("postern-edge", "-c", self.CONF)
-        wait_for("the second edge", lambda: self.is_listening)
-
-    def stop(self):
-        self.host.run("sh", "-c", f"kill -TERM $(ss -Hltnp 'sport = :{self.PORT}' | sed 's/.*pid=//;s/,.*//')")
-        self.process.wait(timeout=60)
-        self.host.run("rm", "-rf", self.PLACE, self.CONF)
-
-
 def script_of(address):
     return re.sub(r"-", "_", address.split("@")[1].split(".")[0])
 
@@ -59,17 +30,17 @@ class Affinity(Case):
     def setUpClass(cls):
         cls.tables = {path: lab.home.read(path) for path in (EDGES, ROUTES, POSTERN_CONF)}
         cls.edge_conf = lab.vps.read(EDGE_CONF)
-        cls.second = SecondEdge(lab.vps)
+        cls.second = MoreEdge("de", 7999)
         cls.second.start()
         cls.addClassCleanup(cls.restore)
         us = re.search(r"key=\S+", cls.tables[EDGES])[0]
-        cls.edges = f"us 198.51.100.20:7844 {us}\nde 198.51.100.20:{SecondEdge.PORT} key={cls.second.key}\n"
+        cls.edges = f"us 198.51.100.20:7844 {us}\n{cls.second.line}\n"
 
     @classmethod
     def restore(cls):
         for path, text in cls.tables.items():
             lab.home.write(path, text)
-        cls.second.stop()
+        cls.second.remove()
         lab.home.empty_queue()
         lab.home.reload()
 

@@ -1,10 +1,10 @@
 /*
  * Any bytes as the mail host's table of edges and, behind the first NUL, as its table of routes:
  * what is accepted keeps the bounds of the headers, a mistake is told with its file, and a choice
- * has each edge once, none that is disabled and none that is not there.
+ * has each edge once, none that takes no new mail and none that is not there.
  *
  * feeds: the tables of edges and of routes
- * covers: transport/edge_table.c transport/route.c
+ * covers: transport/edge_table.c transport/route.c transport/edge_order.c transport/name_index.c
  */
 #include "fuzz_target.h"
 #include "transport/route.h"
@@ -31,18 +31,31 @@ static void check_edges(const struct edge_table *table)
 }
 
 static void check_choice(const struct route_table *routes, const struct edge_table *edges,
-			 const char *sender)
+			 const struct route_query *query)
 {
-	const struct edge *chosen[ROUTE_EDGES_MAX];
-	size_t count = route_choose(routes, edges, sender, chosen);
+	static const uint8_t chance[ROUTE_CHANCE_BYTES] = "any";
+	const struct edge *chosen[ROUTE_TRIES_MAX];
+	size_t count = route_choose(routes, edges, query, chance, chosen);
+	char why[512] = "";
 
-	require(count <= ROUTE_EDGES_MAX);
+	require(count <= ROUTE_TRIES_MAX);
 	for (size_t i = 0; i < count; i++) {
-		require(!chosen[i]->is_disabled &&
+		require(edge_takes_new_mail(chosen[i]) &&
 			edge_table_find(edges, chosen[i]->name) == chosen[i]);
 		for (size_t j = 0; j < i; j++)
 			require(chosen[i] != chosen[j]);
 	}
+	if (count == 0)
+		route_explain(routes, edges, query, why, sizeof(why));
+	require((count == 0) == (why[0] != '\0'));
+}
+
+static void check_choices(const struct route_table *routes, const struct edge_table *edges,
+			  const char *name)
+{
+	check_choice(routes, edges, &(struct route_query){ "", name, "" });
+	check_choice(routes, edges, &(struct route_query){ "", "", name });
+	check_choice(routes, edges, &(struct route_query){ name, "example.com", "" });
 }
 
 static void read_routes(const struct edge_table *edges, const uint8_t *bytes, size_t length)
@@ -57,14 +70,15 @@ static void read_routes(const struct edge_table *edges, const uint8_t *bytes, si
 			strncmp(error, file.path, strlen(file.path)) == 0);
 	} else {
 		for (size_t i = 0; i < routes.count; i++) {
-			require(routes.routes[i].edge_count > 0 &&
-				routes.routes[i].edge_count <= ROUTE_EDGES_MAX);
-			require(routes.routes[i].sender[0] != '\0' &&
-				strpbrk(routes.routes[i].sender, "@<> \n") == NULL);
-			check_choice(&routes, edges, routes.routes[i].sender);
+			const struct route *route = &routes.routes[i];
+
+			require(route->edge_count > 0 && route->edge_count <= ROUTE_EDGES_MAX &&
+				route->first + route->edge_count <= routes.member_count);
+			require(route->key[0] != '\0' && strchr(route->key, ' ') == NULL);
+			check_choices(&routes, edges, route->key);
 		}
-		check_choice(&routes, edges, "");
-		check_choice(&routes, edges, "example.com");
+		check_choices(&routes, edges, "");
+		check_choices(&routes, edges, "sub.example.com");
 	}
 	route_table_wipe(&routes);
 	memory_file_close(&file);
@@ -96,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
 	if (!read_edges(&edges, bytes, first))
 		require(read_edges(&edges, sound_edges, sizeof(sound_edges) - 1));
-	check_choice(&missing, &edges, "example.com");
+	check_choices(&missing, &edges, "example.com");
 	if (cut != NULL)
 		read_routes(&edges, cut + 1, length - first - 1);
 	edge_table_wipe(&edges);

@@ -162,7 +162,7 @@ static void attempt(struct world *world, const char *queue_id, const char *conte
 	make_envelope(&envelope, queue_id);
 	relay_init(&relay, (struct edge_link){ &ops, world });
 	edge_choice_init(&choice, &world->setup, &relay);
-	if (edge_choice_open(&choice, &envelope.reverse_path, status) == 0) {
+	if (edge_choice_begin(&choice, &envelope, NULL, status) == 0) {
 		content_pump_init(&pump, &(struct content_pump_params){
 			.relay = &relay,
 			.choice = &choice,
@@ -226,6 +226,21 @@ static void test_stays_at_the_edge(void **state)
 	world->is_down[0] = true; /* the outcome is known: another message of this id may go anywhere */
 	check(world, "1ERC.", "250 ");
 	assert_int_equal(captured_log_count(&world->log, "possible duplicate"), 0);
+}
+
+/* It takes nothing new, but whoever must ask there may; then it is an edge like one that is not there. */
+static void test_drained(void **state)
+{
+	struct world *world = *state;
+
+	world->is_silent = true;
+	check(world, "0ERC.", "outcome unknown");
+	world->is_silent = false;
+	world->edges[0].is_drained = true;
+	check(world, "10ERC.", "250 ");
+	check(world, "1ERC.", "250 ");
+	world->edges[1].is_drained = true;
+	check(world, "", "4.4.4 no usable edge: no edge takes new mail");
 }
 
 /* Also if the route would try the other one first. */
@@ -317,6 +332,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_failover_before_end),
 		TEST(test_stays_at_the_edge),
+		TEST(test_drained),
 		TEST(test_goes_back_to_the_edge),
 		TEST(test_hold_is_over),
 		TEST(test_hold_is_over_and_the_edge_is_back),

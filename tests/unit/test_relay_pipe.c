@@ -36,6 +36,7 @@ static int deliver_all(struct pipe_test *test, enum fake_edge_mode mode, const v
 	char *recipients[] = { (char *)(uintptr_t)test->recipient,
 			       (char *)(uintptr_t) "second@example.net" };
 	struct pipe_arguments arguments = { .queue_id = "4FXYZ",
+					    .login = "",
 					    .sender = test->sender,
 					    .size = test->size,
 					    .recipients = recipients,

@@ -1,13 +1,14 @@
-/* The queue id out of Postfix's own Received field, and out of nothing else. */
+/* Queue id and login out of Postfix's own Received field, and out of nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "transport/received_queue_id.h"
+#include "transport/received_trace.h"
 
 #define DATE "; Sat, 21 Nov 2026 03:00:00 +0000 (UTC)\r\n"
 
@@ -76,13 +77,13 @@ static void test_rows(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char queue_id[QUEUE_ID_MAX + 1] = "before";
-		enum received_result result = received_queue_id_find(
-			rows[i].content, strlen(rows[i].content), true, queue_id);
+		struct received_trace trace = { "before", "before" };
+		enum received_result result = received_trace_find(
+			rows[i].content, strlen(rows[i].content), true, &trace);
 
 		if (result != (rows[i].queue_id != NULL ? RECEIVED_FOUND : RECEIVED_NONE) ||
-		    strcmp(queue_id, rows[i].queue_id != NULL ? rows[i].queue_id : "") != 0)
-			fail_msg("row %zu: %d \"%s\"", i, result, queue_id);
+		    strcmp(trace.queue_id, rows[i].queue_id != NULL ? rows[i].queue_id : "") != 0)
+			fail_msg("row %zu: %d \"%s\"", i, result, trace.queue_id);
 	}
 }
 
@@ -92,16 +93,16 @@ static void test_prefixes(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (size_t length = 0; length < strlen(rows[i].content); length++) {
-			char queue_id[QUEUE_ID_MAX + 1];
-			enum received_result result = received_queue_id_find(
-				rows[i].content, length, false, queue_id);
+			struct received_trace trace;
+			enum received_result result = received_trace_find(
+				rows[i].content, length, false, &trace);
 
 			if (result == RECEIVED_MORE)
 				continue;
 			if ((result == RECEIVED_FOUND) != (rows[i].queue_id != NULL) ||
-			    (result == RECEIVED_FOUND && strcmp(queue_id, rows[i].queue_id) != 0))
+			    (result == RECEIVED_FOUND && strcmp(trace.queue_id, rows[i].queue_id) != 0))
 				fail_msg("row %zu cut at %zu: %d \"%s\"", i, length, result,
-					 queue_id);
+					 trace.queue_id);
 		}
 	}
 }
@@ -110,25 +111,78 @@ static void test_prefixes(void **state)
 static void test_cut_field(void **state)
 {
 	static const char content[] = "Received: by h (Postfix) id 4F\r\n\tfor <a";
-	char queue_id[QUEUE_ID_MAX + 1];
+	struct received_trace trace;
 
 	(void)state;
-	assert_int_equal(received_queue_id_find(content, strlen(content), false, queue_id),
+	assert_int_equal(received_trace_find(content, strlen(content), false, &trace),
 			 RECEIVED_MORE);
-	assert_int_equal(received_queue_id_find(content, strlen(content), true, queue_id),
+	assert_int_equal(received_trace_find(content, strlen(content), true, &trace),
 			 RECEIVED_FOUND);
-	assert_string_equal(queue_id, "4F");
+	assert_string_equal(trace.queue_id, "4F");
 }
 
 static void test_nul_and_binary(void **state)
 {
 	static const char content[] = "Received: by h\0 (Postfix) id 4F; d\r\nX: y\r\n";
-	char queue_id[QUEUE_ID_MAX + 1];
+	struct received_trace trace;
 
 	(void)state;
-	assert_int_equal(received_queue_id_find(content, sizeof(content) - 1, true, queue_id),
+	assert_int_equal(received_trace_find(content, sizeof(content) - 1, true, &trace),
 			 RECEIVED_FOUND);
-	assert_string_equal(queue_id, "4F");
+	assert_string_equal(trace.queue_id, "4F");
+}
+
+#define FROM "Received: from me (x [192.0.2.1])\r\n\t"
+#define BY "\r\n\tby home.example (Postfix) with ESMTPSA id 77AB" DATE "X: y\r\n"
+
+static void test_login(void **state)
+{
+	static const struct {
+		const char *content, *login;
+	} logins[] = {
+		{ FROM "(Authenticated sender: alice)" BY, "alice" },
+		{ FROM "(No client certificate requested)\r\n\t(Authenticated sender: a b@c (d))" BY,
+		  "a b@c (d)" },
+		{ FROM "(No client certificate requested)" BY, "" },
+		{ FROM "(Authenticated sender: )" BY, "" },
+		{ FROM "(Authenticated sender: a\r\n\tb)" BY, "" },
+		/* what a client can make stand there: a certificate's name, its own, a field below */
+		{ FROM "(Client CN \"(Authenticated sender: evil)\", Issuer \"x\" (not verified))" BY, "" },
+		{ FROM "(Client CN \"(Authenticated sender: evil)\")\r\n\t(Authenticated sender: alice)" BY,
+		  "alice" },
+		{ "Received: from x by home.example (Postfix) (Authenticated sender: evil) id 77AB" DATE
+		  "X: y\r\n",
+		  "" },
+		{ "Received: by home.example (Postfix, from userid 0) id 77AB" DATE FROM
+		  "(Authenticated sender: evil)" BY,
+		  "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++) {
+		struct received_trace trace = { "before", "before" };
+
+		assert_int_equal(received_trace_find(logins[i].content, strlen(logins[i].content), true,
+						     &trace),
+				 RECEIVED_FOUND);
+		if (strcmp(trace.login, logins[i].login) != 0 || strcmp(trace.queue_id, "77AB") != 0)
+			fail_msg("row %zu: \"%s\" \"%s\"", i, trace.login, trace.queue_id);
+	}
+}
+
+/* One that would not fit is none, rather than a part of it. */
+static void test_long_login(void **state)
+{
+	char content[1000];
+	struct received_trace trace;
+
+	(void)state;
+	for (int length = RECEIVED_LOGIN_MAX; length <= RECEIVED_LOGIN_MAX + 1; length++) {
+		snprintf(content, sizeof(content), FROM "(Authenticated sender: %0*d)" BY, length, 0);
+		assert_int_equal(received_trace_find(content, strlen(content), true, &trace),
+				 RECEIVED_FOUND);
+		assert_int_equal(strlen(trace.login), length <= RECEIVED_LOGIN_MAX ? length : 0);
+	}
 }
 
 int main(void)
@@ -138,6 +192,8 @@ int main(void)
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_cut_field),
 		cmocka_unit_test(test_nul_and_binary),
+		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_long_login),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

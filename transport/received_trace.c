@@ -1,10 +1,12 @@
 /*
- * Finds the first Received field (RFC 5322 2.2: field name, colon, folded value) and takes the id
- * out of it if Postfix wrote it: the words `by HOST (Postfix` and later ` id QID`. Comments are
- * skipped as RFC 5322 3.2.2 nests them, so nothing that a client says of itself (HELO name, TLS
- * certificate subject, login name stand in comments or behind `from`) is taken for the id.
+ * Finds the first Received field (RFC 5322 2.2: field name, colon, folded value) and takes id and
+ * login out of it if Postfix wrote it: the words `by HOST (Postfix` and later ` id QID`. Comments
+ * are skipped as RFC 5322 3.2.2 nests them, so nothing that a client says of itself (HELO name, TLS
+ * certificate subject, login name stand in comments or behind `from`) is taken for the id. The login
+ * is a comment of its own before `by`, and not one inside another: Postfix leaves no parenthesis
+ * unbalanced in what it quotes.
  */
-#include "received_queue_id.h"
+#include "received_trace.h"
 
 #include <string.h>
 #include <strings.h>
@@ -91,15 +93,36 @@ static bool is_postfix_comment(struct cursor token)
 	       strchr("),/ ", token.at[length]) != NULL;
 }
 
+/* "(Authenticated sender: NAME)" */
+static void take_login(struct cursor token, char login[RECEIVED_LOGIN_MAX + 1])
+{
+	static const char start[] = "(Authenticated sender: ";
+	const size_t before = sizeof(start) - 1;
+	size_t length = (size_t)(token.end - token.at);
+
+	if (length < before + 2 || length - before - 1 > RECEIVED_LOGIN_MAX ||
+	    memcmp(token.at, start, before) != 0 || token.end[-1] != ')')
+		return;
+	length -= before + 1;
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)token.at[before + i] < ' ')
+			return;
+	memcpy(login, token.at + before, length);
+	login[length] = '\0';
+}
+
 /* The value of a Received field. */
-static bool take_id(struct cursor field, char queue_id[QUEUE_ID_MAX + 1])
+static bool take_trace(struct cursor field, struct received_trace *trace)
 {
 	struct cursor token = take_token(&field);
+	char login[RECEIVED_LOGIN_MAX + 1] = "";
 
 	if (token_is(token, "from")) /* a client may call itself "by" */
 		take_token(&field);
-	while (token.at < token.end && !token_is(token, "by"))
+	while (token.at < token.end && !token_is(token, "by")) {
 		token = take_token(&field);
+		take_login(token, login);
+	}
 	take_token(&field); /* the host */
 	if (!is_postfix_comment(take_token(&field)))
 		return false;
@@ -109,8 +132,9 @@ static bool take_id(struct cursor field, char queue_id[QUEUE_ID_MAX + 1])
 	token = take_token(&field);
 	if (!envelope_queue_id_is_valid(token.at, (size_t)(token.end - token.at)))
 		return false;
-	memcpy(queue_id, token.at, (size_t)(token.end - token.at));
-	queue_id[token.end - token.at] = '\0';
+	memcpy(trace->queue_id, token.at, (size_t)(token.end - token.at));
+	trace->queue_id[token.end - token.at] = '\0';
+	memcpy(trace->login, login, sizeof(login));
 	return true;
 }
 
@@ -131,12 +155,12 @@ static bool is_received(struct cursor *field)
 	return true;
 }
 
-enum received_result received_queue_id_find(const char *content, size_t length, bool is_all,
-					    char queue_id[QUEUE_ID_MAX + 1])
+enum received_result received_trace_find(const char *content, size_t length, bool is_all,
+					 struct received_trace *trace)
 {
 	const char *at = content, *const end = content + length;
 
-	queue_id[0] = '\0';
+	trace->queue_id[0] = trace->login[0] = '\0';
 	while (at < end && *at != '\r' && *at != '\n') {
 		struct cursor field = { at, field_end(at, end) };
 
@@ -146,7 +170,7 @@ enum received_result received_queue_id_find(const char *content, size_t length, 
 			field.end = end;
 		at = field.end;
 		if (is_received(&field))
-			return take_id(field, queue_id) ? RECEIVED_FOUND : RECEIVED_NONE;
+			return take_trace(field, trace) ? RECEIVED_FOUND : RECEIVED_NONE;
 	}
 	return at < end || is_all ? RECEIVED_NONE : RECEIVED_MORE;
 }
