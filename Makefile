@@ -63,7 +63,7 @@ ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench-milter crash valgrind figures demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs fuzz-coverage fuzz-coverage-programs bench-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench bench-milter crash valgrind figures demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs fuzz-coverage fuzz-coverage-programs bench-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -149,7 +149,12 @@ fuzz-coverage:
 # DANE by postern-edge, smtp(8), posttls-finger and danetool: the table of doc/TLS.md.
 tls-compare: all
 	tests/lab/lab run tests/tls_compare.py
-# What the milter costs: the table of doc/BENCH.md.
+# How fast, how large, how fair: doc/BENCH.md anew, or some of its sections: make bench ONLY="drain edge". QUICK=1 only tries it.
+bench:
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory -s all bench-programs
+	POSTERN_BUILD=$(CURDIR)/$(BUILD) QUICK=$(QUICK) tests/bench/run $(ONLY)
+# What the milter costs: a table of doc/BENCH.md.
 bench-milter: all
 	tests/lab/lab run tests/bench/milter.py
 
@@ -185,7 +190,7 @@ $(BUILD)/tests/preload/%.so: tests/preload/%.c config.mk Makefile
 tool-programs: $(TOOL_PROGRAMS) $(PRELOADS)
 
 # What benchmarks need: tests/bench/NAME.c, and the parts of it that are called NAME_*.c.
-BENCH_NAMES := sink load
+BENCH_NAMES := sink load delay
 BENCH_PROGRAMS := $(addprefix $(BUILD)/tests/bench/,$(BENCH_NAMES))
 define bench_rule
 $(BUILD)/tests/bench/$(1): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/$(1).c tests/bench/$(1)_*.c)) $(foreach f,$(FOLDERS),$($(f)_ARCHIVE))

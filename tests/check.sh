@@ -114,8 +114,8 @@ e2e_memory_and_tsan() {
 	rm -r "$logs"
 	return $status
 }
-e2e_in_two_labs() {
-	make --no-print-directory -s -j"$jobs" SAN="$1" all tool-programs && POSTERN_BUILD=$PWD/build/$1 tests/e2e/two_labs
+e2e_side_by_side() {
+	make --no-print-directory -s -j"$jobs" SAN="$1" all tool-programs && POSTERN_BUILD=$PWD/build/$1 tests/e2e/side_by_side
 }
 crash() {
 	make --no-print-directory -s -j"$jobs" all tool-programs && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
@@ -143,7 +143,7 @@ stage crash crash
 stage valgrind valgrind
 fuzz_build
 begin fuzz tests/run_fuzz.sh -P $((2 * jobs)) -s 30
-stage e2e e2e_in_two_labs address,undefined
+stage e2e e2e_side_by_side address,undefined
 end fuzz
 stage e2e-memory-tsan e2e_memory_and_tsan
 

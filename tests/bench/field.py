@@ -93,7 +93,12 @@ class Sink:
         self.command("starttls on" if is_on else "starttls off")
 
     def tarpit(self, count, delay_ms):
-        self.command(f"tarpit {TARPIT_ADDRESS} {count} {delay_ms}" if count else "tarpit 0 0 0")
+        """tNNN.bench.example."""
+        self.command(f"tarpit {TARPIT_ADDRESS} {count} {delay_ms} all" if count else "tarpit 0 0 0 0")
+
+    def slow_dots(self, delay_ms):
+        """All of dNNN.bench.example are slow with the answer that matters."""
+        self.command(f"tarpit 192.0.2.{FIRST_ADDRESS} {DOMAINS} {delay_ms} dot" if delay_ms else "tarpit 0 0 0 0")
 
     def wait(self, count, seconds):
         return self.command(f"wait {count} {seconds}")
@@ -120,7 +125,17 @@ class Load:
         first, cls.numbers = cls.numbers + 1, cls.numbers + messages
         enter = ["nsenter", f"--net=/run/netns/{where}"] if where != "." else []
         return subprocess.Popen([*enter, os.path.join(PROGRAMS, "load"), *way, "-n", str(messages), "-i", str(first), *map(str, options)],
-                                stdout=subprocess.PIPE, text=True)
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    @staticmethod
+    def wait_open(process):
+        """With "-b": all its sessions are open, and it waits."""
+        assert process.stdout.readline() == "open\n"
+
+    @staticmethod
+    def begin(process):
+        process.stdin.write("\n")
+        process.stdin.flush()
 
     @staticmethod
     def result(process, timeout=600):
@@ -201,3 +216,56 @@ def configure_edge(**settings):
     lines = {"ehlo_name": '"edge.vps.example"', "key_file": '"/var/lib/postern/edge.key"', "journal_size": '"64M"', **settings}
     lab.vps.write("/etc/postern/edge.conf", "".join(f"{name} = {value};\n" for name, value in lines.items()))
     lab.edge.restart()
+
+
+# ---- long lines ----
+
+class Lines:
+    """Round trips: so many milliseconds between home and the internet, so many between the mail exchangers and the internet. Packets
+    are delayed (delay.c), half of it in each direction. Not those of the DNS: a mail host has a resolver of its own that caches."""
+
+    HOME, SINKS, DNS = "192.0.2.10/32", NETWORKS, ("203.0.113.53/32", "203.0.113.54/32", "203.0.113.67/32")
+
+    def __init__(self, home_ms, sinks_ms):
+        self.processes, self.rules = [], []
+        if home_ms:
+            subprocess.run(["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"], check=True)
+            self.device("line-home", home_ms / 2, "101")
+            self.device("line-sinks", sinks_ms / 2, "102")
+            self.lead()
+
+    def device(self, name, delay_ms, table):
+        process = subprocess.Popen([os.path.join(PROGRAMS, "delay"), name, str(delay_ms)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        self.processes.append(process)
+        subprocess.run(["sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter=0"], check=True)
+        ip("link", "set", name, "up", "txqueuelen", "20000")
+        ip("route", "add", "default", "dev", name, "table", table)
+
+    def rule(self, *rule):
+        ip("rule", "add", "priority", str(1000 + len(self.rules)), *rule)
+        self.rules.append(str(1000 + len(self.rules)))
+
+    def lead(self):
+        for server in self.DNS:
+            self.rule("to", server, "lookup", "main")
+            self.rule("from", server, "lookup", "main")
+        for network in self.SINKS:
+            self.rule("iif", "line-home", "to", network, "lookup", "102")
+        self.rule("iif", "line-home", "lookup", "main")
+        self.rule("iif", "line-sinks", "to", self.HOME, "lookup", "101")
+        self.rule("iif", "line-sinks", "lookup", "main")
+        self.rule("iif", "home", "lookup", "101")
+        self.rule("iif", Sink.NAME, "lookup", "102")
+        self.rule("to", self.HOME, "lookup", "101")
+        for network in self.SINKS:
+            self.rule("to", network, "lookup", "102")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for priority in self.rules:
+            ip("rule", "del", "priority", priority)
+        for process in self.processes:
+            process.communicate()

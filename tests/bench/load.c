@@ -9,13 +9,15 @@
  *     -f ADDR  envelope sender (bench@home.example)                -l LIST  local parts, in turn (you)
  *     -k C     domains are CNNN.DOMAIN (d)                         -d N     their count, in turn (1)
  *     -D NAME  DOMAIN (bench.example)                              -r N     messages a second, by all together (0: no limit)
- *     -a N     number of the first domain (1)                      -w N     of these messages so many only warm up
+ *     -a N     number of the first domain (1)                      -b       begin when told to
  *
- * All sessions are open before the first message is sent. Writes one line of JSON.
+ * All sessions are open before the first message is sent. With -b it then says "open", and waits for a line on its standard input. Writes one
+ * line of JSON at the end.
  */
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -31,16 +33,20 @@
 #include "tunnel/static_key.h"
 
 #define LOCAL_PARTS_MAX 16
+/* So many sessions are opened at the same time: fewer than an edge takes for strangers of one network. */
+#define OPENING_MAX 16
 
 struct load {
 	struct load_target target;
-	unsigned parallel, domains, first_domain, rate, warm_up, first_number, count;
+	unsigned parallel, domains, first_domain, rate, first_number, count;
+	bool waits;
 	size_t size;
 	char kind;
 	const char *domain;
 	char *local_parts[LOCAL_PARTS_MAX];
 	unsigned local_part_count;
 
+	sem_t doors;			/* who may be opening its session */
 	pthread_barrier_t start;	/* all sessions are open */
 	int64_t began_us;		/* written by one thread before the barrier lets go */
 	atomic_uint next;		/* message that nobody has yet */
@@ -126,6 +132,18 @@ static void send_one(struct load *load, struct load_session *session, struct loa
 	note(load, message, outcome, waited_us, session->reason);
 }
 
+/* One thread, while the others wait. */
+static void begin(struct load *load)
+{
+	if (load->waits) {
+		puts("open");
+		fflush(stdout);
+		if (getchar() == EOF)
+			exit(1);
+	}
+	load->began_us = load_now_us();
+}
+
 static void *run(void *argument)
 {
 	struct load *load = argument;
@@ -134,10 +152,12 @@ static void *run(void *argument)
 	unsigned message;
 
 	load_message_make(&content, load->size);
+	sem_wait(&load->doors);
 	if (session == NULL || load_open(session, &load->target) < 0)
 		fail(session == NULL ? "no memory" : session->reason);
+	sem_post(&load->doors);
 	if (pthread_barrier_wait(&load->start) == PTHREAD_BARRIER_SERIAL_THREAD)
-		load->began_us = load_now_us();
+		begin(load);
 	pthread_barrier_wait(&load->start);
 	while ((message = atomic_fetch_add(&load->next, 1)) < load->count) {
 		await_turn(load, message);
@@ -171,14 +191,14 @@ static void report(struct load *load, int64_t took_us)
 {
 	static const char *const names[LOAD_OUTCOMES] = { "relayed", "delayed", "failed", "lost" };
 	unsigned long counts[LOAD_OUTCOMES] = { 0 };
-	unsigned measured = load->count - load->warm_up;
-	int64_t *waited = load->waited_us + load->warm_up;
+	int64_t *waited = load->waited_us;
 
 	for (unsigned i = 0; i < load->count; i++)
 		counts[load->outcomes[i]]++;
-	qsort(waited, measured, sizeof(*waited), compare);
+	qsort(waited, load->count, sizeof(*waited), compare);
 	printf("{\"seconds\": %.6f, \"messages\": %u, \"p50_us\": %" PRId64 ", \"p99_us\": %" PRId64 ", \"max_us\": %" PRId64, (double)took_us / 1e6,
-	       load->count, waited[measured / 2], waited[measured * 99 / 100], waited[measured - 1]);
+	       load->count, waited[load->count / 2],
+	       waited[(uint64_t)load->count * 99 / 100], waited[load->count - 1]);
 	for (int i = 0; i < LOAD_OUTCOMES; i++)
 		printf(", \"%s\": %lu", names[i], counts[i]);
 	for (int i = LOAD_DELAYED; i < LOAD_OUTCOMES; i++) {
@@ -223,7 +243,7 @@ static void parse_options(struct load *load, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "p:n:s:i:f:l:k:d:D:r:a:w:")) != -1) {
+	while ((option = getopt(argc, argv, "p:n:s:i:f:l:k:d:D:r:a:b")) != -1) {
 		switch (option) {
 		case 'p': load->parallel = number(optarg); break;
 		case 'n': load->count = number(optarg); break;
@@ -236,11 +256,11 @@ static void parse_options(struct load *load, int argc, char **argv)
 		case 'D': load->domain = optarg; break;
 		case 'r': load->rate = number(optarg); break;
 		case 'a': load->first_domain = number(optarg); break;
-		case 'w': load->warm_up = number(optarg); break;
+		case 'b': load->waits = true; break;
 		default: exit(64);
 		}
 	}
-	if (load->parallel == 0 || load->count == 0 || load->domains == 0 || load->local_part_count == 0 || load->warm_up >= load->count)
+	if (load->parallel == 0 || load->count == 0 || load->domains == 0 || load->local_part_count == 0)
 		fail("nothing to do");
 }
 
@@ -261,6 +281,7 @@ int main(int argc, char **argv)
 	parse_target(&load, argc, argv);
 	parse_options(&load, argc, argv);
 	pthread_barrier_init(&load.start, NULL, load.parallel);
+	sem_init(&load.doors, 0, OPENING_MAX);
 	threads = calloc(load.parallel, sizeof(*threads));
 	load.waited_us = calloc(load.count, sizeof(*load.waited_us));
 	load.outcomes = calloc(load.count, sizeof(*load.outcomes));

@@ -6,7 +6,8 @@
  * Listens on all addresses of its network namespace. Commands on standard input, one a line, each answered by a line of JSON:
  *
  *     starttls on|off                 from the next connection on (needs the certificate)
- *     tarpit ADDRESS COUNT MS         replies of COUNT addresses from this one on come so late, each, and without TLS; 0 0 0: none
+ *     tarpit ADDRESS COUNT MS WHICH   replies of COUNT addresses from this one on come so late: "all", then without TLS, or that to the
+ *                                     final "dot"; 0 0 0 0: none
  *     reset                           nothing has arrived yet
  *     wait COUNT SECONDS              answered when so many messages are here, or the time is over
  *     records FILE                    writes what arrived, a line each: sink_record.h
@@ -73,7 +74,7 @@ static void write_records(const struct sink *sink, const char *path)
 		fail(path);
 }
 
-static void set_tarpit(struct sink *sink, const char *address, const char *count, const char *delay_ms)
+static void set_tarpit(struct sink *sink, const char *address, const char *count, const char *delay_ms, const char *which)
 {
 	struct in_addr first = { 0 };
 
@@ -82,14 +83,15 @@ static void set_tarpit(struct sink *sink, const char *address, const char *count
 	sink->tarpit_first = ntohl(first.s_addr);
 	sink->tarpit_count = (uint32_t)strtoul(count, NULL, 10);
 	sink->tarpit_delay_us = strtoll(delay_ms, NULL, 10) * 1000;
+	sink->is_tarpit_of_dots = strcmp(which, "dot") == 0;
 }
 
 static void command(struct sink *sink, struct control *control, char *line)
 {
-	char *words[4] = { strtok(line, " ") };
+	char *words[5] = { strtok(line, " ") };
 	size_t count = words[0] != NULL ? 1 : 0;
 
-	while (count > 0 && count < 4 && (words[count] = strtok(NULL, " ")) != NULL)
+	while (count > 0 && count < 5 && (words[count] = strtok(NULL, " ")) != NULL)
 		count++;
 	if (count == 1 && strcmp(words[0], "reset") == 0) {
 		reset(sink);
@@ -102,8 +104,8 @@ static void command(struct sink *sink, struct control *control, char *line)
 		control->awaited = strtoul(words[1], NULL, 10);
 		control->patience_us = sink_now_us() + strtoll(words[2], NULL, 10) * 1000000;
 		return;
-	} else if (count == 4 && strcmp(words[0], "tarpit") == 0) {
-		set_tarpit(sink, words[1], words[2], words[3]);
+	} else if (count == 5 && strcmp(words[0], "tarpit") == 0) {
+		set_tarpit(sink, words[1], words[2], words[3], words[4]);
 	} else {
 		errno = EINVAL;
 		fail("unknown command");

@@ -116,7 +116,7 @@ static bool start_tls(struct sink *sink, struct sink_connection *connection)
 static bool feed(struct sink *sink, struct sink_connection *connection, const char *bytes, size_t length)
 {
 	struct sink_session *session = &connection->session;
-	bool is_slow = connection->delay_us > 0;
+	bool is_slow = connection->delay_us > 0 && (!connection->only_dot_is_slow || session->is_in_content);
 	enum sink_wish wish;
 	size_t taken = sink_session_feed(session, bytes, length, is_slow, &sink->record, &wish);
 
@@ -178,7 +178,7 @@ void sink_connection_on_input(struct sink *sink, struct sink_connection *connect
 			break;
 		}
 		/* A slow one is not read from before its reply is out; a TLS one until OpenSSL has no more. */
-		if (!feed(sink, connection, bytes, length) || connection->delay_us > 0 ||
+		if (!feed(sink, connection, bytes, length) || connection->is_held ||
 		    (connection->ssl == NULL && length < READ_SIZE))
 			return;
 	}
@@ -211,9 +211,10 @@ void sink_connection_accept(struct sink *sink, int listening_fd)
 	connection->delay_us = delay_of(sink, fd);
 	sink->connections++;
 	sink->open++;
-	sink_session_begin(&connection->session, sink->offers_tls && connection->delay_us == 0);
+	connection->only_dot_is_slow = sink->is_tarpit_of_dots;
+	sink_session_begin(&connection->session, sink->offers_tls && (connection->delay_us == 0 || connection->only_dot_is_slow));
 	watch(sink, connection, EPOLL_CTL_ADD, EPOLLIN | EPOLLRDHUP);
-	if (connection->delay_us > 0)
+	if (connection->delay_us > 0 && !connection->only_dot_is_slow)
 		hold_back(sink, connection);
 	else if (!write_replies(connection))
 		end(sink, connection);

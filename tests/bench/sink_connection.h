@@ -18,6 +18,7 @@ struct sink {
 	uint32_t tarpit_first;		/* addresses, host order, whose replies come late; 0: none */
 	uint32_t tarpit_count;
 	int64_t tarpit_delay_us;
+	bool is_tarpit_of_dots;		/* only the reply to the final dot comes late */
 	struct sink_connection *delayed, **delayed_end;	/* by the time when they go on */
 	struct sink_record record;
 	unsigned long connections, open, handshakes, resumed, failed;
@@ -30,6 +31,7 @@ struct sink_connection {
 	bool ends;			/* when the replies are out */
 	bool is_held, is_gone;		/* its reply is held back; its client went away meanwhile */
 	int64_t delay_us;		/* of each reply; 0: none */
+	bool only_dot_is_slow;		/* of that reply alone */
 	int64_t goes_on_us;
 	struct sink_connection *next_delayed;
 	char *pending;			/* read, but not looked at before the reply is out */

@@ -4,7 +4,6 @@ import time
 
 from harness import Case, lab
 
-ALONE = True    # measures time
 
 MESSAGE = b"From: anna@home.example\r\nSubject: fifty\r\n\r\nto many\r\n"
 
@@ -32,6 +31,7 @@ def recipients():
 
 
 class Fifty(Case):
+    ALONE = True    # measures time
     def test_fifty_recipients(self):
         rows = recipients()
         self.assertEqual(len(rows), 50)

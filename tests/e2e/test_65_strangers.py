@@ -21,7 +21,6 @@ from tunnel_peer import KeyPair, frames, open_tunnel, visit
 from postern_initiator import TunnelError, deliver, send_transaction
 from postern_noise import NoiseError
 
-ALONE = True    # measures time
 
 INITIATOR = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "python", "postern_initiator.py")
 MESSAGE = b"From: anna@home.example\r\nSubject: by another way\r\n\r\n..dot\r\nhello\r\n"
@@ -83,6 +82,7 @@ class SecondImplementation(EdgeCase):
 
 
 class Strangers(EdgeCase):
+    ALONE = True    # measures time
     """Cases 90 to 94, 96 to 98, 102, 103."""
 
     LOW_ORDER = ["00" * 32, "01" + "00" * 31, "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
@@ -229,6 +229,7 @@ class ManyStrangers(Strangers):
 
 
 class ThousandsOfStrangers(EdgeCase):
+    ALONE = True    # measures time
     """Case 102 from many networks, with the defaults; how much it costs is measured by `make figures ONLY=strangers`."""
 
     SECONDS = 8
@@ -279,6 +280,7 @@ class ThousandsOfStrangers(EdgeCase):
 
 
 class HostilePeer(EdgeCase):
+    ALONE = True    # measures time
     """Cases 95, 96, 99 and 104: an authorised peer that does not keep to the protocol."""
 
     conf = 'message_size_limit = "100k";\ndata_done_timeout = "4s";\n'

@@ -28,7 +28,7 @@ class Readme(Case):
         # userdel(8) does not take away whom a transport, which ends with its lmtp(8), still runs as.
         wait_for("the end of the transports", lambda: lab.home.run("pgrep", "-u", "_postern", check=False).returncode != 0)
         lab.home.run("sh", "-c", "rm -rf /etc/postern/* /var/lib/postern; userdel _postern; "
-                     "postconf -X default_transport postern-spawn_time_limit postern_destination_concurrency_limit; "
+                     "postconf -X default_transport postern-spawn_time_limit postern_destination_concurrency_limit postern_initial_destination_concurrency; "
                      "postconf -MX postern-spawn/unix postern/unix; postfix start")
 
     def follow(self, host, commands, **replacements):

@@ -16,6 +16,8 @@ layer_packages() {
 	sendmail)	echo sendmail-bin sendmail-base sendmail-cf m4 libsasl2-modules sasl2-bin \
 				openssl python3 iproute2 procps ;;
 	opensmtpd)	echo opensmtpd openssl python3 iproute2 procps ;;
+	# No host's: what benchmarks compare with.
+	bench)		echo stunnel4 ;;
 	*)		die "no such layer: $1" ;;
 	esac
 }

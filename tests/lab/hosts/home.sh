@@ -47,7 +47,8 @@ transport() {
 	EOF
 	postconf -e "default_transport = postern:unix:private/postern-spawn" \
 		"postern-spawn_time_limit = 86400" \
-		"postern_destination_concurrency_limit = 100"
+		"postern_destination_concurrency_limit = 100" \
+		"postern_initial_destination_concurrency = 100"
 	# Only for builds with a sanitizer: spawn(8) gives its programs a clean environment.
 	local reports=log_path=/var/log/sanitizer/transport
 	postconf -e "import_environment = $(postconf -dh import_environment) ASAN_OPTIONS=$reports UBSAN_OPTIONS=$reports TSAN_OPTIONS=$reports" \
