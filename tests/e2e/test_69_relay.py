@@ -142,6 +142,11 @@ class Password(RelayCase):
         check = lab.vps.run("postern-edge", "--check", check=False)
         self.assertEqual(check.returncode, 78)
         self.assertIn(f"{PASSWORDS}: mode 0640 lets others read these passwords; chmod 600 {PASSWORDS}", check.stderr)
+        self.write(PASSWORDS, f"[{HOST}]:587 {USER}:{PASSWORD}\n", 0o600, "root")
+        check = lab.vps.run("postern-edge", "--check", check=False)
+        self.assertEqual(check.returncode, 78)
+        uid = lab.vps.run("id", "-u", "_postern-edge").stdout.strip()
+        self.assertIn(f"{PASSWORDS}: Permission denied; read by uid {uid}; chown {uid} {PASSWORDS}", check.stderr)
 
     def test_bad_tables_change_nothing(self):
         self.use(f"sink.example [{HOST}]:587\nexim.example [{HOST}]:465\n", f"{HOST} {USER}:{PASSWORD}\n")
