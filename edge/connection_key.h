@@ -18,7 +18,7 @@ struct connection_identity {
 	const struct sockaddr_storage *address;	/* of the server, with its port */
 	const struct sockaddr_storage *source;	/* bound to; NULL: the kernel's choice */
 	const char *ehlo_name;
-	const char *relay;			/* next_hop of struct relay_hop, which stands for its log-in and wrapping too; "" = an MX host */
+	const char *relay;			/* relay_hop_print(); "" = an MX host */
 	const struct tls_terms *terms;
 	uint64_t setup;				/* edge_setup's id: with another, other authorities may be trusted */
 };

@@ -1,9 +1,9 @@
 /*
- * Splits one message into its destinations. Recipients are sorted by domain (and address, so that
- * one address given twice is delivered once and answered twice); a bounded number of threads takes
- * one domain after the other. The calling thread works too, so a machine that has no thread to
- * spare still delivers, only one domain at a time. Before each domain stands its line
- * (destination.h), shared with all other messages.
+ * Splits one message into its destinations. Recipients are sorted by next hop, which is the domain's
+ * relay or else the domain (and by address, so that one address given twice is delivered once and
+ * answered twice); a bounded number of threads takes one next hop after the other. The calling
+ * thread works too, so a machine that has no thread to spare still delivers, only one next hop at a
+ * time. Before each next hop stands its line (destination.h), shared with all other messages.
  *
  * Before all that the journal is asked: whose outcome is known is answered; whom another attempt is
  * just delivering to waits until the others are done.
@@ -32,7 +32,9 @@
  */
 struct dispatch {
 	const struct delivery *delivery;
-	size_t *order;			/* distinct recipients to deliver to, sorted by domain */
+	struct relay_map *relays;	/* NULL: there are none */
+	const struct relay_hop **hops;	/* per recipient, its relay or NULL; NULL without relays */
+	size_t *order;			/* distinct recipients to deliver to, sorted by next hop */
 	size_t distinct;
 	size_t *busy;			/* those whom another attempt has */
 	size_t busy_count;
@@ -47,16 +49,36 @@ struct dispatch {
 	int64_t started_ms;
 };
 
+static const struct relay_hop *hop_of(const struct dispatch *dispatch, size_t recipient)
+{
+	return dispatch->hops != NULL ? dispatch->hops[recipient] : NULL;
+}
+
+static const char *domain_of(const struct dispatch *dispatch, size_t recipient)
+{
+	return dispatch->delivery->envelope->recipients[recipient].forward_path.domain;
+}
+
+/* What its mail shares with others': a relay's name never looks like a domain. */
+static const char *next_hop_of(const struct dispatch *dispatch, size_t recipient)
+{
+	const struct relay_hop *hop = hop_of(dispatch, recipient);
+
+	return hop != NULL ? hop->destination.next_hop : domain_of(dispatch, recipient);
+}
+
 static int compare_recipients(const void *a, const void *b, void *context)
 {
-	const struct recipient *recipients = context;
+	const struct dispatch *dispatch = context;
+	const struct recipient *recipients = dispatch->delivery->envelope->recipients;
 	size_t left = *(const size_t *)a, right = *(const size_t *)b;
-	const struct mailbox *one = &recipients[left].forward_path,
-			     *two = &recipients[right].forward_path;
-	int order = strcasecmp(one->domain, two->domain);
+	int order = strcasecmp(next_hop_of(dispatch, left), next_hop_of(dispatch, right));
 
 	if (order == 0)
-		order = strcmp(one->local_part, two->local_part);
+		order = strcasecmp(domain_of(dispatch, left), domain_of(dispatch, right));
+	if (order == 0)
+		order = strcmp(recipients[left].forward_path.local_part,
+			       recipients[right].forward_path.local_part);
 	if (order == 0)
 		order = left < right ? -1 : 1;
 	return order;
@@ -82,7 +104,26 @@ static void dispatch_wipe(struct dispatch *dispatch)
 	free(dispatch->claims);
 	free(dispatch->same_as_next);
 	free(dispatch->group_start);
+	free(dispatch->hops);
+	relay_map_release(dispatch->relays);
 	pthread_mutex_destroy(&dispatch->sink_lock);
+}
+
+/* 0, or -1 when memory is out. */
+static int dispatch_find_relays(struct dispatch *dispatch)
+{
+	const struct delivery *delivery = dispatch->delivery;
+	size_t count = delivery->envelope->recipient_count;
+
+	dispatch->relays = relay_table_acquire(delivery->setup->relays);
+	if (dispatch->relays == NULL)
+		return 0;
+	dispatch->hops = calloc(count, sizeof(const struct relay_hop *));
+	if (dispatch->hops == NULL)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		dispatch->hops[i] = relay_map_find(dispatch->relays, domain_of(dispatch, i));
+	return 0;
 }
 
 /* Sorts, and links doubled addresses together. */
@@ -97,7 +138,7 @@ static void dispatch_sort(struct dispatch *dispatch)
 		dispatch->same_as_next[i] = NO_RECIPIENT;
 	}
 	qsort_r(dispatch->order, envelope->recipient_count, sizeof(*dispatch->order),
-		compare_recipients, recipients);
+		compare_recipients, dispatch);
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
 		size_t current = dispatch->order[i];
 
@@ -112,15 +153,15 @@ static void dispatch_sort(struct dispatch *dispatch)
 	}
 }
 
-/* Marks where each domain begins. */
+/* Marks where each next hop begins. */
 static void dispatch_group(struct dispatch *dispatch)
 {
-	const struct recipient *recipients = dispatch->delivery->envelope->recipients;
+	const size_t *order = dispatch->order;
 
 	dispatch->groups = 0;
 	for (size_t i = 0; i < dispatch->distinct; i++)
-		if (i == 0 || strcasecmp(recipients[dispatch->order[i - 1]].forward_path.domain,
-					 recipients[dispatch->order[i]].forward_path.domain) != 0)
+		if (i == 0 || strcasecmp(next_hop_of(dispatch, order[i - 1]),
+					 next_hop_of(dispatch, order[i])) != 0)
 			dispatch->group_start[dispatch->groups++] = i;
 	dispatch->group_start[dispatch->groups] = dispatch->distinct;
 	atomic_store(&dispatch->next_group, 0);
@@ -202,8 +243,8 @@ static void claim_all(struct dispatch *dispatch, struct deadline deadline)
 	}
 }
 
-/* The domain was not entered: the mail host's queue keeps these recipients for later. */
-static void report_not_entered(const struct host_walk_params *params,
+/* Its destination was not entered: the mail host's queue keeps these recipients for later. */
+static void report_not_entered(const struct host_walk_params *params, const char *next_hop,
 			       enum destination_result result,
 			       const struct destination_place *place)
 {
@@ -213,7 +254,7 @@ static void report_not_entered(const struct host_walk_params *params,
 		delivery_status_set_local(
 			&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 2),
 			"destination %s is busy: %zu deliveries active, %zu waiting",
-			params->domain, place->active, place->waiting);
+			next_hop, place->active, place->waiting);
 	else if (result == DESTINATION_CANCELLED)
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 2),
 					  "the edge is stopping");
@@ -224,42 +265,42 @@ static void report_not_entered(const struct host_walk_params *params,
 		params->report(params->context, params->recipients[i], &status);
 }
 
-/* One domain, when its turn has come. */
-static void deliver_to_domain(const struct host_walk_params *params)
+/* One next hop, when its turn has come. */
+static void deliver_to_next_hop(const struct host_walk_params *params, const char *next_hop)
 {
 	const struct delivery *delivery = params->delivery;
 	const struct edge_conf *conf = &delivery->setup->conf;
 	struct destination_place place;
 	enum destination_result result = destination_enter(
 		delivery->destinations, &(struct destination_request){
-			.domain = params->domain,
+			.domain = next_hop,
 			.limit = (size_t)conf->destination_concurrency_limit,
 			.wait_max_ms = DESTINATION_WAIT_MAX_MS,
 			.deadline = delivery->deadline,
 		}, &place);
 
 	if (result != DESTINATION_ENTERED) {
-		report_not_entered(params, result, &place);
+		report_not_entered(params, next_hop, result, &place);
 		return;
 	}
 	host_walk_run(params);
 	destination_leave(delivery->destinations, &place);
 }
 
-/* Takes domains until none is left. */
+/* Takes next hops until none is left. */
 static void *work(void *argument)
 {
 	struct dispatch *dispatch = argument;
-	const struct envelope *envelope = dispatch->delivery->envelope;
 	size_t group;
 
-	log_set_tag(envelope->queue_id);
+	log_set_tag(dispatch->delivery->envelope->queue_id);
 	while ((group = atomic_fetch_add(&dispatch->next_group, 1)) < dispatch->groups) {
 		const size_t *recipients = dispatch->order + dispatch->group_start[group];
 
-		deliver_to_domain(&(struct host_walk_params){
+		deliver_to_next_hop(&(struct host_walk_params){
 			.delivery = dispatch->delivery,
-			.domain = envelope->recipients[recipients[0]].forward_path.domain,
+			.domain = domain_of(dispatch, recipients[0]),
+			.relay = hop_of(dispatch, recipients[0]),
 			.recipients = recipients,
 			.count = dispatch->group_start[group + 1] - dispatch->group_start[group],
 			.trace_field = dispatch->trace_field,
@@ -267,7 +308,7 @@ static void *work(void *argument)
 			.report = report,
 			.before_final_dot = before_final_dot,
 			.context = dispatch,
-		});
+		}, next_hop_of(dispatch, recipients[0]));
 	}
 	return NULL;
 }
@@ -337,7 +378,8 @@ void delivery_run(const struct delivery *delivery)
 		.started_ms = deadline_now_ms(),
 	};
 
-	if (dispatch_allocate(&dispatch, delivery->envelope->recipient_count) < 0) {
+	if (dispatch_allocate(&dispatch, delivery->envelope->recipient_count) < 0 ||
+	    dispatch_find_relays(&dispatch) < 0) {
 		struct delivery_status status = { 0 };
 
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1),

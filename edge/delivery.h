@@ -1,6 +1,6 @@
 /*
- * Delivers one message to all of its recipients: grouped by domain, domains in parallel, one
- * outcome each.
+ * Delivers one message to all of its recipients: grouped by next hop (a domain, or the relay of
+ * several), next hops in parallel, one outcome each.
  */
 #ifndef DELIVERY_H
 #define DELIVERY_H
@@ -14,6 +14,7 @@
 #include "destination.h"
 #include "edge_setup.h"
 #include "journal.h"
+#include "keeper_client.h"
 #include "lib/deadline.h"
 #include "lib/delivery_status.h"
 #include "lib/envelope.h"
@@ -53,6 +54,7 @@ struct delivery {
 	struct journal *journal;		/* NULL: nothing is journaled */
 	struct sts_store *sts;			/* NULL: MTA-STS is not looked at */
 	struct tlsrpt *tlsrpt;			/* NULL: TLS sessions are not counted */
+	struct keeper_client *keeper;		/* NULL: nobody knows a password for a relay */
 	const struct edge_end *end;
 	struct delivery_load *load;
 	struct destination_table *destinations;
@@ -63,8 +65,8 @@ struct delivery {
 };
 
 /*
- * Returns when every recipient has its outcome. Uses the calling thread for one domain and further
- * threads for others.
+ * Returns when every recipient has its outcome. Uses the calling thread for one next hop and
+ * further threads for others.
  */
 void delivery_run(const struct delivery *delivery);
 

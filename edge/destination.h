@@ -1,7 +1,7 @@
 /*
  * How many deliveries go to one destination at the same time. Postfix cannot see to that: for its
- * queue manager all mail has the same next hop, the tunnel. A destination is a recipient domain, as
- * it is for Postfix's default_destination_concurrency_limit.
+ * queue manager all mail has the same next hop, the tunnel. A destination is a recipient domain,
+ * as it is for Postfix's default_destination_concurrency_limit, or the relay of several of them.
  */
 #ifndef DESTINATION_H
 #define DESTINATION_H
@@ -31,7 +31,7 @@ void destination_table_wipe(struct destination_table *table);
 void destination_table_stop(struct destination_table *table);
 
 struct destination_request {
-	const char *domain;		/* in any case of letters */
+	const char *domain;		/* in any case of letters; or a relay's next_hop */
 	size_t limit;			/* places */
 	int64_t wait_max_ms;		/* in line */
 	struct deadline deadline;	/* of the delivery; ends the wait too */

@@ -35,6 +35,7 @@ struct edge_conf {
 	/* delivery */
 	int tls_security_level;		/* enum tls_level */
 	char *tls_policy;		/* path of the table */
+	char *relay, *relay_passwords;	/* likewise */
 	bool mta_sts;
 	char *tls_ca_file;		/* NULL = the system's */
 	char *tls_protocols, *tls_mandatory_protocols;

@@ -11,6 +11,7 @@ static _Atomic uint64_t last_id;
 
 static void destroy(struct edge_setup *setup)
 {
+	relay_table_destroy(setup->relays);
 	tls_policy_table_destroy(setup->tls_policies);
 	tls_context_destroy(setup->tls);
 	dns_resolver_destroy(setup->resolver);
@@ -56,6 +57,9 @@ struct edge_setup *edge_setup_create(const char *conf_path, char *error, size_t 
 		goto fail;
 	setup->tls_policies = tls_policy_table_create(setup->conf.tls_policy, error, error_size);
 	if (setup->tls_policies == NULL)
+		goto fail;
+	setup->relays = relay_table_create(setup->conf.relay, error, error_size);
+	if (setup->relays == NULL)
 		goto fail;
 	set_tls_defaults(setup);
 	return setup;

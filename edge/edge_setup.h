@@ -12,6 +12,7 @@
 #include "dns_lookup.h"
 #include "edge_conf.h"
 #include "mx_list.h"
+#include "relay_table.h"
 #include "tls_context.h"
 #include "tls_policy_table.h"
 
@@ -22,6 +23,7 @@ struct edge_setup {
 	struct tls_context *tls;
 	struct tls_policy_table *tls_policies;	/* has its own lock: read again when the file changes */
 	struct tls_defaults tls_defaults;
+	struct relay_table *relays;	/* has its own lock: read again when the file changes */
 	_Atomic int family;	/* enum mx_family; for `ipv6 = "auto"` own_ipv6.c's thread writes it */
 	atomic_int is_ipv6_decided;	/* own_ipv6.c has looked once */
 	atomic_int has_told_ipv6;	/* the warning about IPv6 was logged */

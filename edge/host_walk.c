@@ -22,14 +22,13 @@
 #include "lib/endpoint.h"
 #include "lib/log.h"
 #include "mx_list.h"
+#include "relay_login.h"
 #include "smtp_client.h"
 #include "stage_budget.h"
 #include "tcp_connect.h"
 #include "tls_destination.h"
 #include "tls_report.h"
 #include "walk_recipients.h"
-
-#define SMTP_PORT 25
 
 struct walk {
 	const struct host_walk_params *params;
@@ -43,15 +42,23 @@ struct walk {
 	char source[SOCKADDR_TEXT_MAX];	/* our end of the connection */
 	struct buffer key;		/* of a session with it on these terms */
 	struct smtp_client client;
+	struct relay_login login;	/* params->relay's */
 	struct delivery_place place;
 };
+
+static int port_of(const struct walk *walk)
+{
+	const struct relay_hop *relay = walk->params->relay;
+
+	return relay != NULL ? relay->destination.port : SMTP_PORT;
+}
 
 static struct walk_host describe_host(const struct walk *walk)
 {
 	return (struct walk_host){
 		.exchange = walk->host->exchange,
 		.address = walk->address,
-		.port = SMTP_PORT,
+		.port = port_of(walk),
 		.tls = walk->client.tls.description,
 		.dsn_offered = walk->client.capabilities.dsn,
 	};
@@ -197,11 +204,14 @@ static void on_stage(void *context, enum delivery_stage stage)
 static struct smtp_client_params client_params(struct walk *walk)
 {
 	const struct delivery *delivery = walk->params->delivery;
+	const struct relay_hop *relay = walk->params->relay;
 
 	return (struct smtp_client_params){
 		.ehlo_name = delivery->setup->conf.ehlo_name,
 		.terms = &walk->terms,
 		.tls = delivery->setup->tls,
+		.is_wrapped = relay != NULL && relay->is_wrapped,
+		.auth = relay_login_init(&walk->login, relay, delivery->keeper),
 		.deadline = delivery->deadline,
 		.time_limit_ms = delivery->setup->conf.delivery_time_limit,
 		.data_done_timeout_ms = delivery->setup->conf.data_done_timeout,
@@ -215,12 +225,16 @@ static struct smtp_client_params client_params(struct walk *walk)
 static void make_key(struct walk *walk, const struct sockaddr_storage *address)
 {
 	const struct edge_setup *setup = walk->params->delivery->setup;
+	const struct relay_hop *relay = walk->params->relay;
+	char relay_text[RELAY_HOP_TEXT_MAX] = "";
 
+	if (relay != NULL)
+		relay_hop_print(relay, relay_text, sizeof(relay_text));
 	buffer_reset(&walk->key);
 	if (connection_key_print(&walk->key, &(struct connection_identity){
 			.address = address,
 			.ehlo_name = setup->conf.ehlo_name,
-			.relay = "",
+			.relay = relay_text,
 			.terms = &walk->terms,
 			.setup = setup->id,
 		}) != 0)
@@ -339,7 +353,7 @@ static bool is_allowed(struct walk *walk, const struct mx_address *target)
 	if (refusal != NULL)
 		delivery_status_set_local(&status, STAGE_CONNECT, ENHANCED_STATUS(5, 4, 4),
 					  "address refused: %s", refusal);
-	else if (tls_destination_terms(&walk->tls, walk->host, SMTP_PORT, &walk->terms, &status))
+	else if (tls_destination_terms(&walk->tls, walk->host, port_of(walk), &walk->terms, &status))
 		return true;
 	else
 		tls_report_passed_over(&walk->tls, &(struct tls_report_host){
@@ -410,7 +424,7 @@ static void walk_hosts(struct walk *walk)
 	const struct delivery *delivery = walk->params->delivery;
 	const struct mx_list *list = &walk->list;
 
-	tls_destination_init(&walk->tls, delivery, list->domain, list->trust);
+	tls_destination_init(&walk->tls, delivery, walk->params->relay, list->domain, list->trust);
 	prefer_kept(walk);
 	for (size_t i = 0; i < list->address_count && walk->recipients.unreported > 0; i++) {
 		if (!has_time_to_connect(walk) || is_cancelled(walk))
@@ -424,11 +438,13 @@ static void walk_hosts(struct walk *walk)
 static void run(struct walk *walk)
 {
 	const struct delivery *delivery = walk->params->delivery;
+	const struct relay_hop *relay = walk->params->relay;
 	struct delivery_status status = { 0 };
 
 	if (mx_list_resolve(&walk->list, &(struct mx_request){
-			.domain = walk->params->domain,
-			.port = SMTP_PORT,
+			.domain = relay != NULL ? relay->destination.host : walk->params->domain,
+			.is_host = relay != NULL && relay->destination.is_host,
+			.port = port_of(walk),
 			.family = (enum mx_family)atomic_load(&delivery->setup->family),
 			.resolver = delivery->setup->resolver,
 			.deadline = delivery->deadline,
@@ -437,6 +453,16 @@ static void run(struct walk *walk)
 	else
 		walk_hosts(walk);
 	mx_list_wipe(&walk->list);
+}
+
+/* Between walk_recipients and the caller: what is wrong with a relay is not the recipients' fault. */
+static void report_softened(void *context, size_t recipient, const struct delivery_status *status)
+{
+	const struct host_walk_params *params = ((struct walk *)context)->params;
+	struct delivery_status softened = *status;
+
+	delivery_policy_soften_relay(&softened);
+	params->report(params->context, recipient, &softened);
 }
 
 static void report_no_memory(const struct host_walk_params *params)
@@ -459,6 +485,10 @@ void host_walk_run(const struct host_walk_params *params)
 	}
 	walk->params = params;
 	buffer_init(&walk->key, CONNECTION_KEY_MAX);
+	if (params->relay != NULL) {
+		walk->recipients.report = report_softened;
+		walk->recipients.context = walk;
+	}
 	delivery_progress_enter(params->delivery->progress, &walk->place, params->recipients,
 				params->count);
 	run(walk);

@@ -1,6 +1,6 @@
 /*
- * One domain's recipients of one message: look its mail exchangers up and walk through them until
- * every recipient has an outcome. At most one host is ever asked to take a recipient after a final
+ * One domain's recipients of one message, or those of all domains of one relay: look the mail
+ * exchangers up and walk through them until every recipient has an outcome. At most one host is ever asked to take a recipient after a final
  * dot was written for it.
  */
 #ifndef HOST_WALK_H
@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "delivery.h"
+#include "relay_hop.h"
 
 /* The caller's record of one recipient. */
 typedef void host_walk_report_fn(void *context, size_t recipient,
@@ -20,7 +21,8 @@ typedef int host_walk_dot_fn(void *context, const size_t *recipients, size_t cou
 
 struct host_walk_params {
 	const struct delivery *delivery;
-	const char *domain;		/* of all these recipients */
+	const char *domain;		/* of all these recipients; not looked at if there is a relay */
+	const struct relay_hop *relay;	/* where their mail goes instead of the domain's own hosts; or NULL */
 	const size_t *recipients;	/* indices into the envelope */
 	size_t count;
 	const char *trace_field;	/* goes before the content */

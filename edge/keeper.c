@@ -101,6 +101,12 @@ int keeper_open(struct keeper *keeper, const struct keeper_settings *settings, c
 					     error, error_size);
 	if (keeper->clients == NULL)
 		return -1;
+	if (settings->relay_passwords != NULL) {
+		keeper->passwords = relay_passwords_create(settings->relay_passwords, error, error_size);
+		if (keeper->passwords == NULL)
+			return -1;
+		guard_file(keeper, settings->relay_passwords);
+	}
 	guard_file(keeper, settings->key_file);
 	guard_file(keeper, settings->authorized_clients);
 	client_list_each_psk_file(keeper->clients, guard_file, keeper);
@@ -113,6 +119,8 @@ void keeper_close(struct keeper *keeper)
 	static_key_wipe(&keeper->key);
 	client_list_destroy(keeper->clients);
 	keeper->clients = NULL;
+	relay_passwords_destroy(keeper->passwords);
+	keeper->passwords = NULL;
 	guarded_files_wipe(&keeper->guarded);
 }
 
@@ -170,6 +178,18 @@ static void answer_authorize(struct keeper *keeper, const struct keeper_request 
 	explicit_bzero(&found, sizeof(found));
 }
 
+static void answer_login(struct keeper *keeper, const struct keeper_request *request,
+			 struct keeper_answer *answer)
+{
+	answer->has_login = keeper->passwords != NULL &&
+			    relay_passwords_find(keeper->passwords, request->path, &answer->login);
+}
+
+static bool has_end(const struct keeper_request *request)
+{
+	return memchr(request->path, '\0', sizeof(request->path)) != NULL;
+}
+
 /* A descriptor, or -1 with errno. */
 static int open_for_worker(struct keeper *keeper, const char *path)
 {
@@ -214,11 +234,16 @@ static int answer_request(struct keeper *keeper, const struct keeper_request *re
 		answer->generation = client_list_generation(keeper->clients);
 		return 0;
 	case KEEPER_OPEN:
-		if (memchr(request->path, '\0', sizeof(request->path)) == NULL)
+		if (!has_end(request))
 			return -1;
 		*file_out = open_for_worker(keeper, request->path);
 		if (*file_out < 0)
 			answer->error = errno;
+		return 0;
+	case KEEPER_LOGIN:
+		if (!has_end(request))
+			return -1;
+		answer_login(keeper, request, answer);
 		return 0;
 	case KEEPER_HELLO:
 		return -1;

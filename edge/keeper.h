@@ -1,11 +1,12 @@
 /*
- * The keeper: the one process that has the edge's secret key, the allow-list and the preshared keys
- * in its memory. It answers the worker, which talks to the world, and talks to nobody else: no
+ * The keeper: the one process that has the edge's secret key, the allow-list, the preshared keys and
+ * the passwords for relays in its memory. It answers the worker, which talks to the world, and talks to nobody else: no
  * network, no DNS, no TLS.
  *
  * The worker is treated as if it had been taken over. It can have a Diffie-Hellman result, for that
- * is what it needs to shake hands, and the preshared key of a client whose public key it names, but
- * never the secret key; and it gets no file that holds a secret.
+ * is what it needs to shake hands, and the preshared key of a client whose public key it names, and
+ * the login for a relay that it names, but never the secret key; and it gets no file that holds a
+ * secret.
  */
 #ifndef KEEPER_H
 #define KEEPER_H
@@ -14,12 +15,14 @@
 
 #include "client_list.h"
 #include "guarded_files.h"
+#include "relay_passwords.h"
 #include "sandbox_grants.h"
 #include "tunnel/noise.h"
 
 struct keeper_settings {
 	const char *key_file;
 	const char *authorized_clients;
+	const char *relay_passwords;	/* NULL: none */
 	/*
 	 * What the worker may read or write by itself: keeper_open() fails if one of the guarded
 	 * files lies there. May be NULL.
@@ -30,6 +33,7 @@ struct keeper_settings {
 struct keeper {
 	struct noise_static_key key;
 	struct client_list *clients;
+	struct relay_passwords *passwords;	/* NULL: none */
 	struct guarded_files guarded;
 	const struct keeper_settings *settings;
 	uint64_t checked_generation; /* the psk files of this list are guarded */

@@ -259,6 +259,27 @@ int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t
 	return 0;
 }
 
+enum keeper_word keeper_client_login(struct keeper_client *client, const char *next_hop,
+				     struct sasl_login *login_out)
+{
+	struct keeper_request request = { .question = KEEPER_LOGIN };
+	enum keeper_word word = KEEPER_GONE;
+	struct keeper_answer answer;
+	int file;
+
+	snprintf(request.path, sizeof(request.path), "%s", next_hop);
+	if (ask(client, &request, &answer, &file) == 0)
+		word = answer.has_login ? KEEPER_YES : KEEPER_NO;
+	if (file >= 0)
+		close(file);
+	if (word == KEEPER_YES) {
+		*login_out = answer.login;
+		login_out->user[SASL_USER_MAX] = login_out->password[SASL_PASSWORD_MAX] = '\0';
+	}
+	explicit_bzero(&answer, sizeof(answer));
+	return word;
+}
+
 int keeper_client_open(void *client, const char *path)
 {
 	struct keeper_request request = { .question = KEEPER_OPEN };

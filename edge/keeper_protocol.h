@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "sasl_login.h"
 #include "tunnel/authorized_clients.h"
 #include "tunnel/noise.h"
 
@@ -25,6 +26,7 @@ enum keeper_question {
 	KEEPER_IS_AUTHORIZED, /* may it still deliver? Without */
 	KEEPER_LIST,	      /* count and generation of the allow-list */
 	KEEPER_OPEN,	      /* the file of this path for reading; a descriptor comes along */
+	KEEPER_LOGIN,	      /* the login for the relay whose next_hop is in `path` */
 };
 
 struct keeper_request {
@@ -43,6 +45,8 @@ struct keeper_answer {
 	uint32_t is_authorized;
 	struct authorized_client client;
 	uint64_t generation, count;    /* of LIST */
+	uint32_t has_login;	       /* of LOGIN, like the next */
+	struct sasl_login login;
 	char reason[KEEPER_ERROR_MAX]; /* of HELLO: a sentence */
 };
 

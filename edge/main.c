@@ -114,7 +114,8 @@ static int start_keeper(struct edge *edge, const struct sandbox_grants *grants, 
 {
 	const struct edge_conf *conf = &edge->setup->conf;
 	const struct keeper_settings settings = {
-		.key_file = conf->key_file, .authorized_clients = conf->authorized_clients, .worker = grants,
+		.key_file = conf->key_file, .authorized_clients = conf->authorized_clients,
+		.relay_passwords = conf->relay_passwords, .worker = grants,
 	};
 	int fd = -1;
 	pid_t pid = keeper_process_start(&settings, &fd);
@@ -234,9 +235,32 @@ static int serve(struct edge *edge, struct listener *listener, const struct sand
 	return edge->has_lost_keeper ? EX_SOFTWARE : EX_OK;
 }
 
+/* A relay that must not be used without a password has one. */
+static bool check_logins(struct edge *edge)
+{
+	struct relay_map *map = relay_table_acquire(edge->setup->relays);
+	const struct relay_hop *hop;
+	struct sasl_login login;
+	bool are_good = true;
+
+	for (size_t i = 0; map != NULL && (hop = relay_map_get(map, i)) != NULL; i++) {
+		if ((hop->auth != RELAY_AUTH_YES && hop->auth != RELAY_AUTH_UNVERIFIED) ||
+		    keeper_client_login(edge->keeper, hop->destination.next_hop, &login) == KEEPER_YES)
+			continue;
+		log_error("%s:%zu: %s has no line in %s; its mail would be deferred", relay_table_path(edge->setup->relays),
+			  hop->tls.line, hop->destination.next_hop, edge->setup->conf.relay_passwords);
+		are_good = false;
+	}
+	explicit_bzero(&login, sizeof(login));
+	relay_map_release(map);
+	return are_good;
+}
+
 /* --check and --check-host, as the user who will run. */
 static int check(struct edge *edge, const struct options *options, bool ports_are_good)
 {
+	if (!check_logins(edge))
+		return EX_CONFIG;
 	printf("%s: good; %zu clients\n", options->conf_path, count_clients(edge));
 	if (options->checks_host && !(host_check_rest(edge->setup, options->domains) & ports_are_good))
 		return EX_UNAVAILABLE;

@@ -1,5 +1,5 @@
 /*
- * Where to deliver the mail of a domain: RFC 5321 5.1, null MX RFC 7505, internationalised domains
+ * Where to deliver the mail of a domain, or of a host that was chosen: RFC 5321 5.1, null MX RFC 7505, internationalised domains
  * RFC 5891 (non-transitional).
  *
  * Failure is never taken for absence: an MX lookup that fails is not followed by a try at the
@@ -22,6 +22,7 @@
 #include <sys/random.h>
 
 #include "dns_name.h"
+#include "lib/ascii.h"
 #include "lib/log.h"
 #include "lib/mail_address.h"
 
@@ -295,6 +296,11 @@ static int conclude(const struct mx_search *search, struct delivery_status *stat
 		return 0;
 	if (list->has_failed_host)
 		return fail_lookup(status, search->is_bogus, list->failed_host);
+	if (search->request->is_host) {
+		delivery_status_set_local(status, STAGE_DNS, UNROUTABLE, "host %s has no %s",
+					  search->domain, family_words(search->request->family));
+		return -1;
+	}
 	delivery_status_set_local(status, STAGE_DNS, UNROUTABLE,
 				  list->is_implicit ? "domain %s has no mail exchanger and no %s"
 						    : "no mail exchanger of domain %s has an %s",
@@ -369,12 +375,17 @@ static int use_literal(struct mx_search *search, struct delivery_status *status)
 	return 0;
 }
 
-/* Envelope domain to A-labels; -1 if it is no domain name. */
-static int to_a_labels(char out[DNS_NAME_MAX + 1], const char *domain)
+int mx_list_a_labels(char out[DNS_NAME_MAX + 1], const char *domain)
 {
 	char *a_labels = NULL;
 	bool is_good;
 
+	if (domain[0] == '[') {
+		snprintf(out, DNS_NAME_MAX + 1, "%s", domain);
+		for (char *at = out; *at != '\0'; at++)
+			*at = ascii_lower(*at);
+		return 0;
+	}
 	if (dns_name_copy(out, domain))
 		return 0;
 	if (idn2_lookup_u8((const uint8_t *)domain, (uint8_t **)&a_labels,
@@ -399,7 +410,7 @@ int mx_list_resolve(struct mx_list *list, const struct mx_request *request,
 		return fail_memory(status);
 	if (request->domain[0] == '[')
 		return use_literal(&search, status);
-	if (to_a_labels(search.domain, request->domain) != 0) {
+	if (mx_list_a_labels(search.domain, request->domain) != 0) {
 		delivery_status_set_local(status, STAGE_DNS, NO_SUCH_DOMAIN,
 					  "\"%s\" is not a domain name",
 					  log_printable(printable, sizeof(printable),
@@ -408,6 +419,11 @@ int mx_list_resolve(struct mx_list *list, const struct mx_request *request,
 	}
 	memcpy(list->domain, search.domain, sizeof(list->domain));
 	search.deadline = deadline_earlier(request->deadline, deadline_in_ms(LOOKUP_TIMEOUT_MS));
+	if (request->is_host) {
+		list->trust = DNS_SECURE;
+		look_up_host(&search, search.domain, 0);
+		return conclude(&search, status);
+	}
 	dns_lookup(request->resolver, search.domain, DNS_TYPE_MX, search.deadline, &answer);
 	result = use_mx_answer(&search, &answer, status);
 	dns_answer_wipe(&answer);

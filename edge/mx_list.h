@@ -42,7 +42,8 @@ struct mx_list {
 	size_t address_count;
 	bool is_implicit;
 	bool is_null_mx;
-	enum dns_trust trust; /* of the MX answer */
+	enum dns_trust trust; /* of the MX answer; of a host that was asked for: SECURE, as nobody else
+				 chose it */
 	/*
 	 * A host without any address because a lookup failed (SERVFAIL, time-out): when everything
 	 * else fails for good, this makes the outcome temporary.
@@ -57,6 +58,7 @@ enum mx_family { MX_FAMILY_BOTH, MX_FAMILY_IPV4, MX_FAMILY_IPV6 };
 struct mx_request {
 	const char *domain; /* as in the envelope: U-labels are converted (IDNA 2008), "[...]" needs
 			       no DNS */
+	bool is_host;	    /* the domain is a mail server itself: its addresses are asked for, no MX */
 	int port;
 	enum mx_family family;
 	struct dns_resolver *resolver;
@@ -77,6 +79,11 @@ struct mx_request {
 int mx_list_resolve(struct mx_list *list, const struct mx_request *request,
 		    struct delivery_status *status);
 void mx_list_wipe(struct mx_list *list);
+/*
+ * A domain of an envelope in A-labels and lower case; a literal in lower case, unchecked. 0, or -1
+ * if it is no domain name.
+ */
+int mx_list_a_labels(char out[DNS_NAME_MAX + 1], const char *domain);
 /*
  * Pure ordering part, for tests: sorts by preference and shuffles equals with the given random
  * function.

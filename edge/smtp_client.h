@@ -68,7 +68,7 @@ typedef enum smtp_login_result smtp_client_login_fn(void *context, struct sasl_l
 
 /*
  * Logging in (RFC 4954). A client that did is of use only to those with the same login at the same
- * relay: who keeps clients for later keeps them apart by struct relay_hop's next_hop.
+ * relay: who keeps clients for later keeps them apart by relay_hop_print() (connection_key.h).
  */
 struct smtp_auth {
 	bool is_required;		/* else: only if there is a login */

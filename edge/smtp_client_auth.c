@@ -176,7 +176,7 @@ int smtp_client_log_in(struct smtp_client *client, struct smtp_event *event)
 		result = log_in(&exchange);
 		break;
 	case SMTP_LOGIN_NONE:
-		result = auth->is_required ? fail(&exchange, "there is no password for it") : 0;
+		result = auth->is_required ? fail(&exchange, "relay_passwords has no login for this relay") : 0;
 		break;
 	case SMTP_LOGIN_ERROR:
 		smtp_client_fail(event, STAGE_EHLO, SMTP_FAILURE_LOCAL,

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/smtp_limits.h"
+
 static bool is_default(const struct tls_policy *policy)
 {
 	return policy->line == 0;
@@ -99,8 +101,8 @@ static bool skip_failed(const struct tls_facts *facts, struct delivery_status *s
 
 	delivery_status_set_local(status, STAGE_TLS,
 				  dane->is_bogus ? ENHANCED_STATUS(4, 7, 0) : ENHANCED_STATUS(4, 4, 3),
-				  "TLSA lookup: %s; see: delv _25._tcp.%s TLSA", dane->reason,
-				  dane->base_domain[0] != '\0' ? dane->base_domain : facts->exchange);
+				  "TLSA lookup: %s; see: delv _%d._tcp.%s TLSA", dane->reason,
+				  facts->port, dane->base_domain[0] != '\0' ? dane->base_domain : facts->exchange);
 	return false;
 }
 
@@ -243,6 +245,28 @@ static void set_strength(const struct tls_facts *facts, struct tls_terms *terms)
 					      : facts->defaults->ciphers;
 }
 
+/* A command that shows what we would see. */
+static void print_reproduce(const struct tls_facts *facts, struct tls_terms *terms)
+{
+	char *out = terms->reproduce;
+	size_t size = sizeof(terms->reproduce);
+
+	if (terms->check == TLS_CHECK_DANE && facts->port != SMTP_PORT)
+		snprintf(out, size, "posttls-finger %s-l dane -L summary \"[%s]:%d\"",
+			 facts->is_wrapped ? "-w " : "", facts->exchange, facts->port);
+	else if (terms->check == TLS_CHECK_DANE)
+		snprintf(out, size, "posttls-finger -l dane -L summary %s", facts->domain);
+	else if (terms->check == TLS_CHECK_FINGERPRINT)
+		snprintf(out, size, "posttls-finger %s-l may -d sha256 \"[%s]:%d\"",
+			 facts->is_wrapped ? "-w " : "", facts->exchange, facts->port);
+	else if (terms->check == TLS_CHECK_NAMES)
+		snprintf(out, size,
+			 "openssl s_client %s-verify_return_error -verify_hostname %s -connect %s:%d",
+			 facts->is_wrapped ? "" : "-starttls smtp ",
+			 terms->name_count > 0 ? terms->names[0] : facts->domain, facts->exchange,
+			 facts->port);
+}
+
 static void describe(const struct tls_facts *facts, struct tls_terms *terms)
 {
 	const struct tls_policy *policy = facts->policy;
@@ -259,17 +283,7 @@ static void describe(const struct tls_facts *facts, struct tls_terms *terms)
 	else
 		snprintf(terms->rule, sizeof(terms->rule), "%s:%zu: %s", facts->policy_path,
 			 policy->line, tls_level_names[policy->level]);
-	if (terms->check == TLS_CHECK_DANE)
-		snprintf(terms->reproduce, sizeof(terms->reproduce), "posttls-finger -l dane -L summary %s",
-			 facts->domain);
-	else if (terms->check == TLS_CHECK_FINGERPRINT)
-		snprintf(terms->reproduce, sizeof(terms->reproduce),
-			 "posttls-finger -l may -d sha256 \"[%s]\"", facts->exchange);
-	else if (terms->check == TLS_CHECK_NAMES)
-		snprintf(terms->reproduce, sizeof(terms->reproduce),
-			 "openssl s_client -starttls smtp -verify_return_error -verify_hostname %s "
-			 "-connect %s:25",
-			 terms->name_count > 0 ? terms->names[0] : facts->domain, facts->exchange);
+	print_reproduce(facts, terms);
 }
 
 static bool apply_policy(const struct tls_facts *facts, struct tls_terms *terms,

@@ -24,6 +24,8 @@ struct tls_facts {
 	const char *policy_path;	/* of the table, for sentences */
 	const char *domain;		/* of the recipients, A-labels; "[192.0.2.1]" for a literal */
 	const char *exchange;		/* the host */
+	int port;
+	bool is_wrapped;		/* no STARTTLS; for commands that show a failure */
 	enum dns_trust mx_trust;	/* of the MX lookup */
 	const struct dane_records *dane;	/* NULL = not looked at */
 	const struct sts_answer *sts;	/* NULL = not looked at */

@@ -7,15 +7,20 @@
 #include "tls_report.h"
 
 void tls_destination_init(struct tls_destination *destination, const struct delivery *delivery,
-			  const char *domain, enum dns_trust mx_trust)
+			  const struct relay_hop *relay, const char *domain, enum dns_trust mx_trust)
 {
 	const struct edge_setup *setup = delivery->setup;
 
 	memset(destination, 0, sizeof(*destination));
 	destination->delivery = delivery;
+	destination->relay = relay;
 	destination->domain = domain;
 	destination->mx_trust = mx_trust;
 	destination->is_required_no = delivery->tls_required_no && !delivery->envelope->requiretls;
+	if (relay != NULL) {
+		destination->policy = relay->tls;
+		return;
+	}
 	if (tls_policy_table_find(setup->tls_policies, domain, &destination->policy))
 		return;
 	destination->policy.level = (enum tls_level)setup->conf.tls_security_level;
@@ -61,12 +66,19 @@ static void look_up_sts(struct tls_destination *destination)
 	tls_report_no_sts(destination);
 }
 
+/* Of mail exchangers, whose domain has an MTA-STS policy; no host by itself has one. */
+static bool is_domain(const struct tls_destination *destination)
+{
+	return destination->domain[0] != '[' &&
+	       (destination->relay == NULL || !destination->relay->destination.is_host);
+}
+
 /* NULL if MTA-STS has no say here. */
 static const struct sts_answer *ask_sts(struct tls_destination *destination)
 {
 	const struct delivery *delivery = destination->delivery;
 
-	if (delivery->sts == NULL || !delivery->setup->conf.mta_sts || destination->domain[0] == '[' ||
+	if (delivery->sts == NULL || !delivery->setup->conf.mta_sts || !is_domain(destination) ||
 	    !tls_choice_wants_sts(&destination->policy, destination->is_required_no))
 		return NULL;
 	if (!destination->has_asked_sts)
@@ -84,9 +96,13 @@ bool tls_destination_terms(struct tls_destination *destination, const struct mx_
 	return tls_choice(&(struct tls_facts){
 			.policy = &destination->policy,
 			.defaults = &delivery->setup->tls_defaults,
-			.policy_path = tls_policy_table_path(delivery->setup->tls_policies),
+			.policy_path = destination->relay != NULL
+					       ? relay_table_path(delivery->setup->relays)
+					       : tls_policy_table_path(delivery->setup->tls_policies),
 			.domain = destination->domain,
 			.exchange = host->exchange,
+			.port = port,
+			.is_wrapped = destination->relay != NULL && destination->relay->is_wrapped,
 			.mx_trust = destination->mx_trust,
 			.dane = dane,
 			.sts = is_decided ? NULL : ask_sts(destination),

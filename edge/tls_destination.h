@@ -6,10 +6,12 @@
 #define TLS_DESTINATION_H
 
 #include "delivery.h"
+#include "relay_hop.h"
 #include "tls_choice.h"
 
 struct tls_destination {
 	const struct delivery *delivery;
+	const struct relay_hop *relay;	/* or NULL */
 	const char *domain;		/* A-labels or literal; the caller's */
 	enum dns_trust mx_trust;
 	bool is_required_no;		/* "TLS-Required: No", and no REQUIRETLS (RFC 8689 5) */
@@ -20,8 +22,9 @@ struct tls_destination {
 	struct dane_records dane;
 };
 
+/* A relay has its own policy; `domain` is then the relay's. */
 void tls_destination_init(struct tls_destination *destination, const struct delivery *delivery,
-			  const char *domain, enum dns_trust mx_trust);
+			  const struct relay_hop *relay, const char *domain, enum dns_trust mx_trust);
 void tls_destination_wipe(struct tls_destination *destination);
 
 /*

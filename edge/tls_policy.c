@@ -127,7 +127,7 @@ static int take_match(struct tls_policy *policy, const char *value, char *error,
 	return -1;
 }
 
-static int take_attribute(struct tls_policy *policy, const char *word, char *error, size_t size)
+int tls_policy_set_attribute(struct tls_policy *policy, const char *word, char *error, size_t size)
 {
 	int choice;
 
@@ -148,10 +148,34 @@ static int take_attribute(struct tls_policy *policy, const char *word, char *err
 	return -1;
 }
 
+int tls_policy_set_level(struct tls_policy *policy, const char *word, char *error, size_t error_size)
+{
+	int level;
+
+	memset(policy, 0, sizeof(*policy));
+	if (!find_name(tls_level_names, word, &level)) {
+		snprintf(error, error_size,
+			 "\"%.100s\" is no level; the levels are none, may, encrypt, dane, dane-only, "
+			 "verify, secure, fingerprint",
+			 word);
+		return -1;
+	}
+	policy->level = (enum tls_level)level;
+	return 0;
+}
+
+int tls_policy_finish(const struct tls_policy *policy, char *error, size_t error_size)
+{
+	if (policy->level != TLS_FINGERPRINT || policy->fingerprint_count > 0)
+		return 0;
+	snprintf(error, error_size, "level fingerprint needs match=SHA256-FINGERPRINT");
+	return -1;
+}
+
 int tls_policy_parse(struct tls_policy *policy, char *value, char *error, size_t error_size)
 {
 	char *words[WORDS_MAX];
-	int level, count = table_split(value, words, WORDS_MAX);
+	int count = table_split(value, words, WORDS_MAX);
 
 	memset(policy, 0, sizeof(*policy));
 	if (count <= 0) {
@@ -159,20 +183,10 @@ int tls_policy_parse(struct tls_policy *policy, char *value, char *error, size_t
 						       : "too many words, or an open quote");
 		return -1;
 	}
-	if (!find_name(tls_level_names, words[0], &level)) {
-		snprintf(error, error_size,
-			 "\"%.100s\" is no level; the levels are none, may, encrypt, dane, dane-only, "
-			 "verify, secure, fingerprint",
-			 words[0]);
+	if (tls_policy_set_level(policy, words[0], error, error_size) < 0)
 		return -1;
-	}
-	policy->level = (enum tls_level)level;
 	for (int i = 1; i < count; i++)
-		if (take_attribute(policy, words[i], error, error_size) < 0)
+		if (tls_policy_set_attribute(policy, words[i], error, error_size) < 0)
 			return -1;
-	if (policy->level == TLS_FINGERPRINT && policy->fingerprint_count == 0) {
-		snprintf(error, error_size, "level fingerprint needs match=SHA256-FINGERPRINT");
-		return -1;
-	}
-	return 0;
+	return tls_policy_finish(policy, error, error_size);
 }

@@ -45,5 +45,13 @@ struct tls_defaults {
  * caller's).
  */
 int tls_policy_parse(struct tls_policy *policy, char *value, char *error, size_t error_size);
+/*
+ * The same, word by word: a level first, then match=, protocols= and ciphers=; and when all words
+ * were taken, what is missing. 0, or -1 with error.
+ */
+int tls_policy_set_level(struct tls_policy *policy, const char *word, char *error, size_t error_size);
+int tls_policy_set_attribute(struct tls_policy *policy, const char *word, char *error,
+			     size_t error_size);
+int tls_policy_finish(const struct tls_policy *policy, char *error, size_t error_size);
 
 #endif

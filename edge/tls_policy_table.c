@@ -1,4 +1,4 @@
-/* The lines of tls_policy in a sorted array behind a lock. */
+/* The lines of tls_policy behind a lock. */
 #include "tls_policy_table.h"
 
 #include <pthread.h>
@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "domain_patterns.h"
 #include "lib/deadline.h"
 #include "lib/log.h"
 
@@ -13,14 +14,9 @@
 #define RETRY_MS 1000
 #define REMINDER_MS 60000
 
-struct entry {
-	char pattern[SMTP_DOMAIN_MAX + 1];	/* lower case */
-	struct tls_policy policy;
-};
-
 struct entries {
-	struct entry *items;			/* by pattern */
-	size_t count;
+	struct domain_patterns patterns;	/* their values are indices into policies */
+	struct tls_policy *policies;
 };
 
 struct tls_policy_table {
@@ -32,62 +28,26 @@ struct tls_policy_table {
 	char *path;				/* fixed */
 };
 
-static int compare(const void *a, const void *b)
+static void entries_wipe(struct entries *entries)
 {
-	const struct entry *x = a, *y = b;
-
-	return strcmp(x->pattern, y->pattern);
-}
-
-static int take_pattern(struct entry *entry, const char *key, char *error, size_t error_size)
-{
-	size_t length = strlen(key);
-
-	if (length == 0 || length > SMTP_DOMAIN_MAX || strcmp(key, ".") == 0 ||
-	    (strchr(key, '*') != NULL && strcmp(key, "*") != 0)) {
-		snprintf(error, error_size,
-			 "\"%.100s\" is neither a domain, a \".parent.domain\" nor \"*\"", key);
-		return -1;
-	}
-	for (size_t i = 0; i <= length; i++)
-		entry->pattern[i] =
-			(char)(key[i] >= 'A' && key[i] <= 'Z' ? key[i] - 'A' + 'a' : key[i]);
-	return 0;
-}
-
-/* Sorted, the second line of a pattern is beside the first. */
-static int find_double(const struct entries *entries, char *error, size_t error_size, size_t *line)
-{
-	for (size_t i = 1; i < entries->count; i++) {
-		const struct entry *a = &entries->items[i - 1], *b = &entries->items[i];
-		size_t first = a->policy.line < b->policy.line ? a->policy.line : b->policy.line;
-
-		if (strcmp(a->pattern, b->pattern) == 0) {
-			*line = a->policy.line + b->policy.line - first;
-			snprintf(error, error_size, "\"%.100s\" stands in line %zu already",
-				 a->pattern, first);
-			return -1;
-		}
-	}
-	return 0;
+	domain_patterns_wipe(&entries->patterns);
+	free(entries->policies);
+	memset(entries, 0, sizeof(*entries));
 }
 
 static int take_lines(struct entries *entries, struct table *table, char *error, size_t error_size,
 		      size_t *line)
 {
 	for (size_t i = 0; i < table->count; i++) {
-		struct entry *entry = &entries->items[i];
+		struct table_line *read = &table->lines[i];
 
-		*line = table->lines[i].line;
-		if (take_pattern(entry, table->lines[i].key, error, error_size) < 0 ||
-		    tls_policy_parse(&entry->policy, table->lines[i].value, error, error_size) < 0)
+		*line = read->line;
+		if (domain_patterns_add(&entries->patterns, read->key, *line, i, error, error_size) < 0 ||
+		    tls_policy_parse(&entries->policies[i], read->value, error, error_size) < 0)
 			return -1;
-		entry->policy.line = *line;
-		entries->count++;
+		entries->policies[i].line = *line;
 	}
-	if (entries->count > 1)
-		qsort(entries->items, entries->count, sizeof(*entries->items), compare);
-	return find_double(entries, error, error_size, line);
+	return domain_patterns_sort(&entries->patterns, line, error, error_size);
 }
 
 /* 0, or -1 with error; *status is filled in either case. */
@@ -102,18 +62,18 @@ static int read_entries(struct entries *entries, const char *path, struct stat *
 	memset(entries, 0, sizeof(*entries));
 	if (table_read(&table, path, status, error, error_size) < 0)
 		return -1;
-	entries->items = calloc(table.count > 0 ? table.count : 1, sizeof(*entries->items));
-	if (entries->items == NULL) {
+	entries->policies = calloc(table.count > 0 ? table.count : 1, sizeof(*entries->policies));
+	if (domain_patterns_init(&entries->patterns, table.count) < 0 || entries->policies == NULL) {
 		snprintf(error, error_size, "%s: out of memory", path);
 		table_wipe(&table);
+		entries_wipe(entries);
 		return -1;
 	}
 	result = take_lines(entries, &table, reason, sizeof(reason), &line);
 	table_wipe(&table);
 	if (result < 0) {
 		snprintf(error, error_size, "%s:%zu: %s", path, line, reason);
-		free(entries->items);
-		memset(entries, 0, sizeof(*entries));
+		entries_wipe(entries);
 	}
 	return result;
 }
@@ -148,7 +108,7 @@ void tls_policy_table_destroy(struct tls_policy_table *table)
 	if (table == NULL)
 		return;
 	pthread_mutex_destroy(&table->lock);
-	free(table->entries.items);
+	entries_wipe(&table->entries);
 	free(table->path);
 	free(table);
 }
@@ -163,8 +123,8 @@ static void refresh(struct tls_policy_table *table)
 	if (!deadline_has_passed(table->retry) || !table_has_changed(table->path, &table->status))
 		return;
 	if (read_entries(&fresh, table->path, &status, error, sizeof(error)) == 0) {
-		log_info("%s was read again: %zu lines", table->path, fresh.count);
-		free(table->entries.items);
+		log_info("%s was read again: %zu lines", table->path, fresh.patterns.count);
+		entries_wipe(&table->entries);
 		table->entries = fresh;
 		table->status = status;
 		table->reminder = deadline_in_ms(0);
@@ -177,35 +137,16 @@ static void refresh(struct tls_policy_table *table)
 	}
 }
 
-/* Caller holds the lock. */
-static const struct tls_policy *find(const struct tls_policy_table *table, const char *pattern)
-{
-	struct entry key;
-	const struct entry *found;
-
-	snprintf(key.pattern, sizeof(key.pattern), "%s", pattern);
-	if (table->entries.count == 0)
-		return NULL;
-	found = bsearch(&key, table->entries.items, table->entries.count, sizeof(key), compare);
-	return found != NULL ? &found->policy : NULL;
-}
-
 bool tls_policy_table_find(struct tls_policy_table *table, const char *domain,
 			   struct tls_policy *policy)
 {
-	const struct tls_policy *found;
+	const struct domain_pattern *found;
 
 	pthread_mutex_lock(&table->lock);
 	refresh(table);
-	found = find(table, domain);
-	if (domain[0] != '[')
-		for (const char *dot = strchr(domain, '.'); found == NULL && dot != NULL;
-		     dot = strchr(dot + 1, '.'))
-			found = find(table, dot);
-	if (found == NULL)
-		found = find(table, "*");
+	found = domain_patterns_find(&table->entries.patterns, domain);
 	if (found != NULL)
-		*policy = *found;
+		*policy = table->entries.policies[found->value];
 	pthread_mutex_unlock(&table->lock);
 	return found != NULL;
 }

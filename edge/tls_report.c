@@ -11,12 +11,14 @@
 
 /*
  * Does a policy of the recipient's domain have a say, or would it if there were one? Not for mail
- * that says "TLS-Required: No", such as the reports themselves (RFC 8460 5.3).
+ * that says "TLS-Required: No", such as the reports themselves (RFC 8460 5.3), nor where a relay
+ * stands before the domain's own hosts.
  */
 static bool is_theirs(const struct tls_destination *destination)
 {
-	return tls_choice_wants_sts(&destination->policy, destination->is_required_no) ||
-	       tls_choice_wants_dane(&destination->policy, destination->is_required_no);
+	return destination->relay == NULL &&
+	       (tls_choice_wants_sts(&destination->policy, destination->is_required_no) ||
+		tls_choice_wants_dane(&destination->policy, destination->is_required_no));
 }
 
 static bool has_sts(const struct tls_destination *destination)

@@ -189,6 +189,7 @@ void transaction_deliver(struct transaction *transaction, struct edge *edge, con
 		.journal = edge->journal,
 		.sts = edge->sts,
 		.tlsrpt = edge->tlsrpt,
+		.keeper = edge->keeper,
 		.end = &edge->end,
 		.load = &edge->load,
 		.destinations = &edge->destinations,

@@ -5,6 +5,8 @@
 #ifndef SMTP_LIMITS_H
 #define SMTP_LIMITS_H
 
+/* RFC 5321 4.5.4.2: where mail servers listen. */
+#define SMTP_PORT 25
 /* RFC 5321 4.5.3.1.1: local part, octets. */
 #define SMTP_LOCAL_PART_MAX 64
 /* RFC 5321 4.5.3.1.2: domain, octets (an address literal fits too). */

@@ -8,13 +8,14 @@
  *   3  the list
  *   4  a file (argument: which, or a path out of the input)
  *   5  a datagram as it is (argument: its length, in steps of 18 bytes)
+ *   6  the login for a relay (argument: which, or a name out of the input)
  *
  * However it asks: an answer has the size of an answer, carries the request's question and number,
- * and what nobody filled in is zero. The secret key is in none of them, the psk only in the answer
- * that brings it, and no file comes along that is guarded. What is malformed ends the service.
+ * and what nobody filled in is zero. The secret key is in none of them, the psk and the password only
+ * in the answer that brings it, and no file comes along that is guarded. What is malformed ends the service.
  *
  * feeds: requests of a hostile worker to the keeper
- * covers: edge/keeper.c:answer_authorize, answer_request, open_for_worker, send_answer, serve_one,
+ * covers: edge/keeper.c:answer_authorize, answer_login, answer_request, open_for_worker, send_answer, serve_one,
  *     keeper_serve edge/guarded_files.c:guarded_files_has
  */
 #include <sodium.h>
@@ -31,7 +32,8 @@
 static const uint8_t edge_secret[NOISE_DHLEN] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
 static const uint8_t psk[NOISE_KEYLEN] = { 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32 };
 static struct noise_keypair edge_key, peers[PEER_KEYS]; /* the first has a psk, the second none */
-static struct memory_file clients_file, other_file;
+static const char password[] = "a password of one relay";
+static struct memory_file clients_file, other_file, passwords_file;
 static char directory[] = "/tmp/fuzz_keeper.XXXXXX";
 static char psk_path[sizeof(directory) + 4], key_path[sizeof(directory) + 4];
 static const struct keeper_settings settings;
@@ -67,6 +69,15 @@ static void write_list(void)
 	memory_file_open(&clients_file, text, strlen(text));
 }
 
+static void write_passwords(void)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "[relay.example]:587 user:%s\n[other.example] x:y\n", password);
+	memory_file_open(&passwords_file, text, strlen(text));
+	require(fchmod(passwords_file.fd, 0600) == 0);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	uint8_t secret[NOISE_DHLEN] = { 0 };
@@ -87,6 +98,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	memory_file_open(&other_file, "ehlo_name = \"x\";\n", 18);
 	keeper.key = noise_keypair_static_key(&edge_key);
 	keeper.clients = client_list_create(clients_file.path, edge_key.public_key, error, sizeof(error));
+	write_passwords();
+	keeper.passwords = relay_passwords_create(passwords_file.path, error, sizeof(error));
+	require(keeper.passwords != NULL && guarded_files_add(&keeper.guarded, passwords_file.path) == 0);
 	require(keeper.clients != NULL && client_list_count(keeper.clients) == 2);
 	require(guarded_files_add(&keeper.guarded, psk_path) == 0);
 	require(guarded_files_add(&keeper.guarded, key_path) == 0);
@@ -149,6 +163,8 @@ static void check_answer(const struct keeper_request *request, const struct keep
 	require(!holds(answer, psk, 12) ||
 		(request->question == KEEPER_AUTHORIZE &&
 		 memcmp(request->public_key, peers[0].public_key, NOISE_DHLEN) == 0));
+	require(!holds(answer, (const uint8_t *)password, 12) ||
+		(request->question == KEEPER_LOGIN && strcmp(request->path, "[relay.example]:587") == 0));
 	require(file < 0 || (request->question == KEEPER_OPEN && answer->error == 0));
 	if (request->question == KEEPER_AUTHORIZE || request->question == KEEPER_IS_AUTHORIZED)
 		require(answer->is_authorized == (memcmp(request->public_key, peers[0].public_key, NOISE_DHLEN) == 0 ||
@@ -170,8 +186,8 @@ static void ask(const void *bytes, size_t length)
 		return;
 	}
 	memcpy(&request, bytes, sizeof(request));
-	require(got != 0 || request.question <= KEEPER_HELLO || request.question > KEEPER_OPEN ||
-		request.question == KEEPER_OPEN);
+	require(got != 0 || request.question <= KEEPER_HELLO || request.question > KEEPER_LOGIN ||
+		request.question == KEEPER_OPEN || request.question == KEEPER_LOGIN);
 	if (got != 0)
 		check_answer(&request, &answer, file);
 	if (file >= 0)
@@ -183,7 +199,17 @@ static void ask(const void *bytes, size_t length)
 static void set_path(struct keeper_request *request, uint8_t which, const uint8_t *rest, size_t left)
 {
 	const char *const known[] = { key_path, psk_path, clients_file.path, other_file.path, directory,
-				      "/proc/self/mem", "/dev/null", "" };
+				      "/proc/self/mem", "/dev/null", "", passwords_file.path };
+
+	if (which < sizeof(known) / sizeof(known[0]))
+		snprintf(request->path, sizeof(request->path), "%s", known[which]);
+	else
+		memcpy(request->path, rest, left < which ? left : which);
+}
+
+static void set_relay(struct keeper_request *request, uint8_t which, const uint8_t *rest, size_t left)
+{
+	const char *const known[] = { "[relay.example]:587", "[other.example]:25", "[Relay.example]:587", "" };
 
 	if (which < sizeof(known) / sizeof(known[0]))
 		snprintf(request->path, sizeof(request->path), "%s", known[which]);
@@ -194,12 +220,14 @@ static void set_path(struct keeper_request *request, uint8_t which, const uint8_
 static void ask_kind(uint8_t kind, uint8_t argument, const uint8_t *rest, size_t left)
 {
 	static const enum keeper_question questions[] = { KEEPER_IS_AUTHORIZED, KEEPER_DH, KEEPER_AUTHORIZE,
-							  KEEPER_LIST, KEEPER_OPEN };
+							  KEEPER_LIST, KEEPER_OPEN, 0, KEEPER_LOGIN };
 	static struct keeper_request request;
 
 	request = (struct keeper_request){ .question = questions[kind], .number = argument };
 	if (kind == 4)
 		set_path(&request, argument, rest, left);
+	else if (kind == 6)
+		set_relay(&request, argument, rest, left);
 	else if (argument < PEER_KEYS)
 		memcpy(request.public_key, peers[argument].public_key, NOISE_DHLEN);
 	else
@@ -222,11 +250,11 @@ static void ask_raw(size_t length, const uint8_t *rest, size_t left)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	for (size_t at = 0; at + 2 <= length; at += 2) {
-		if (bytes[at] % 6 == 5) {
+		if (bytes[at] % 7 == 5) {
 			ask_raw((size_t)bytes[at + 1] * DATAGRAM_STEP + 1, bytes + at + 2, length - at - 2);
 			break;
 		}
-		ask_kind(bytes[at] % 6, bytes[at + 1], bytes + at + 2, length - at - 2);
+		ask_kind(bytes[at] % 7, bytes[at + 1], bytes + at + 2, length - at - 2);
 	}
 	return 0;
 }

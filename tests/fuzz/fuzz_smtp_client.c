@@ -7,14 +7,15 @@
  *
  * Every recipient is reported once. Success stands on a 2xx to a final dot that the server has read
  * behind the whole content, which was asked for before; without leave no dot goes out; and what
- * failed is told in printable words.
+ * failed is told in printable words. Some of the clients log in: their password is said inside TLS
+ * alone, and what becomes of an answer to it does not hold it, whatever the server repeats.
  *
  * There is one thread: this file has a poll(2) of its own, before libc's, which plays the server
  * whenever the client waits.
  *
  * feeds: a whole SMTP conversation with a hostile server, in plaintext and inside TLS
  * covers: edge/smtp_client.c edge/smtp_client_open.c edge/smtp_client_transaction.c
- *     edge/smtp_client_content.c edge/tls_stream.c
+ *     edge/smtp_client_content.c edge/smtp_client_auth.c edge/sasl_response.c edge/tls_stream.c
  */
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -44,6 +45,32 @@ static struct {
 
 static SSL_CTX *server_ssl_ctx;
 static struct tls_context *client_tls;
+
+/* ---- the password ---- */
+
+/* As no server says it by chance, plain and in base64, of PLAIN as of LOGIN. */
+#define PASSWORD "pa55 word"
+#define PASSWORD_BASE64 "cGE1NSB3b3Jk"
+#define PLAIN_BASE64 "AHVzZXIAcGE1NSB3b3Jk"
+
+static enum smtp_login_result find_login(void *context, struct sasl_login *login)
+{
+	bool is_long = *(const bool *)context;
+
+	snprintf(login->user, sizeof(login->user), "user");
+	snprintf(login->password, sizeof(login->password), "%s", PASSWORD);
+	if (is_long) {
+		memset(login->password, 'p', SASL_PASSWORD_MAX);
+		memset(login->user, 'u', SASL_USER_MAX);
+	}
+	return SMTP_LOGIN_FOUND;
+}
+
+static void require_no_password(const char *text)
+{
+	require(strstr(text, PASSWORD) == NULL && strstr(text, PASSWORD_BASE64) == NULL &&
+		strstr(text, PLAIN_BASE64) == NULL);
+}
 
 /* ---- the server ---- */
 
@@ -78,6 +105,8 @@ static void leave(void)
 	if (server.fd < 0)
 		return;
 	hear();
+	if (server.ssl == NULL)
+		require_no_password(server.seen);
 	SSL_free(server.ssl);
 	server.ssl = NULL;
 	close(server.fd);
@@ -348,11 +377,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 					     .tls = client_tls,
 					     .deadline = DEADLINE_NEVER,
 					     .cancel_fd = -1 };
+	struct smtp_auth auth = { .may_be_anybody = true, .find_login = find_login };
 	struct smtp_event event;
 	struct smtp_client client;
+	bool is_long;
 
 	if (length < 2)
 		return 0;
+	is_long = bytes[1] & 0x80;
+	auth.context = &is_long;
+	params.auth = bytes[1] & 0x40 ? &auth : NULL;
 	terms.level = levels[bytes[0] & 3];
 	terms.check = terms.level == TLS_VERIFY ? TLS_CHECK_NAMES : TLS_CHECK_NOTHING;
 	terms.needs_requiretls = bytes[0] & 4;
@@ -360,6 +394,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	if (smtp_client_open(&client, server.client_fd, &params, &event) == 0) {
 		require(terms.level < TLS_ENCRYPT || client.tls.description[0] != '\0');
 		require(terms.level != TLS_VERIFY);
+		require(params.auth == NULL || client.tls.description[0] != '\0');
 		send_mail(&client, bytes);
 		/* Either another transaction of the same delivery, or the session goes through the cache. */
 		if (bytes[1] & 0x40 && smtp_client_park(&client) == 0)
@@ -370,6 +405,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	} else {
 		require(event.failure != SMTP_FAILURE_NONE || event.reply.code >= 300);
 		require_printable(event.detail);
+		if (event.failure == SMTP_FAILURE_AUTH) {
+			require_no_password(event.detail);
+			require_no_password(event.reply.text);
+		}
 	}
 	require(!client.is_open);
 	leave();

@@ -4,8 +4,8 @@
  * search that knows nothing of sorting.
  *
  * feeds: the table tls_policy
- * covers: edge/tls_policy.c edge/tls_level.c edge/tls_policy_table.c:take_pattern, find_double,
- *     take_lines, read_entries, find, tls_policy_table_find
+ * covers: edge/tls_policy.c edge/tls_level.c edge/domain_patterns.c edge/tls_policy_table.c:take_lines,
+ *     read_entries, tls_policy_table_find
  */
 #include <strings.h>
 

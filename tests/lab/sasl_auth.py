@@ -1,17 +1,17 @@
 #!/usr/bin/python3
 """The lab's SASL server: Dovecot's authentication protocol, as Postfix's smtpd(8) speaks it.
 
-    sasl_auth.py SOCKET
+    sasl_auth.py SOCKET [PASSWORD]
 
-Every user name is known, with the password "secret"; the name is the login, byte for byte.
-PLAIN and LOGIN. One thread per connection of an smtpd process.
+Every user name is known, with the password "secret" or the given one; the name is the login, byte for byte.
+PLAIN and LOGIN. One thread per connection of an smtpd process. Each attempt is told: "PLAIN OK user=NAME".
 """
 import base64
 import os
 import socketserver
 import sys
 
-PASSWORD = "secret"
+PASSWORD = sys.argv[2] if len(sys.argv) > 2 else "secret"
 GREETING = ("VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nSPID\t1\nCUID\t1\n"
             "COOKIE\t00000000000000000000000000000000\nDONE\n")
 
@@ -64,6 +64,7 @@ class Handler(socketserver.StreamRequestHandler):
                 continue
             word, parameters = exchanges[number].step()
             if word != "CONT":
+                print(exchanges[number].mechanism, word, parameters.strip(), flush=True)
                 del exchanges[number]
             self.answer(f"{word}\t{number}{parameters}\n")
 

@@ -4,7 +4,7 @@
     tls_zoo.py DIRECTORY ZONES    write them, before the lab's hosts start
 
 DIRECTORY gets NAME.ZONE.pem (key and chain) for each mail host, NAME.ZONE.sni.pem for clients without the right SNI,
-sts-KIND.pem for the host of all policies, ca.pem (the lab's web CA), and cases.json: what tests want to know of each
+sts-KIND.pem for the host of all policies, submission.pem for the relay submission.postfix.example, ca.pem (the lab's web CA), and cases.json: what tests want to know of each
 mail host. ZONES gets the zone files.
 """
 import datetime
@@ -171,6 +171,7 @@ def main():
                               "sha256": leaf.certificate.fingerprint(hashes.SHA256()).hex(":"),
                               "spki_sha256": bytes.fromhex(leaf.association("1", "1")).hex(":")}
     write_sts_certificates(zoo, directory)
+    zoo.write(os.path.join(directory, "submission.pem"), tls_cases.Cert(issuer="web"), "submission.postfix.example", "postfix.example")
     for case in sts_cases.CASES:
         for line in sts_records(case):
             zones.add(line)

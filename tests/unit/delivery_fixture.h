@@ -59,6 +59,8 @@ static const char *mx_answer_rcpt(struct mx *mx, const char *local_part, unsigne
 		return "450 4.2.0 greylisted\r\n";
 	if (strncmp(local_part, "bad", 3) == 0)
 		return "550 5.1.1 no such user\r\n";
+	if (strncmp(local_part, "login", 5) == 0)
+		return "530 5.7.0 Authentication required\r\n";
 	if (mx->recipients_max > 0 && *accepted >= mx->recipients_max)
 		return "452 4.5.3 too many recipients\r\n";
 	++*accepted;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "edge/keeper.h"
@@ -19,7 +20,7 @@
 enum { ALICE, BOB, MALLORY, EDGE, KEYS };
 
 struct keeper_fixture {
-	char directory[64], key_path[96], list_path[96], psk_path[96], other_path[96];
+	char directory[64], key_path[96], list_path[96], psk_path[96], other_path[96], passwords_path[96];
 	struct noise_keypair keys[KEYS];
 	uint8_t psk[NOISE_KEYLEN];
 	struct keeper_settings settings;
@@ -60,6 +61,14 @@ static inline void authorize(struct keeper_fixture *fixture, const char *who)
 	write_file(fixture->list_path, text);
 }
 
+static inline void write_passwords(struct keeper_fixture *fixture, const char *text)
+{
+	mode_t mask = umask(0077);
+
+	write_file(fixture->passwords_path, text);
+	umask(mask);
+}
+
 static inline void *serve_in_thread(void *argument)
 {
 	struct keeper_fixture *fixture = argument;
@@ -80,6 +89,8 @@ static inline void make_files(struct keeper_fixture *fixture)
 	snprintf(fixture->list_path, sizeof(fixture->list_path), "%s/clients", fixture->directory);
 	snprintf(fixture->psk_path, sizeof(fixture->psk_path), "%s/psk", fixture->directory);
 	snprintf(fixture->other_path, sizeof(fixture->other_path), "%s/other", fixture->directory);
+	snprintf(fixture->passwords_path, sizeof(fixture->passwords_path), "%s/passwords",
+		 fixture->directory);
 	for (int i = 0; i < KEYS; i++)
 		noise_keypair_generate(&fixture->keys[i]);
 	randombytes_buf(fixture->psk, sizeof(fixture->psk));
@@ -88,10 +99,12 @@ static inline void make_files(struct keeper_fixture *fixture)
 			 0);
 	assert_int_equal(keyfile_create(fixture->psk_path, fixture->psk, error, sizeof(error)), 0);
 	write_file(fixture->other_path, "something else\n");
+	write_passwords(fixture, "[relay.example]:587 user@example.org:not for the log\n");
 	authorize(fixture, "01");
 	fixture->settings = (struct keeper_settings){
 		.key_file = fixture->key_path,
 		.authorized_clients = fixture->list_path,
+		.relay_passwords = fixture->passwords_path,
 	};
 }
 
@@ -101,6 +114,7 @@ static inline void remove_files(struct keeper_fixture *fixture)
 	unlink(fixture->list_path);
 	unlink(fixture->psk_path);
 	unlink(fixture->other_path);
+	unlink(fixture->passwords_path);
 	rmdir(fixture->directory);
 }
 

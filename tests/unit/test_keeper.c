@@ -58,7 +58,7 @@ static void test_answers(void **state)
 {
 	static const enum keeper_question questions[] = { KEEPER_DH, KEEPER_AUTHORIZE,
 							  KEEPER_IS_AUTHORIZED, KEEPER_LIST,
-							  KEEPER_OPEN };
+							  KEEPER_OPEN, KEEPER_LOGIN };
 	struct keeper_fixture *fixture = *state;
 	const uint8_t *secret = fixture->keys[EDGE].secret_key;
 	struct keeper_answer answer, expected;
@@ -84,6 +84,8 @@ static void test_answers(void **state)
 				expected.count = 2;
 			} else if (questions[i] == KEEPER_OPEN) {
 				expected.error = ENOENT;
+			} else if (questions[i] == KEEPER_LOGIN) {
+				assert_int_equal(expected.has_login, 0);	/* for no relay */
 			} else if (who == ALICE || who == BOB) {
 				expected.is_authorized = 1;
 				memcpy(expected.client.public_key, request.public_key, NOISE_DHLEN);
@@ -240,6 +242,46 @@ static void test_files(void **state)
 	snprintf(fixture->psk_path, sizeof(fixture->psk_path), "%s/psk", fixture->directory);
 }
 
+/* ---- passwords ---- */
+
+static void check_login(struct keeper_fixture *fixture, const char *next_hop, const char *user,
+			const char *password)
+{
+	struct keeper_request request = { .question = KEEPER_LOGIN, .number = 5 };
+	struct keeper_answer answer, expected = { .question = KEEPER_LOGIN, .number = 5 };
+
+	strcpy(request.path, next_hop);
+	ask(fixture, &request, &answer);
+	expected.has_login = user[0] != '\0';
+	strcpy(expected.login.user, user);
+	strcpy(expected.login.password, password);
+	assert_memory_equal(&answer, &expected, sizeof(answer));
+}
+
+/* The one that was asked for, and no byte of another. */
+static void test_logins(void **state)
+{
+	struct keeper_fixture *fixture = *state;
+	struct captured_log log;
+	char text[100];
+
+	captured_log_start(&log);
+	begin(fixture);
+	check_login(fixture, "[relay.example]:587", "user@example.org", "not for the log");
+	check_login(fixture, "[relay.example]:25", "", "");
+	check_login(fixture, "relay.example", "", "");
+	assert_int_equal(open_by_keeper(fixture, fixture->passwords_path, text, sizeof(text)), EACCES);
+	write_passwords(fixture, "relay.example any:port\n");
+	check_login(fixture, "[relay.example]:25", "any", "port");
+	/* A mistake: what was read before stays in force, and the log has no password. */
+	write_passwords(fixture, "relay.example not for the log\n");
+	check_login(fixture, "[relay.example]:25", "any", "port");
+	assert_int_equal(end(fixture), 0);
+	assert_int_equal(captured_log_count(&log, "stay in force"), 1);
+	assert_int_equal(captured_log_count(&log, "not for the log"), 0);
+	captured_log_stop(&log);
+}
+
 /* ---- what no worker asks ---- */
 
 static struct keeper_request hostile;
@@ -260,8 +302,9 @@ static const struct {
 	{ "twice as much", KEEPER_DH, 2 * sizeof(hostile), false, "bytes instead of" },
 	{ "question 0", 0, sizeof(hostile), false, "what no worker asks (0)" },
 	{ "the greeting", KEEPER_HELLO, sizeof(hostile), false, "what no worker asks (1)" },
-	{ "an unknown question", KEEPER_OPEN + 1, sizeof(hostile), false,
-	  "what no worker asks (7)" },
+	{ "an unknown question", KEEPER_LOGIN + 1, sizeof(hostile), false,
+	  "what no worker asks (8)" },
+	{ "a relay without end", KEEPER_LOGIN, sizeof(hostile), true, "what no worker asks (7)" },
 	{ "question 2^32-1", UINT32_MAX, sizeof(hostile), false,
 	  "what no worker asks (4294967295)" },
 	{ "a path without end", KEEPER_OPEN, sizeof(hostile), true, "what no worker asks (6)" },
@@ -372,6 +415,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_low_order_point, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list_changes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_logins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hostile_requests, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_descriptors_are_dropped, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_start, set_up, tear_down),

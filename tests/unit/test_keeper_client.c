@@ -81,6 +81,16 @@ static void check_right(struct keeper_fixture *fixture, struct keeper_client *cl
 	assert_int_equal(count, 2);
 }
 
+static void check_logins(struct keeper_client *client)
+{
+	struct sasl_login login;
+
+	assert_int_equal(keeper_client_login(client, "[relay.example]:587", &login), KEEPER_YES);
+	assert_string_equal(login.user, "user@example.org");
+	assert_string_equal(login.password, "not for the log");
+	assert_int_equal(keeper_client_login(client, "[relay.example]:465", &login), KEEPER_NO);
+}
+
 static void check_files(struct keeper_fixture *fixture, struct keeper_client *client)
 {
 	char text[40] = "", *endless = malloc(PATH_MAX + 1);
@@ -113,6 +123,7 @@ static void test_right_answers(void **state)
 	client = attach(fixture->fd, 0);
 	check_right(fixture, client);
 	check_files(fixture, client);
+	check_logins(client);
 	keeper_client_destroy(client);
 	assert_int_equal(join_keeper(fixture), 0);
 	captured_log_stop(&log);
@@ -280,6 +291,7 @@ static void check_bad(const char *what, struct bad_keeper bad)
 	struct keeper_client *client;
 	struct authorized_client found;
 	struct noise_static_key own;
+	struct sasl_login login;
 	struct pollfd pollfd;
 	int ends[2], before = count_descriptors();
 	pthread_t thread;
@@ -304,6 +316,7 @@ static void check_bad(const char *what, struct bad_keeper bad)
 	assert_int_equal(keeper_client_authorize(client, key, &found), KEEPER_GONE);
 	assert_int_equal(keeper_client_list(client, &count, &generation), -1);
 	assert_int_equal(keeper_client_open(client, "/dev/null"), -1);
+	assert_int_equal(keeper_client_login(client, "[relay.example]:587", &login), KEEPER_GONE);
 	keeper_client_bury(client, text, sizeof(text));
 	assert_string_equal(text, "is gone");
 	keeper_client_destroy(client);

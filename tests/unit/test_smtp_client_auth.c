@@ -273,7 +273,7 @@ static void test_no_login(void **state)
 {
 	static const struct row without[] = { { "without", { OFFER_PLAIN, QUIT_OK }, "", NULL } },
 			       needed[] = { { "needed", { OFFER_PLAIN }, "EHLO auth",
-					      "no password" } },
+					      "has no login" } },
 			       gone[] = { { "keeper is gone", { OFFER_PLAIN }, "EHLO local",
 					    "is gone" } };
 

@@ -193,6 +193,8 @@ static bool choose(struct tls_facts *facts, struct tls_terms *terms)
 
 	facts->defaults = &defaults;
 	facts->policy_path = "/etc/postern/tls_policy";
+	if (facts->port == 0)
+		facts->port = 25;
 	return tls_choice(facts, terms, &status);
 }
 
@@ -238,6 +240,30 @@ static void test_attributes(void **state)
 	assert_non_null(strstr(terms.reproduce, "-verify_hostname mx.example.net -connect mx.example.net:25"));
 }
 
+/* The command that shows a failure talks to the port that we talk to, and as we do. */
+static void test_relay_commands(void **state)
+{
+	struct tls_policy policy = { .level = TLS_SECURE, .line = 2 };
+	struct tls_facts facts = { .policy = &policy, .domain = "smtp.example.net",
+				   .exchange = "smtp.example.net", .port = 587 };
+	struct tls_terms terms;
+
+	(void)state;
+	assert_true(choose(&facts, &terms));
+	assert_string_equal(terms.reproduce,
+			    "openssl s_client -starttls smtp -verify_return_error -verify_hostname "
+			    "smtp.example.net -connect smtp.example.net:587");
+	facts.port = 465;
+	facts.is_wrapped = true;
+	assert_true(choose(&facts, &terms));
+	assert_string_equal(terms.reproduce, "openssl s_client -verify_return_error -verify_hostname "
+					     "smtp.example.net -connect smtp.example.net:465");
+	policy.level = TLS_FINGERPRINT;
+	assert_true(choose(&facts, &terms));
+	assert_string_equal(terms.reproduce,
+			    "posttls-finger -w -l may -d sha256 \"[smtp.example.net]:465\"");
+}
+
 static void test_wants(void **state)
 {
 	struct tls_policy policy;
@@ -261,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_literal),
 		cmocka_unit_test(test_attributes),
+		cmocka_unit_test(test_relay_commands),
 		cmocka_unit_test(test_wants),
 	};
 

@@ -1,6 +1,9 @@
 #!/bin/bash
 # MX: Postfix.  Takes mail for every domain and keeps it in one Maildir; refuses
-# refused@ for good and later@ for now.
+# refused@ for good and later@ for now.  As submission.postfix.example it is a relay for users who
+# log in (any name, password "open sesame 4711"): 587, 465 (TLS from the first byte), 4587 (LOGIN
+# alone), and two that nobody should give a password: 2587 (a certificate of its own making), 3587
+# (no TLS).  2525 is as 25, for a mail host that may not use that port.
 set -euo pipefail
 # shellcheck source=tests/lab/hosts/common.sh
 . /opt/lab/hosts/common.sh
@@ -33,7 +36,32 @@ start() {
 		"message_drop_headers =" \
 		"smtputf8_enable = yes" \
 		"append_dot_mydomain = no"
+	submission
 	postfix_start
+}
+
+submission() {
+	local login="-o smtpd_sasl_auth_enable=yes -o smtpd_sasl_type=dovecot -o smtpd_sasl_path=private/lab-auth
+	  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject"
+	local tls="$login -o smtpd_tls_security_level=encrypt -o smtpd_tls_auth_only=yes"
+	local good="$tls -o smtpd_tls_chain_files=/etc/postfix/submission.pem"
+	install -m 600 /srv/lab/tls/submission.pem /etc/postfix/submission.pem
+	cat >>/etc/postfix/master.cf <<-EOF
+	587 inet n - n - - smtpd
+	  -o syslog_name=postfix/587 $good
+	465 inet n - n - - smtpd
+	  -o syslog_name=postfix/465 $good -o smtpd_tls_wrappermode=yes
+	4587 inet n - n - - smtpd
+	  -o syslog_name=postfix/4587 $good -o smtpd_sasl_mechanism_filter=login
+	2587 inet n - n - - smtpd
+	  -o syslog_name=postfix/2587 $tls
+	3587 inet n - n - - smtpd
+	  -o syslog_name=postfix/3587 $login -o smtpd_tls_security_level=none
+	2525 inet n - n - - smtpd
+	  -o syslog_name=postfix/2525
+	EOF
+	install -d -o postfix /var/spool/postfix/private
+	/opt/lab/sasl_auth.py /var/spool/postfix/private/lab-auth "open sesame 4711" >/var/log/sasl_auth.log 2>&1 &
 }
 
 "$@"
