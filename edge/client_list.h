@@ -26,7 +26,8 @@ void client_list_destroy(struct client_list *list);
  * Is this key authorised now? Re-reads a changed file first. A file that has gone authorises
  * nobody; one that cannot be read for another reason leaves the list as it was, says so in the log
  * (once a minute), and is tried again every second. client_out may be NULL; *client_out is a copy,
- * psk included: wipe it.
+ * psk included: wipe it; what its
+ * options point to is the list's, and lives until the next call.
  */
 bool client_list_find(struct client_list *list, const uint8_t public_key[32],
 		      struct authorized_client *client_out);

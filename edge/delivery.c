@@ -186,7 +186,7 @@ static void report(void *context, size_t recipient, const struct delivery_status
 		journal_settle(delivery->journal, &dispatch->claims[recipient], status);
 	for (; recipient != NO_RECIPIENT; recipient = dispatch->same_as_next[recipient]) {
 		delivery_log_status(&delivery->envelope->recipients[recipient], status,
-				    delivery->client, delay_ms,
+				    delivery->tenant->name, delay_ms,
 				    (enum edge_log_recipients)delivery->setup->conf.log_recipients);
 		pthread_mutex_lock(&dispatch->sink_lock);
 		delivery->sink(delivery->context, recipient, status);
@@ -214,14 +214,14 @@ static enum journal_answer claim(struct dispatch *dispatch, size_t recipient, st
 	struct delivery_status status = { 0 };
 	enum journal_answer answer = journal_claim(
 		delivery->journal,
-		&(struct journal_subject){ delivery->client, delivery->envelope->queue_id,
+		&(struct journal_subject){ delivery->tenant->name, delivery->envelope->queue_id,
 					   delivery->content_digest, &target->forward_path },
 		deadline, &dispatch->claims[recipient], &status);
 
 	if (answer == JOURNAL_KNOWN || answer == JOURNAL_REFUSED)
 		report(dispatch, recipient, &status);
 	else if (dispatch->claims[recipient].is_in_doubt)
-		delivery_log_in_doubt(target, delivery->client,
+		delivery_log_in_doubt(target, delivery->tenant->name,
 				      (enum edge_log_recipients)delivery->setup->conf.log_recipients);
 	return answer;
 }

@@ -18,6 +18,7 @@
 #include "lib/deadline.h"
 #include "lib/delivery_status.h"
 #include "lib/envelope.h"
+#include "tenant.h"
 
 /* How far the edge's own end has come; moves only forward. */
 enum edge_phase {
@@ -48,7 +49,7 @@ struct delivery {
 	const struct envelope *envelope;
 	const struct content *content;		/* sealed: nobody writes to it */
 	const uint8_t *content_digest;		/* CONTENT_DIGEST_SIZE */
-	const char *client;			/* name in the allow-list */
+	const struct tenant *tenant;		/* whose mail it is */
 	bool tls_required_no;			/* the message says "TLS-Required: No" (RFC 8689 5) */
 	struct deadline deadline;
 	struct journal *journal;		/* NULL: nothing is journaled */

@@ -21,7 +21,6 @@ struct outcome {
 
 struct delivery_job {
 	struct edge *edge;		/* fixed, like the three below */
-	char client[CLIENT_NAME_MAX + 1];
 	bool is_journaled;
 	int64_t left_max;		/* deliveries left to themselves, of all */
 	struct transaction transaction;	/* the delivering thread's */
@@ -99,7 +98,7 @@ static void *run(void *argument)
 	bool was_left;
 
 	log_set_tag(job->transaction.envelope.queue_id);
-	transaction_deliver(&job->transaction, edge, job->client, &job->progress, hand_over, job);
+	transaction_deliver(&job->transaction, edge, &job->progress, hand_over, job);
 	/* DONE brings the next message; there shall be room for it. */
 	transaction_end(&job->transaction);
 	pthread_mutex_lock(&job->lock);
@@ -115,8 +114,7 @@ static void *run(void *argument)
 	return NULL;
 }
 
-struct delivery_job *delivery_job_start(struct edge *edge, struct transaction *transaction,
-					const char *client)
+struct delivery_job *delivery_job_start(struct edge *edge, struct transaction *transaction)
 {
 	/* calloc(3) would not do: the digest in it is aligned to more than max_align_t. */
 	struct delivery_job *job = aligned_alloc(_Alignof(struct delivery_job), sizeof(*job));
@@ -127,7 +125,6 @@ struct delivery_job *delivery_job_start(struct edge *edge, struct transaction *t
 	job->edge = edge;
 	job->last = &job->first;
 	job->references = 2;
-	snprintf(job->client, sizeof(job->client), "%s", client);
 	job->is_journaled = edge->journal != NULL && transaction->envelope.queue_id[0] != '\0';
 	job->left_max = transaction->setup->conf.delivery_threads;
 	pthread_mutex_init(&job->lock, NULL);

@@ -24,10 +24,9 @@ enum delivery_job_event {
 
 /*
  * Takes the complete transaction over; NULL, and the transaction is as before, if the machine has no
- * room for a thread. `client` is copied.
+ * room for a thread.
  */
-struct delivery_job *delivery_job_start(struct edge *edge, struct transaction *transaction,
-					const char *client);
+struct delivery_job *delivery_job_start(struct edge *edge, struct transaction *transaction);
 /* The next event; for STATUS, *recipient and *status are filled in. One thread waits for a job. */
 enum delivery_job_event delivery_job_wait(struct delivery_job *job, struct deadline deadline,
 					  size_t *recipient, struct delivery_status *status);

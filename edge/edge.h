@@ -13,6 +13,7 @@
 #include "keeper_client.h"
 #include "log_limit.h"
 #include "session_table.h"
+#include "tenant_table.h"
 #include "tunnel/noise.h"
 
 struct edge {
@@ -30,6 +31,7 @@ struct edge {
 	struct delivery_load load;
 	struct delivery_jobs jobs;	/* has its own lock */
 	struct destination_table destinations;	/* has its own lock */
+	struct tenant_table tenants;	/* likewise */
 	struct connection_cache *connections;	/* has its own lock */
 	struct log_limit handshake_log;	/* has its own lock */
 	/* The main thread's: which allow-list the tunnels were last held against, and until when again. */

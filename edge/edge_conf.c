@@ -11,6 +11,7 @@
 
 #include "content.h"
 #include "lib/endpoint.h"
+#include "lib/host_name.h"
 #include "lib/smtp_limits.h"
 #include "tls_level.h"
 #include "tunnel/tunnel_limits.h"
@@ -23,9 +24,6 @@ static const char *const journal_sync_choices[] = { "group", "none", NULL };
 static const char *const target_choices[] = { "syslog", "stderr", NULL };
 static const char *const level_choices[] = { "error", "warning", "info", "debug", NULL };
 static const char *const recipients_choices[] = { "domain", "full", "none", NULL };
-
-/* RFC 1035 2.3.4 */
-#define LABEL_MAX 63
 
 static int check_listen(const void *value, char *error, size_t error_size)
 {
@@ -50,37 +48,12 @@ static int check_listen(const void *value, char *error, size_t error_size)
 	return 0;
 }
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-/*
- * RFC 1123 2.1, RFC 5321 4.1.2 (Domain): labels of letters, digits and inner hyphens; at least two;
- * no IPv4 address.
- */
-static bool is_full_host_name(const char *name)
-{
-	const char *label = name;
-	size_t length = 0;
-
-	if (strlen(name) > SMTP_DOMAIN_MAX || strchr(name, '.') == NULL)
-		return false;
-	for (;; label += length + 1) {
-		length = strspn(label, LETTERS "0123456789-");
-		if (length == 0 || length > LABEL_MAX || label[0] == '-' ||
-		    label[length - 1] == '-')
-			return false;
-		if (label[length] == '\0')
-			return strcspn(label, LETTERS) < length;
-		if (label[length] != '.')
-			return false;
-	}
-}
-
 /* The name in EHLO must be able to have an A record and a PTR: a full domain name in ASCII. */
 static int check_ehlo_name(const void *value, char *error, size_t error_size)
 {
 	const char *name = *(char *const *)value;
 
-	if (name != NULL && !is_full_host_name(name)) {
+	if (name != NULL && !host_name_is_full(name)) {
 		snprintf(error, error_size,
 			 "\"%.100s\" is no full host name such as \"relay.example.com\"", name);
 		return -1;

@@ -21,10 +21,12 @@ static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
 		      uint8_t psk_out[NOISE_KEYLEN])
 {
 	struct edge_session *session = context;
+	struct tenant_terms terms;
 
-	if (keeper_client_authorize(session->edge->keeper, public_key, &session->client) !=
+	if (keeper_client_authorize(session->edge->keeper, public_key, &session->client, &terms) !=
 	    KEEPER_YES)
 		return false;
+	session->limits = terms.limits;
 	memcpy(psk_out, session->client.psk, NOISE_KEYLEN);
 	/* It is for this handshake only. */
 	explicit_bzero(session->client.psk, sizeof(session->client.psk));
@@ -116,8 +118,10 @@ static bool send_info(struct edge_session *session)
 
 	snprintf(frame.u.info.edge_name, sizeof(frame.u.info.edge_name), "%s",
 		 setup->conf.ehlo_name);
-	frame.u.info.size_max = (uint64_t)setup->conf.message_size_limit;
-	frame.u.info.recipients_max = (uint32_t)setup->conf.recipient_limit;
+	frame.u.info.size_max = (uint64_t)tenant_limit(setup->conf.message_size_limit,
+						       session->limits.size);
+	frame.u.info.recipients_max = (uint32_t)tenant_limit(setup->conf.recipient_limit,
+							     session->limits.recipients);
 	edge_setup_release(setup);
 	return tunnel_send_frame(&session->tunnel, &frame, deadline) == TUNNEL_OK &&
 	       tunnel_flush(&session->tunnel, deadline) == TUNNEL_OK;
@@ -130,9 +134,11 @@ static void end_transaction(struct edge_session *session)
 }
 
 /* 0, or why this client may not deliver any more. */
-static enum close_reason look_up(struct edge *edge, const uint8_t public_key[NOISE_DHLEN])
+static enum close_reason look_up(const struct edge_session *session,
+				 const struct reverse_path *sender, struct tenant_terms *terms)
 {
-	switch (keeper_client_is_authorized(edge->keeper, public_key)) {
+	switch (keeper_client_admit(session->edge->keeper, session->tunnel.remote_static,
+				    sender->is_null ? "" : sender->mailbox.domain, terms)) {
 	case KEEPER_YES:
 		return 0;
 	case KEEPER_NO:
@@ -146,6 +152,7 @@ static enum close_reason look_up(struct edge *edge, const uint8_t public_key[NOI
 static bool on_envelope(struct edge_session *session, const struct frame *frame)
 {
 	struct edge *edge = session->edge;
+	struct tenant_terms terms;
 	enum close_reason reason;
 
 	if (session->transaction.state == TRANSACTION_ANSWERED)
@@ -158,7 +165,7 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 	}
 	reason = session_table_begin(&edge->sessions, &session->entry);
 	if (reason == 0)
-		reason = look_up(edge, session->tunnel.remote_static);
+		reason = look_up(session, &frame->u.envelope.envelope.reverse_path, &terms);
 	if (reason != 0) {
 		log_info("client=%s: tunnel ended before a transaction: %s", session->client.name,
 			 reason_text(reason));
@@ -166,7 +173,8 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 		return false;
 	}
 	log_set_tag(frame->u.envelope.envelope.queue_id);
-	transaction_begin(&session->transaction, edge, frame->transaction, &frame->u.envelope);
+	transaction_begin(&session->transaction, edge, frame->transaction, &frame->u.envelope,
+			  &terms);
 	return true;
 }
 

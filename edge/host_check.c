@@ -161,7 +161,7 @@ static bool try_address(struct egress *egress, const struct mx_list *list, const
 		return false;
 	}
 	egress->has_tried = true;
-	fd = tcp_connect(&address->address, deadline_earlier(egress->deadline, deadline_in_ms(CONNECT_MS)), -1,
+	fd = tcp_connect(&address->address, NULL, deadline_earlier(egress->deadline, deadline_in_ms(CONNECT_MS)), -1,
 			 reason, sizeof(reason));
 	if (fd < 0) {
 		snprintf(egress->last, sizeof(egress->last), "%s[%s]: %s", host, text, reason);
@@ -228,6 +228,49 @@ static bool check_ipv6(const struct edge_setup *setup, char *const *domains)
 	return own == OWN_IPV6_CONFIRMED || is_on ? check_egress(setup, MX_FAMILY_IPV6, domains) : true;
 }
 
+/* ---- the tenants' addresses ---- */
+
+static bool check_source(const struct authorized_client *client, int family)
+{
+	const struct tenant tenant = { .source4 = client->options.source4,
+				       .source6 = client->options.source6 };
+	struct sockaddr_storage address;
+	const struct sockaddr_storage *source = tenant_source(&tenant, family, &address);
+	char text[SOCKADDR_TEXT_MAX];
+	bool is_good;
+	int fd;
+
+	if (source == NULL)
+		return true;
+	endpoint_print_address((const struct sockaddr *)source, text, sizeof(text));
+	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	is_good = fd >= 0 && bind(fd, (const struct sockaddr *)source, family == AF_INET ? sizeof(struct sockaddr_in)
+								 : sizeof(struct sockaddr_in6)) == 0;
+	if (!is_good)
+		WRONG("%s of client %s: %s: %s", family == AF_INET ? "source4" : "source6", client->name, text,
+		      strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return is_good;
+}
+
+/* The list was read before, by the keeper, which has said what is wrong in it. */
+static bool check_sources(const struct edge_conf *conf)
+{
+	struct authorized_clients list;
+	bool is_good = true;
+	char error[512];
+
+	if (authorized_clients_read(&list, conf->authorized_clients, NULL, NULL, NULL, error, sizeof(error)) < 0)
+		return WRONG("%s", error);
+	for (size_t i = 0; i < list.count; i++) {
+		is_good &= check_source(&list.clients[i], AF_INET);
+		is_good &= check_source(&list.clients[i], AF_INET6);
+	}
+	authorized_clients_wipe(&list);
+	return is_good;
+}
+
 bool host_check_rest(const struct edge_setup *setup, char *const *domains)
 {
 	bool is_good = check_disk(&setup->conf);
@@ -235,6 +278,7 @@ bool host_check_rest(const struct edge_setup *setup, char *const *domains)
 	if (*domains == NULL)
 		domains = known_domains;
 	is_good &= check_dns(setup);
+	is_good &= check_sources(&setup->conf);
 	is_good &= check_egress(setup, MX_FAMILY_IPV4, domains);
 	is_good &= check_ipv6(setup, domains);
 	return is_good;

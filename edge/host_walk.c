@@ -207,7 +207,7 @@ static struct smtp_client_params client_params(struct walk *walk)
 	const struct relay_hop *relay = walk->params->relay;
 
 	return (struct smtp_client_params){
-		.ehlo_name = delivery->setup->conf.ehlo_name,
+		.ehlo_name = tenant_hello(delivery->tenant, delivery->setup->conf.ehlo_name),
 		.terms = &walk->terms,
 		.tls = delivery->setup->tls,
 		.is_wrapped = relay != NULL && relay->is_wrapped,
@@ -224,19 +224,21 @@ static struct smtp_client_params client_params(struct walk *walk)
 /* Which sessions would do here. Without a key, none. */
 static void make_key(struct walk *walk, const struct sockaddr_storage *address)
 {
-	const struct edge_setup *setup = walk->params->delivery->setup;
+	const struct delivery *delivery = walk->params->delivery;
 	const struct relay_hop *relay = walk->params->relay;
 	char relay_text[RELAY_HOP_TEXT_MAX] = "";
+	struct sockaddr_storage source;
 
 	if (relay != NULL)
 		relay_hop_print(relay, relay_text, sizeof(relay_text));
 	buffer_reset(&walk->key);
 	if (connection_key_print(&walk->key, &(struct connection_identity){
 			.address = address,
-			.ehlo_name = setup->conf.ehlo_name,
+			.source = tenant_source(delivery->tenant, address->ss_family, &source),
+			.ehlo_name = tenant_hello(delivery->tenant, delivery->setup->conf.ehlo_name),
 			.relay = relay_text,
 			.terms = &walk->terms,
-			.setup = setup->id,
+			.setup = delivery->setup->id,
 		}) != 0)
 		buffer_reset(&walk->key);
 }
@@ -260,6 +262,7 @@ static bool open_connection(struct walk *walk, const struct sockaddr_storage *ad
 {
 	const struct delivery *delivery = walk->params->delivery;
 	struct smtp_client_params params;
+	struct sockaddr_storage source;
 	struct tls_report_host host;
 	bool is_open;
 	int fd;
@@ -268,7 +271,7 @@ static bool open_connection(struct walk *walk, const struct sockaddr_storage *ad
 	memset(&walk->client, 0, sizeof(walk->client));
 	on_stage(walk, STAGE_CONNECT);
 	fd = tcp_connect(
-		address,
+		address, tenant_source(delivery->tenant, address->ss_family, &source),
 		deadline_earlier(delivery->deadline, deadline_in_ms(SMTP_CONNECT_TIMEOUT_MS)),
 		delivery->end->cancel_fd, event->detail, sizeof(event->detail));
 	if (fd < 0) {
@@ -445,7 +448,9 @@ static void run(struct walk *walk)
 			.domain = relay != NULL ? relay->destination.host : walk->params->domain,
 			.is_host = relay != NULL && relay->destination.is_host,
 			.port = port_of(walk),
-			.family = (enum mx_family)atomic_load(&delivery->setup->family),
+			.family = tenant_family(delivery->tenant,
+						(enum mx_family)atomic_load(&delivery->setup->family),
+						delivery->setup->conf.ipv6 == EDGE_IPV6_OFF),
 			.resolver = delivery->setup->resolver,
 			.deadline = delivery->deadline,
 		}, &status) < 0)

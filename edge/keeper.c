@@ -163,18 +163,50 @@ int keeper_greet(const struct keeper *keeper, int fd, const char *error)
 	return send_answer(fd, &answer, -1);
 }
 
+/* *found is to be wiped. */
+static bool find_client(struct keeper *keeper, const uint8_t public_key[NOISE_DHLEN],
+			struct authorized_client *found)
+{
+	if (client_list_find(keeper->clients, public_key, found) && !found->options.is_disabled)
+		return true;
+	explicit_bzero(found, sizeof(*found));
+	return false;
+}
+
 static void answer_authorize(struct keeper *keeper, const struct keeper_request *request,
 			     struct keeper_answer *answer)
 {
 	struct authorized_client found;
 
-	if (!client_list_find(keeper->clients, request->public_key, &found))
+	if (!find_client(keeper, request->public_key, &found))
 		return;
 	answer->is_authorized = 1;
+	tenant_terms_set(&answer->terms, &found, "");
 	memcpy(answer->client.public_key, found.public_key, sizeof(found.public_key));
 	memcpy(answer->client.name, found.name, strlen(found.name));
 	memcpy(answer->client.psk, found.psk, sizeof(found.psk));
 	answer->client.line = found.line;
+	explicit_bzero(&found, sizeof(found));
+}
+
+static void answer_is_authorized(struct keeper *keeper, const struct keeper_request *request,
+				 struct keeper_answer *answer)
+{
+	struct authorized_client found;
+
+	answer->is_authorized = find_client(keeper, request->public_key, &found);
+	explicit_bzero(&found, sizeof(found));
+}
+
+static void answer_admit(struct keeper *keeper, const struct keeper_request *request,
+			 struct keeper_answer *answer)
+{
+	struct authorized_client found;
+
+	if (!find_client(keeper, request->public_key, &found))
+		return;
+	answer->is_authorized = 1;
+	tenant_terms_set(&answer->terms, &found, request->sender);
 	explicit_bzero(&found, sizeof(found));
 }
 
@@ -225,8 +257,12 @@ static int answer_request(struct keeper *keeper, const struct keeper_request *re
 		answer_authorize(keeper, request, answer);
 		return 0;
 	case KEEPER_IS_AUTHORIZED:
-		answer->is_authorized =
-			client_list_find(keeper->clients, request->public_key, NULL);
+		answer_is_authorized(keeper, request, answer);
+		return 0;
+	case KEEPER_ADMIT:
+		if (memchr(request->sender, '\0', sizeof(request->sender)) == NULL)
+			return -1;
+		answer_admit(keeper, request, answer);
 		return 0;
 	case KEEPER_LIST:
 		guard_list(keeper);

@@ -223,7 +223,8 @@ struct noise_static_key keeper_client_key(struct keeper_client *client)
 
 enum keeper_word keeper_client_authorize(struct keeper_client *client,
 					 const uint8_t public_key[NOISE_DHLEN],
-					 struct authorized_client *client_out)
+					 struct authorized_client *client_out,
+					 struct tenant_terms *terms_out)
 {
 	enum keeper_word word = KEEPER_GONE;
 	struct keeper_answer answer;
@@ -233,9 +234,31 @@ enum keeper_word keeper_client_authorize(struct keeper_client *client,
 	if (word == KEEPER_YES) {
 		*client_out = answer.client;
 		client_out->name[CLIENT_NAME_MAX] = '\0';
+		*terms_out = answer.terms;
 	}
 	explicit_bzero(&answer, sizeof(answer));
 	return word;
+}
+
+enum keeper_word keeper_client_admit(struct keeper_client *client,
+				     const uint8_t public_key[NOISE_DHLEN],
+				     const char *sender_domain, struct tenant_terms *terms_out)
+{
+	struct keeper_request request = { .question = KEEPER_ADMIT };
+	struct keeper_answer answer;
+	int file, result;
+
+	memcpy(request.public_key, public_key, sizeof(request.public_key));
+	snprintf(request.sender, sizeof(request.sender), "%s", sender_domain);
+	result = ask(client, &request, &answer, &file);
+	if (file >= 0)
+		close(file);
+	if (result < 0)
+		return KEEPER_GONE;
+	if (!answer.is_authorized)
+		return KEEPER_NO;
+	*terms_out = answer.terms;
+	return KEEPER_YES;
 }
 
 enum keeper_word keeper_client_is_authorized(struct keeper_client *client,

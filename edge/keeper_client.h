@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "sasl_login.h"
+#include "tenant.h"
 #include "tunnel/authorized_clients.h"
 #include "tunnel/noise.h"
 
@@ -35,7 +36,12 @@ struct noise_static_key keeper_client_key(struct keeper_client *client);
  */
 enum keeper_word keeper_client_authorize(struct keeper_client *client,
 					 const uint8_t public_key[NOISE_DHLEN],
-					 struct authorized_client *client_out);
+					 struct authorized_client *client_out,
+					 struct tenant_terms *terms_out);
+/* May it deliver this, and on what terms? sender_domain: "" for the null reverse-path. */
+enum keeper_word keeper_client_admit(struct keeper_client *client,
+				     const uint8_t public_key[NOISE_DHLEN],
+				     const char *sender_domain, struct tenant_terms *terms_out);
 /* May it still deliver? */
 enum keeper_word keeper_client_is_authorized(struct keeper_client *client,
 					     const uint8_t public_key[NOISE_DHLEN]);

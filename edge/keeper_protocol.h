@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "sasl_login.h"
+#include "tenant.h"
 #include "tunnel/authorized_clients.h"
 #include "tunnel/noise.h"
 
@@ -24,6 +25,7 @@ enum keeper_question {
 	KEEPER_DH,	      /* DH(edge's secret key, public_key) */
 	KEEPER_AUTHORIZE,     /* may this key shake hands? With its psk */
 	KEEPER_IS_AUTHORIZED, /* may it still deliver? Without */
+	KEEPER_ADMIT,	      /* may it deliver mail of this sender domain, and on what terms? */
 	KEEPER_LIST,	      /* count and generation of the allow-list */
 	KEEPER_OPEN,	      /* the file of this path for reading; a descriptor comes along */
 	KEEPER_LOGIN,	      /* the login for the relay whose next_hop is in `path` */
@@ -33,7 +35,10 @@ struct keeper_request {
 	uint32_t question; /* enum keeper_question */
 	uint32_t number;
 	uint8_t public_key[NOISE_DHLEN];
-	char path[PATH_MAX];
+	union {
+		char path[PATH_MAX];		    /* of OPEN */
+		char sender[SMTP_DOMAIN_MAX + 1]; /* of ADMIT; "": the null reverse-path */
+	};
 };
 
 struct keeper_answer {
@@ -41,9 +46,10 @@ struct keeper_answer {
 	uint32_t number;
 	int32_t error;		  /* 0; or an errno, and nothing else is filled in but `reason` */
 	uint8_t key[NOISE_DHLEN]; /* of HELLO and DH */
-	/* Of both questions about a key; `is_authorized` alone of the second. */
+	/* Of all questions about a key; `is_authorized` alone of IS_AUTHORIZED. */
 	uint32_t is_authorized;
-	struct authorized_client client;
+	struct authorized_client client; /* of AUTHORIZE; its options are not filled in */
+	struct tenant_terms terms;	 /* of AUTHORIZE and ADMIT */
 	uint64_t generation, count;    /* of LIST */
 	uint32_t has_login;	       /* of LOGIN, like the next */
 	struct sasl_login login;

@@ -130,13 +130,23 @@ int landlock_allow_path(struct landlock *landlock, const char *path, enum landlo
 	return result;
 }
 
-int landlock_allow_connect(struct landlock *landlock, uint16_t port)
+static int allow_port(struct landlock *landlock, uint64_t access, uint16_t port)
 {
-	struct net_port_rule rule = { .allowed_access = NET_CONNECT_TCP, .port = port };
+	struct net_port_rule rule = { .allowed_access = access, .port = port };
 
 	if (landlock->version < 4)
 		return 0;
 	return (int)syscall(SYS_landlock_add_rule, landlock->fd, RULE_NET_PORT, &rule, 0);
+}
+
+int landlock_allow_connect(struct landlock *landlock, uint16_t port)
+{
+	return allow_port(landlock, NET_CONNECT_TCP, port);
+}
+
+int landlock_allow_source(struct landlock *landlock)
+{
+	return allow_port(landlock, NET_BIND_TCP, 0);
 }
 
 int landlock_enforce(struct landlock *landlock)

@@ -34,6 +34,8 @@ int landlock_begin(struct landlock *landlock, unsigned denied);
 int landlock_allow_path(struct landlock *landlock, const char *path, enum landlock_access access);
 /* TCP to this port. */
 int landlock_allow_connect(struct landlock *landlock, uint16_t port);
+/* An own address, with a port of the kernel's choice. */
+int landlock_allow_source(struct landlock *landlock);
 /* Needs no_new_privs (prctl(2)). Closes the rules in either case. 0, or -1 with errno. */
 int landlock_enforce(struct landlock *landlock);
 

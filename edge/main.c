@@ -156,6 +156,7 @@ static int init_shared(struct edge *edge)
 	handshake_table_init(&edge->handshakes);
 	session_table_init(&edge->sessions);
 	destination_table_init(&edge->destinations);
+	tenant_table_init(&edge->tenants);
 	delivery_jobs_init(&edge->jobs);
 	log_limit_init(&edge->handshake_log);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
@@ -230,6 +231,7 @@ static int serve(struct edge *edge, struct listener *listener, const struct sand
 		tlsrpt_destroy(edge->tlsrpt);
 		journal_close(edge->journal);
 		keeper_client_destroy(edge->keeper);
+		tenant_table_wipe(&edge->tenants);
 	}
 	log_info("stopped");
 	return edge->has_lost_keeper ? EX_SOFTWARE : EX_OK;

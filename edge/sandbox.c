@@ -70,6 +70,9 @@ int sandbox_enter_worker(const struct sandbox_grants *grants, char *error, size_
 		if (landlock_allow_path(&landlock, grants->items[i].path, grants->items[i].access) <
 		    0)
 			return fail(grants->items[i].path, error, error_size);
+	/* source4= and source6= of tenants; to listen is a call that it may not make. */
+	if (landlock_allow_source(&landlock) < 0)
+		return fail("landlock_add_rule", error, error_size);
 	if (allow_sanitizers(&landlock) < 0)
 		return fail("sanitizers", error, error_size);
 	if (landlock_enforce(&landlock) < 0)

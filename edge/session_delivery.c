@@ -62,7 +62,7 @@ void session_delivery_refuse(struct edge_session *session)
 	struct transaction *transaction = &session->transaction;
 
 	log_info("client=%s: refused: %s", session->client.name, transaction->refusal.reason);
-	for (size_t i = 0; i < transaction->envelope.recipient_count; i++)
+	for (size_t i = 0; i < transaction->envelope.recipient_count + transaction->surplus; i++)
 		send_status(session, i, &transaction->refusal);
 	send_done(session);
 	transaction->state = TRANSACTION_ANSWERED;
@@ -123,6 +123,21 @@ static void await(struct edge_session *session, struct delivery_job *job, bool *
 	}
 }
 
+static void put_off_surplus(struct edge_session *session)
+{
+	const struct transaction *transaction = &session->transaction;
+	size_t count = transaction->envelope.recipient_count;
+	struct delivery_status status;
+
+	if (transaction->surplus == 0)
+		return;
+	transaction_surplus_status(transaction, &status);
+	log_info("client=%s: %zu recipients are put off: %s", transaction->tenant.name,
+		 transaction->surplus, status.reason);
+	for (size_t i = 0; i < transaction->surplus; i++)
+		send_status(session, count + i, &status);
+}
+
 void session_delivery_run(struct edge_session *session)
 {
 	struct transaction *transaction = &session->transaction;
@@ -131,14 +146,14 @@ void session_delivery_run(struct edge_session *session)
 	bool *is_told = calloc(count, sizeof(*is_told));
 	struct delivery_job *job = NULL;
 
+	put_off_surplus(session);
 	if (is_told != NULL)
-		job = delivery_job_start(session->edge, transaction, session->client.name);
+		job = delivery_job_start(session->edge, transaction);
 	if (job != NULL) {
 		await(session, job, is_told, count, wait_ms);
 		delivery_job_release(job);
 	} else {
-		transaction_deliver(transaction, session->edge, session->client.name, NULL,
-				    send_status, session);
+		transaction_deliver(transaction, session->edge, NULL, send_status, session);
 		/* DONE brings the next message; there shall be room for it. */
 		content_wipe(&transaction->content);
 	}

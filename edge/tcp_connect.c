@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/endpoint.h"
+
 /* 0, or why not as an errno value. */
 static int wait_connected(int fd, struct deadline deadline, int cancel_fd)
 {
@@ -32,14 +34,37 @@ static int wait_connected(int fd, struct deadline deadline, int cancel_fd)
 	return error;
 }
 
-int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, int cancel_fd,
-		char *reason, size_t reason_size)
+/* The port is chosen at connect(2), so that one address is good for more than 28,000 connections. */
+static int bind_to(int fd, const struct sockaddr_storage *source, socklen_t length)
+{
+	int on = 1;
+
+	if (source == NULL)
+		return 0;
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)source, length);
+}
+
+static int fail_source(int fd, const struct sockaddr_storage *source, char *reason, size_t reason_size)
+{
+	char text[SOCKADDR_TEXT_MAX];
+
+	snprintf(reason, reason_size, "no connection from the source address %s: %s",
+		 endpoint_print_address((const struct sockaddr *)source, text, sizeof(text)), strerror(errno));
+	close(fd);
+	return -1;
+}
+
+int tcp_connect(const struct sockaddr_storage *address, const struct sockaddr_storage *source,
+		struct deadline deadline, int cancel_fd, char *reason, size_t reason_size)
 {
 	socklen_t length = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
 							  : sizeof(struct sockaddr_in);
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1, error = 0;
 
+	if (fd >= 0 && bind_to(fd, source, length) < 0)
+		return fail_source(fd, source, reason, reason_size);
 	if (fd < 0 ||
 	    (connect(fd, (const struct sockaddr *)address, length) < 0 && errno != EINPROGRESS))
 		error = errno;

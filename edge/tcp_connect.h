@@ -9,9 +9,10 @@
 
 /*
  * A connected, non-blocking, close-on-exec socket, or -1 with "Connection refused" or the like in
- * reason. cancel_fd: -1, or a descriptor (not read) that ends the wait as soon as it is readable.
+ * reason. source: address of this machine to send from, of the same family, with port 0; NULL: the
+ * kernel's choice. cancel_fd: -1, or a descriptor (not read) that ends the wait as soon as it is readable.
  */
-int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, int cancel_fd,
-		char *reason, size_t reason_size);
+int tcp_connect(const struct sockaddr_storage *address, const struct sockaddr_storage *source,
+		struct deadline deadline, int cancel_fd, char *reason, size_t reason_size);
 
 #endif

@@ -25,6 +25,7 @@ void transaction_end(struct transaction *transaction)
 	envelope_wipe(&transaction->envelope);
 	content_wipe(&transaction->content);
 	edge_setup_release(transaction->setup);
+	tenant_row_leave(transaction->row, transaction->is_admitted);
 	transaction_init(transaction);
 	transaction->id = id;
 }
@@ -48,8 +49,84 @@ static void refuse(struct transaction *transaction, const struct delivery_status
 	content_wipe(&transaction->content);
 }
 
+/* A report to a sender has one recipient, whoever makes it (RFC 3464): more of them are none. */
+#define BOUND_NULL_SENDER_RECIPIENTS 1
+
+static void set_limits(struct transaction *transaction, const struct tenant_terms *terms)
+{
+	const struct edge_conf *conf = &transaction->setup->conf;
+
+	transaction->tenant = terms->tenant;
+	transaction->size_max = tenant_limit(conf->message_size_limit, terms->limits.size);
+	transaction->recipients_max =
+		(size_t)tenant_limit(conf->recipient_limit, terms->limits.recipients);
+	if (terms->has_domains && transaction->envelope.reverse_path.is_null)
+		transaction->recipients_max = BOUND_NULL_SENDER_RECIPIENTS;
+}
+
+static void refuse_limit(struct transaction *transaction, enum tenant_refusal kind,
+			 const struct delivery_status *refusal)
+{
+	if (transaction->state == TRANSACTION_RECEIVING)
+		tenant_row_count_refusal(transaction->row, kind, 1);
+	refuse(transaction, refusal);
+}
+
+static int64_t whole_seconds(int64_t ms)
+{
+	return (ms + 999) / 1000;
+}
+
+/*
+ * All of them temporary. A postmaster who forgets a domain in the list shall find its mail in the
+ * queue, not in the senders' mailboxes as bounces; whoever has stolen a key gets as little by a 4xx.
+ */
+static void explain_admission(struct delivery_status *status, const struct transaction *transaction,
+			      const struct tenant_terms *terms,
+			      const struct tenant_admission *admission)
+{
+	const char *name = transaction->tenant.name;
+
+	if (transaction->row == NULL)
+		delivery_status_set_local(status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1),
+					  "this edge is out of memory");
+	else if (admission->refusal == TENANT_SENDER)
+		delivery_status_set_local(
+			status, STAGE_EDGE, ENHANCED_STATUS(4, 7, 1),
+			"sender domain %.255s is not among the domains= of client %s",
+			transaction->envelope.reverse_path.mailbox.domain, name);
+	else if (admission->refusal == TENANT_CONCURRENCY)
+		delivery_status_set_local(status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 2),
+					  "client %s has %" PRId64
+					  " messages under way, its concurrency=; try again later",
+					  name, terms->limits.concurrency);
+	else
+		delivery_status_set_local(
+			status, STAGE_EDGE, ENHANCED_STATUS(4, 7, 0),
+			"client %s has used up its %s; try again in %" PRId64 " s", name,
+			admission->refusal == TENANT_RATE ? "rate=" : "bounces= (null sender)",
+			whole_seconds(admission->wait_ms));
+}
+
+static void enter(struct transaction *transaction, struct edge *edge,
+		  const struct tenant_terms *terms)
+{
+	struct tenant_admission admission = { .refusal = TENANT_REFUSALS };
+	struct delivery_status status = { 0 };
+
+	transaction->row = tenant_table_enter(&edge->tenants, terms,
+					      transaction->envelope.reverse_path.is_null,
+					      deadline_now_ms(), &admission);
+	transaction->is_admitted = transaction->row != NULL &&
+				   admission.refusal == TENANT_ADMITTED;
+	if (transaction->is_admitted)
+		return;
+	explain_admission(&status, transaction, terms, &admission);
+	refuse(transaction, &status);
+}
+
 void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id,
-		       const struct frame_envelope *frame)
+		       const struct frame_envelope *frame, const struct tenant_terms *terms)
 {
 	const struct edge_conf *conf;
 	struct delivery_status status = { 0 };
@@ -63,38 +140,47 @@ void transaction_begin(struct transaction *transaction, struct edge *edge, uint3
 	content_init(&transaction->content, &edge->content_pool);
 	dot_verifier_init(&transaction->verifier);
 	content_digest_init(&transaction->digest);
+	set_limits(transaction, terms);
 	conf = &transaction->setup->conf;
 	budget_ms = frame->budget_ms < conf->delivery_time_limit ? frame->budget_ms
 								 : conf->delivery_time_limit;
 	transaction->deadline = deadline_in_ms(budget_ms);
-	if (frame->envelope.declared_size > (uint64_t)conf->message_size_limit) {
+	enter(transaction, edge, terms);
+	if (frame->envelope.declared_size > (uint64_t)transaction->size_max) {
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 3, 4),
 					  "message size %" PRIu64
 					  " exceeds this edge's limit of %" PRId64 " bytes",
-					  frame->envelope.declared_size, conf->message_size_limit);
-		refuse(transaction, &status);
+					  frame->envelope.declared_size, transaction->size_max);
+		refuse_limit(transaction, TENANT_SIZE, &status);
 	}
 }
 
 bool transaction_add_recipient(struct transaction *transaction, uint32_t index,
 			       const struct recipient *recipient)
 {
-	struct delivery_status status = { 0 };
+	size_t count = transaction->envelope.recipient_count;
 
 	if (transaction->state == TRANSACTION_ANSWERED)
 		return true;
-	if (index != transaction->envelope.recipient_count || transaction->digest.length > 0)
+	if (index != count + transaction->surplus || transaction->digest.length > 0)
 		return false;
-	if (envelope_add_recipient(&transaction->envelope, recipient) < 0)
-		return false;
-	if (transaction->envelope.recipient_count >
-	    (size_t)transaction->setup->conf.recipient_limit) {
-		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 5, 3),
-					  "more recipients than this edge's limit of %" PRId64,
-					  transaction->setup->conf.recipient_limit);
-		refuse(transaction, &status);
-	}
-	return true;
+	if (count < transaction->recipients_max)
+		return envelope_add_recipient(&transaction->envelope, recipient) == 0;
+	tenant_row_count_refusal(transaction->row, TENANT_RECIPIENTS, 1);
+	return ++transaction->surplus + count <= TUNNEL_RECIPIENTS_MAX;
+}
+
+/*
+ * They are put off, and the others delivered: if all were refused, a mail host that sends the same
+ * recipients together again would never be rid of them.
+ */
+void transaction_surplus_status(const struct transaction *transaction,
+				struct delivery_status *status)
+{
+	memset(status, 0, sizeof(*status));
+	delivery_status_set_local(status, STAGE_EDGE, ENHANCED_STATUS(4, 5, 3),
+				  "more recipients than the limit of %zu for this message",
+				  transaction->recipients_max);
 }
 
 static void refuse_for_memory(struct transaction *transaction, enum content_result result)
@@ -110,7 +196,6 @@ static void refuse_for_memory(struct transaction *transaction, enum content_resu
 
 bool transaction_add_content(struct transaction *transaction, const void *bytes, size_t length)
 {
-	int64_t limit = transaction->setup->conf.message_size_limit;
 	struct delivery_status status = { 0 };
 	enum content_result result;
 
@@ -125,11 +210,11 @@ bool transaction_add_content(struct transaction *transaction, const void *bytes,
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 6, 0),
 					  "content with a bare CR or LF, or an end of data inside");
 		refuse(transaction, &status);
-	} else if (transaction->digest.length > (uint64_t)limit) {
+	} else if (transaction->digest.length > (uint64_t)transaction->size_max) {
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(5, 3, 4),
 					  "message exceeds this edge's limit of %" PRId64 " bytes",
-					  limit);
-		refuse(transaction, &status);
+					  transaction->size_max);
+		refuse_limit(transaction, TENANT_SIZE, &status);
 	} else if ((result = content_append(&transaction->content, bytes, length)) != CONTENT_OK) {
 		refuse_for_memory(transaction, result);
 	}
@@ -175,16 +260,33 @@ bool transaction_complete(struct transaction *transaction,
 	return true;
 }
 
-void transaction_deliver(struct transaction *transaction, struct edge *edge, const char *client,
+/* Outcomes on their way to who waits for them. */
+struct counted_sink {
+	struct tenant_row *row;
+	delivery_sink_fn *sink;
+	void *context;
+};
+
+static void count_outcome(void *context, size_t recipient, const struct delivery_status *status)
+{
+	const struct counted_sink *counted = context;
+
+	tenant_row_count_outcome(counted->row, status->action);
+	counted->sink(counted->context, recipient, status);
+}
+
+void transaction_deliver(struct transaction *transaction, struct edge *edge,
 			 struct delivery_progress *progress, delivery_sink_fn *sink, void *context)
 {
+	struct counted_sink counted = { transaction->row, sink, context };
+
 	delivery_run(&(struct delivery){
 		.setup = transaction->setup,
 		.envelope = &transaction->envelope,
 		.content = &transaction->content,
 		.tls_required_no = header_section_has_tls_required_no(&transaction->content),
 		.content_digest = transaction->content_digest,
-		.client = client,
+		.tenant = &transaction->tenant,
 		.deadline = transaction->deadline,
 		.journal = edge->journal,
 		.sts = edge->sts,
@@ -195,7 +297,7 @@ void transaction_deliver(struct transaction *transaction, struct edge *edge, con
 		.destinations = &edge->destinations,
 		.connections = edge->connections,
 		.progress = progress,
-		.sink = sink,
-		.context = context,
+		.sink = count_outcome,
+		.context = &counted,
 	});
 }

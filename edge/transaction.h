@@ -32,6 +32,12 @@ struct transaction {
 	uint8_t content_digest[CONTENT_DIGEST_SIZE];	/* once complete */
 	struct delivery_status refusal;
 	struct edge_setup *setup;	/* our reference while state is not NONE */
+	struct tenant tenant;
+	struct tenant_row *row;		/* NULL: no memory for it */
+	bool is_admitted;		/* counts among the tenant's transactions at once */
+	int64_t size_max;		/* bytes; the smaller one of the edge's and the tenant's limit */
+	size_t recipients_max;		/* likewise */
+	size_t surplus;			/* recipients beyond; in no envelope, to be tried again */
 	struct deadline deadline;
 };
 
@@ -42,10 +48,11 @@ void transaction_move(struct transaction *to, struct transaction *from);
 void transaction_end(struct transaction *transaction);
 
 void transaction_begin(struct transaction *transaction, struct edge *edge, uint32_t id,
-		       const struct frame_envelope *frame);
+		       const struct frame_envelope *frame, const struct tenant_terms *terms);
 /*
  * false: the peer broke the protocol (gap in the indices, recipient after content, content or end
- * without a recipient). Limits of ours refuse the transaction instead.
+ * without a recipient). Limits of ours refuse the transaction instead, or what is beyond them:
+ * surplus recipients have the indices after those of the envelope.
  */
 bool transaction_add_recipient(struct transaction *transaction, uint32_t index,
 			       const struct recipient *recipient);
@@ -53,8 +60,11 @@ bool transaction_add_content(struct transaction *transaction, const void *bytes,
 /* Checks length, digest, soundness, loops. After it the state is RECEIVING (deliver) or REFUSED. */
 bool transaction_complete(struct transaction *transaction,
 			  const uint8_t digest[CONTENT_DIGEST_SIZE], uint64_t length);
+/* The outcome of the surplus. */
+void transaction_surplus_status(const struct transaction *transaction,
+				struct delivery_status *status);
 /* Delivers; sink is called once per recipient. `progress` may be NULL. */
-void transaction_deliver(struct transaction *transaction, struct edge *edge, const char *client,
+void transaction_deliver(struct transaction *transaction, struct edge *edge,
 			 struct delivery_progress *progress, delivery_sink_fn *sink, void *context);
 
 #endif

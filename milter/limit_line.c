@@ -40,27 +40,13 @@ static int fail(char *reason, size_t reason_size, const char *word, const char *
 	return -1;
 }
 
-static int parse_rate(struct token_rate *rate, const char *word, char *text, char *reason, size_t reason_size)
+static int parse_rate(struct token_rate *rate, const char *word, const char *text, char *reason, size_t reason_size)
 {
-	char *slash = strchr(text, '/'), count[64];
 	struct token_rate found;
-	enum quantity_result tokens, duration;
+	const char *wrong = token_rate_parse(&found, text);
 
-	if (slash == NULL)
-		return fail(reason, reason_size, word,
-			    "a rate is a number, \"/\" and a duration, as in messages=60/1m");
-	snprintf(count, sizeof(count), "%.*s", (int)(slash - text), text);
-	tokens = quantity_parse(QUANTITY_PLAIN, count, &found.tokens);
-	if (tokens == QUANTITY_WRONG)
-		return fail(reason, reason_size, word, "what stands before the \"/\" is not a number");
-	duration = quantity_parse(QUANTITY_DURATION, slash + 1, &found.duration_ms);
-	if (duration == QUANTITY_WRONG)
-		return fail(reason, reason_size, word,
-			    "what follows the \"/\" is not a duration, as 30s, 1m, 1h or 1d");
-	if (tokens != QUANTITY_OK || found.tokens < 1 || found.tokens > TOKEN_RATE_TOKENS_MAX)
-		return fail(reason, reason_size, word, "the number must be in 1..1000000000");
-	if (duration != QUANTITY_OK || !token_rate_is_valid(found))
-		return fail(reason, reason_size, word, "the duration must be in 1ms..31d");
+	if (wrong != NULL)
+		return fail(reason, reason_size, word, wrong);
 	if (rate->tokens != 0)
 		return fail(reason, reason_size, word, "this limit stands in the line already");
 	*rate = found;

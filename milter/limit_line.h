@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "token_bucket.h"
+#include "lib/token_bucket.h"
 
 enum limit_rate { LIMIT_MESSAGES, LIMIT_RECIPIENTS, LIMIT_MESSAGES_MAX, LIMIT_RECIPIENTS_MAX };
 #define LIMIT_RATES 4

@@ -1,6 +1,6 @@
 /*
- * Choosing among edges while that is safe. A dead edge costs its connect_timeout here and then the
- * next one is tried; what was said before END binds nobody, as no edge delivers before it.
+ * Choosing among edges while that is safe: what was said before END binds nobody, as no edge
+ * delivers before it.
  */
 #include "edge_choice.h"
 
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "edge_attempt.h"
 #include "lib/log.h"
 
 /* All edges of a route together; lmtp(8) waits 300 s for the reply to MAIL (lmtp_mail_timeout). */
@@ -55,20 +56,15 @@ static int open_route(struct edge_choice *choice, const struct envelope *envelop
 {
 	const struct transport_setup *setup = choice->setup;
 	struct route_query query = make_query(choice, envelope);
+	struct edge_attempt attempt = { choice->relay, &setup->conf, all };
 	const struct edge *chosen[ROUTE_TRIES_MAX];
 	size_t count =
 		route_choose(&setup->routes, &setup->edges, &query, choice->chance, chosen);
 
+	if (count > 0)
+		return edge_attempt_route(&attempt, chosen, count, status);
 	memset(status, 0, sizeof(*status));
-	if (count == 0)
-		refuse(choice, &query, status);
-	for (size_t i = 0; i < count && (i == 0 || !deadline_has_passed(all)); i++) {
-		struct deadline one = deadline_in_ms(setup->conf.connect_timeout);
-
-		if (relay_open(choice->relay, chosen[i], deadline_earlier(one, all), status) == 0)
-			return 0;
-		log_warning("edge=%s: %s", chosen[i]->name, status->reason);
-	}
+	refuse(choice, &query, status);
 	return -1;
 }
 
@@ -123,13 +119,21 @@ void edge_choice_set_login(struct edge_choice *choice, const char *login)
 	snprintf(choice->login, sizeof(choice->login), "%s", login);
 }
 
+static int open_one(struct edge_choice *choice, const struct edge *edge, struct deadline deadline,
+		    struct delivery_status *status)
+{
+	struct edge_attempt attempt = { choice->relay, &choice->setup->conf, deadline };
+
+	return edge_attempt_only(&attempt, edge, status);
+}
+
 /* The edge that may know, and nobody else. */
 static int open_only(struct edge_choice *choice, const struct affinity_plan *plan,
 		     struct deadline deadline, struct delivery_status *status)
 {
 	char why[sizeof(status->reason)];
 
-	if (relay_open(choice->relay, plan->edge, deadline, status) == 0)
+	if (open_one(choice, plan->edge, deadline, status) == 0)
 		return 0;
 	memcpy(why, status->reason, sizeof(why));
 	affinity_plan_wait(plan, why, status);
@@ -151,9 +155,8 @@ static int settle(struct edge_choice *choice, const struct affinity_plan *plan,
 		affinity_plan_wait(plan, plan->obstacle, status);
 		return -1;
 	case AFFINITY_FIRST:
-		if (relay_open(choice->relay, plan->edge, deadline, status) == 0)
+		if (open_one(choice, plan->edge, deadline, status) == 0)
 			return 0;
-		log_warning("edge=%s: %s", plan->edge->name, status->reason);
 		return open_route(choice, envelope, deadline_in_ms(SETTLE_TIMEOUT_MS), status);
 	}
 	return -1;

@@ -194,6 +194,13 @@ static bool is_outcome_of(const struct edge_state_entry *entry, const uint8_t *k
 	       (edge_id == NULL || memcmp(entry->edge_id, edge_id, sizeof(entry->edge_id)) == 0);
 }
 
+static bool is_same_record(const struct edge_state_entry *a, const struct edge_state_entry *b)
+{
+	if (b->kind == EDGE_STATE_OUTCOME)
+		return is_outcome_of(a, b->key, b->edge_id);
+	return a->kind == b->kind && memcmp(a->key, b->key, sizeof(a->key)) == 0;
+}
+
 int edge_state_find(struct edge_state *state, const uint8_t key[EDGE_STATE_KEY_BYTES],
 		    struct edge_state_entry found[EDGE_STATE_GROUP_RECORDS])
 {
@@ -210,6 +217,34 @@ int edge_state_find(struct edge_state *state, const uint8_t key[EDGE_STATE_KEY_B
 	return count;
 }
 
+/* Its group need not be sound as a whole, so that asking is cheap. */
+void edge_state_find_health(struct edge_state *state, const uint8_t key[EDGE_STATE_KEY_BYTES],
+			    struct edge_health *health)
+{
+	struct edge_state_entry wanted = { .kind = EDGE_STATE_HEALTH }, entry;
+	uint8_t bytes[GROUP_BYTES];
+	uint32_t slot = first_slot(key);
+
+	memset(health, 0, sizeof(*health));
+	memcpy(wanted.key, key, sizeof(wanted.key));
+	if (state->fd < 0 || !read_at(state, bytes, sizeof(bytes), offset_of(slot)))
+		return;
+	for (uint32_t i = 0; i < EDGE_STATE_GROUP_RECORDS; i++) {
+		const uint8_t *record = bytes + (size_t)i * EDGE_STATE_RECORD_BYTES;
+
+		if (record[0] == EDGE_STATE_HEALTH &&
+		    edge_state_record_read(&entry, record, slot + i) == EDGE_STATE_READ_OK &&
+		    is_same_record(&entry, &wanted))
+			*health = entry.health;
+	}
+}
+
+/* When an edge was last tried, whatever came of it. */
+static int64_t last_tried_ms(const struct edge_health *health)
+{
+	return health->failed_ms > health->answered_ms ? health->failed_ms : health->answered_ms;
+}
+
 /* Whose place is the next to be taken: the larger, the sooner. 0: never. */
 static int64_t expendability(const struct edge_state_entry *entry, int64_t now_ms)
 {
@@ -217,6 +252,10 @@ static int64_t expendability(const struct edge_state_entry *entry, int64_t now_m
 
 	if (entry->kind == EDGE_STATE_FREE)
 		return INT64_MAX;
+	if (entry->kind == EDGE_STATE_HEALTH)
+		return edge_state_age_ms(last_tried_ms(&entry->health), now_ms) > EDGE_STATE_KEEP_MS
+			       ? INT64_MAX - 1
+			       : 0;
 	if (entry->kind != EDGE_STATE_OUTCOME)
 		return 0;
 	if (age_ms > EDGE_STATE_KEEP_MS)
@@ -232,7 +271,7 @@ static int choose_place(const struct edge_state_entry entries[EDGE_STATE_GROUP_R
 	int place = -1;
 
 	for (int i = 0; i < EDGE_STATE_GROUP_RECORDS; i++) {
-		if (is_outcome_of(&entries[i], entry->key, entry->edge_id))
+		if (is_same_record(&entries[i], entry))
 			return i;
 		worth = expendability(&entries[i], now_ms);
 		if (worth > best) {
@@ -257,19 +296,23 @@ static int put_once(struct edge_state *state, const struct edge_state_entry *ent
 		return fail(state, "no room for a record");
 	old = &entries[place];
 	if (old->kind == EDGE_STATE_OUTCOME && !old->is_answered &&
-	    !is_outcome_of(old, entry->key, entry->edge_id) &&
-	    edge_state_age_ms(old->since_ms, now_ms) < EDGE_STATE_KEEP_MS)
+	    !is_same_record(old, entry) &&
+	    edge_state_age_ms(old->since_ms, now_ms) < EDGE_STATE_KEEP_MS) {
+		if (entry->kind != EDGE_STATE_OUTCOME)
+			return fail(state, "no room for a record"); /* which nobody's mail needs */
 		*evicted_out = *old;
+	}
 	return write_entry(state, entry, slot + (uint32_t)place);
 }
 
 static bool stands_there(struct edge_state *state, const struct edge_state_entry *entry)
 {
-	struct edge_state_entry found[EDGE_STATE_GROUP_RECORDS];
-	int count = edge_state_find(state, entry->key, found);
+	struct edge_state_entry entries[EDGE_STATE_GROUP_RECORDS];
 
-	for (int i = 0; i < count; i++)
-		if (is_outcome_of(&found[i], entry->key, entry->edge_id))
+	if (read_group(state, first_slot(entry->key), entries) < 0)
+		return false;
+	for (int i = 0; i < EDGE_STATE_GROUP_RECORDS; i++)
+		if (is_same_record(&entries[i], entry))
 			return true;
 	return false;
 }

@@ -1,7 +1,7 @@
 /*
  * What all transport processes of this host know together about edges: one file of fixed size
- * (setting edge_state). Now it remembers which edge may know the outcome of an attempt; there is
- * room for other kinds of records.
+ * (setting edge_state). It remembers which edge may know the outcome of an attempt, and which edges
+ * are up; there is room for other kinds of records.
  *
  *   file   = header page, then EDGE_STATE_GROUPS groups of EDGE_STATE_GROUP_RECORDS records
  *   header = "postern edges.state 1\n", zeros, and in slot 1 a record of counters
@@ -55,10 +55,15 @@ void edge_state_close(struct edge_state *state);
 /* The OUTCOME entries of this key, at most EDGE_STATE_GROUP_RECORDS; -1 with state->error. */
 int edge_state_find(struct edge_state *state, const uint8_t key[EDGE_STATE_KEY_BYTES],
 		    struct edge_state_entry found[EDGE_STATE_GROUP_RECORDS]);
+/* The health under this key; all zero if there is none, or the state cannot be read. */
+void edge_state_find_health(struct edge_state *state, const uint8_t key[EDGE_STATE_KEY_BYTES],
+			    struct edge_health *health);
 /*
- * Puts an entry in place of that of the same key and edge, if there is one. When its group is full
- * the oldest outcome gives way, one that was answered before one that was not: *evicted_out says
- * which (kind EDGE_STATE_FREE: none, or one too old to matter). 0, or -1 with state->error.
+ * Puts an entry in place of that of the same kind, key and (an outcome) edge, if there is one. When
+ * its group is full the health of an edge that was not tried for EDGE_STATE_KEEP_MS or the oldest
+ * outcome gives way, one that was answered before one that was not: *evicted_out says
+ * which (kind EDGE_STATE_FREE: none, or one too old to matter); but it does not give way to a health.
+ * 0, or -1 with state->error.
  */
 int edge_state_put(struct edge_state *state, const struct edge_state_entry *entry, int64_t now_ms,
 		   struct edge_state_entry *evicted_out);

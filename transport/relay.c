@@ -39,6 +39,11 @@ void relay_wipe(struct relay *relay)
 	explicit_bzero(&relay->edge, sizeof(relay->edge));
 }
 
+void relay_close(struct relay *relay)
+{
+	close_link(relay, CLOSE_IDLE, "");
+}
+
 static bool leads_to(const struct relay *relay, const struct edge *edge)
 {
 	return strcmp(relay->edge.name, edge->name) == 0 &&
@@ -62,19 +67,25 @@ bool relay_is_live(struct relay *relay)
 	return relay->is_open && !is_stale(relay);
 }
 
+bool relay_is_live_to(struct relay *relay, const struct edge *edge)
+{
+	return leads_to(relay, edge) && relay_is_live(relay);
+}
+
 int relay_open(struct relay *relay, const struct edge *edge, struct deadline deadline,
 	       struct delivery_status *status)
 {
 	enum tunnel_failure failure;
 
-	if (leads_to(relay, edge) && relay_is_live(relay))
+	if (relay_is_live_to(relay, edge))
 		return 0;
-	close_link(relay, CLOSE_IDLE, "");
+	relay_close(relay);
 	if (edge != &relay->edge)
 		relay->edge = *edge;
 	relay->transaction = 0;
 	memset(&relay->info, 0, sizeof(relay->info));
 	failure = relay->link.ops->open(relay->link.context, &relay->edge, deadline, &relay->info);
+	relay->open_failure = failure;
 	if (failure == TUNNEL_OK) {
 		log_printable(relay->info.edge_name, sizeof(relay->info.edge_name),
 			      relay->info.edge_name,

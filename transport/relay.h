@@ -37,6 +37,7 @@ struct relay {
 	struct edge edge;	/* where the tunnel leads; a copy, since tables are re-read */
 	struct frame_info info; /* what the edge said of itself; edge_name is printable */
 	bool is_open;
+	enum tunnel_failure open_failure; /* of the last relay_open() that needed a new tunnel */
 	uint32_t transaction; /* counts up in one tunnel */
 
 	/* of the current transaction */
@@ -64,6 +65,11 @@ int relay_open(struct relay *relay, const struct edge *edge, struct deadline dea
 
 /* Is there a tunnel, and nothing that shows its end? */
 bool relay_is_live(struct relay *relay);
+/* The same, to this edge: relay_open() would do nothing. */
+bool relay_is_live_to(struct relay *relay, const struct edge *edge);
+
+/* Between transactions: the next relay_open() needs a new tunnel. */
+void relay_close(struct relay *relay);
 
 /*
  * 0, or -1: the transaction is over and every outcome is known. A kept tunnel that died in the

@@ -61,7 +61,7 @@ const struct conf_setting transport_conf_settings[] = {
 		.help = "table of senders and their edges; may be missing: all edges for all"),
 	SETTING(edge_state, CONF_STRING, "/var/lib/postern/edges.state", .minimum = 1,
 		.check = check_path,
-		.help = "what all transports know together: which edge may know an outcome"),
+		.help = "what all transports know together: which edge may know an outcome, which are up"),
 	SETTING(affinity_hold, CONF_DURATION, "15m", .minimum = 1000, .maximum = 86400000,
 		.help = "how long mail waits for the edge that may know its outcome"),
 	SETTING(sendmail, CONF_STRING, "/usr/sbin/sendmail", .minimum = 1, .check = check_path,

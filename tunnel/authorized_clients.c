@@ -4,7 +4,7 @@
  *     line   = key white-space name *( white-space option )        ; a postmap-style table
  *     key    = 44 characters of base64
  *     name   = 1*63( letter / digit / "-" / "_" / "." )
- *     option = "psk=" absolute-path
+ *     option = "psk=" absolute-path / those of client_options.h
  *
  * One bad line must not lock the other clients out, so it is reported and skipped; a line that is
  * understood in part is bad as a whole, because an unknown option may be a restriction.
@@ -19,7 +19,6 @@
 
 #include "base64_key.h"
 #include "keyfile.h"
-#include "lib/log.h"
 #include "lib/table.h"
 #include "noise.h"
 
@@ -125,13 +124,13 @@ static int parse_psk(struct reading *reading, struct authorized_client *client, 
 static int parse_option(struct reading *reading, struct authorized_client *client,
 			const char *option)
 {
-	char printable[64];
+	char reason[400];
 
 	if (strncmp(option, "psk=", 4) == 0)
 		return parse_psk(reading, client, option + 4);
-	log_printable(printable, sizeof(printable), option, strlen(option));
-	return bad_line(reading, client->line, "unknown option \"%s\" (known: psk=FILE)",
-			printable);
+	if (client_options_parse(&client->options, option, reason, sizeof(reason)) < 0)
+		return bad_line(reading, client->line, "%s", reason);
+	return 0;
 }
 
 static int parse_line(struct reading *reading, struct authorized_client *client,
@@ -167,6 +166,12 @@ static int by_key_and_line(const void *left, const void *right)
 	return (a->line > b->line) - (a->line < b->line);
 }
 
+static void wipe_client(struct authorized_client *client)
+{
+	client_options_wipe(&client->options);
+	sodium_memzero(client, sizeof(*client));
+}
+
 /* Of several lines with one key the first stays. The list must be sorted. */
 static void remove_doubles(struct reading *reading)
 {
@@ -181,6 +186,46 @@ static void remove_doubles(struct reading *reading)
 		    memcmp(last->public_key, client->public_key, NOISE_DHLEN) == 0) {
 			bad_line(reading, client->line, "the same key as in line %zu (%s)",
 				 last->line, last->name);
+			wipe_client(client);
+		} else {
+			list->clients[kept++] = *client;
+		}
+	}
+	sodium_memzero(&list->clients[kept], (list->count - kept) * sizeof(*list->clients));
+	list->count = kept;
+}
+
+static int by_name_and_line(const void *left, const void *right)
+{
+	const struct authorized_client *a = left, *b = right;
+	int order = strcmp(a->name, b->name);
+
+	if (order != 0)
+		return order;
+	return (a->line > b->line) - (a->line < b->line);
+}
+
+/*
+ * Two keys of one name are one client with one set of counters, so what is asked of it must be one
+ * thing. The first line counts; the list is sorted by name afterwards.
+ */
+static void remove_contradictions(struct reading *reading)
+{
+	struct authorized_clients *list = reading->list;
+	size_t i, kept = 0;
+
+	qsort(list->clients, list->count, sizeof(*list->clients), by_name_and_line);
+	for (i = 0; i < list->count; i++) {
+		const struct authorized_client *last = kept > 0 ? &list->clients[kept - 1] : NULL;
+		struct authorized_client *client = &list->clients[i];
+
+		if (last != NULL && strcmp(last->name, client->name) == 0 &&
+		    !client_options_are_same(&last->options, &client->options)) {
+			bad_line(reading, client->line,
+				 "other options than line %zu has for the same name; give both "
+				 "lines the same (psk= and disabled aside)",
+				 last->line);
+			wipe_client(client);
 		} else {
 			list->clients[kept++] = *client;
 		}
@@ -212,18 +257,20 @@ int authorized_clients_read(struct authorized_clients *list, const char *path,
 		if (parse_line(&reading, client, &table.lines[i]) == 0)
 			list->count++;
 		else
-			sodium_memzero(client, sizeof(*client));
+			wipe_client(client);
 	}
 	table_wipe(&table);
 	qsort(list->clients, list->count, sizeof(*list->clients), by_key_and_line);
 	remove_doubles(&reading);
+	remove_contradictions(&reading);
+	qsort(list->clients, list->count, sizeof(*list->clients), by_key_and_line);
 	return 0;
 }
 
 void authorized_clients_wipe(struct authorized_clients *list)
 {
-	if (list->clients != NULL)
-		sodium_memzero(list->clients, list->count * sizeof(*list->clients));
+	for (size_t i = 0; i < list->count; i++)
+		wipe_client(&list->clients[i]);
 	free(list->clients);
 	for (size_t i = 0; i < list->psk_file_count; i++)
 		free(list->psk_files[i]);

@@ -1,7 +1,8 @@
 /*
  * The edge's allow-list: `base64-key name [option=value ...]`, # comments. A bad line is reported
  * and skipped, the others stay valid. Of several lines with the same key all but the first are bad;
- * two keys under one name are not (key rotation). Option: psk=FILE, the preshared key.
+ * two keys under one name are not (key rotation), if their options are the same. Options: psk=FILE,
+ * the preshared key, and those of client_options.h.
  */
 #ifndef AUTHORIZED_CLIENTS_H
 #define AUTHORIZED_CLIENTS_H
@@ -11,12 +12,15 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "client_options.h"
+
 #define CLIENT_NAME_MAX 63
 
 struct authorized_client {
 	uint8_t public_key[32];
 	char name[CLIENT_NAME_MAX + 1];	/* letters, digits, "-_." */
 	uint8_t psk[32];		/* from psk=FILE; all zero = none */
+	struct client_options options;	/* the list's */
 	size_t line;
 };
 

@@ -20,6 +20,7 @@ STATE = "/var/lib/postern/edge"
 ORDERS = f"{STATE}/intruder"
 RESULTS = f"{STATE}/intruder.out"
 PSK = "/var/lib/postern/keeper.psk"
+PASSWORDS = "/etc/postern/relay_passwords"
 WRAPPER = "/run/postern-edge.wrapper"
 PRELOADS = os.path.join(os.environ["POSTERN_BUILD"], "tests", "preload")
 AS_EDGE = ("setpriv", "--reuid", "_postern-edge", "--regid", "_postern-edge", "--init-groups", "--inh-caps=-all")
@@ -124,11 +125,14 @@ class Intruder(KeeperCase):
         self.addCleanup(lab.vps.write, tunnel_peer.CLIENTS, self.saved)
         self.key = KeyPair()
         tunnel_peer.authorize(self.key, "peer", f"psk={PSK}")
+        lab.vps.write(PASSWORDS, "[relay.example]:587 user:password\n")
+        lab.vps.run("sh", "-ec", f"chmod 600 {PASSWORDS}; chown _postern-edge: {PASSWORDS}")
+        self.addCleanup(lab.vps.run, "rm", PASSWORDS)
         self.preload("intruder")
 
     def test_files(self):
-        """Key, allow-list and preshared keys are out of reach, while the same user outside of the sandbox reads them."""
-        secrets = [EDGE_KEY, tunnel_peer.CLIENTS, PSK]
+        """Key, allow-list, preshared keys and passwords are out of reach, while the same user outside of the sandbox reads them."""
+        secrets = [EDGE_KEY, tunnel_peer.CLIENTS, PSK, PASSWORDS]
         elsewhere = ["/tmp/mine", "/var/lib/postern/mine", "/etc/postern/mine", "/var/tmp/mine"]
         for path in secrets:
             lab.vps.run(*AS_EDGE, "cat", path)
@@ -149,7 +153,7 @@ class Intruder(KeeperCase):
         """What the worker may not open it cannot have opened for it either, under whatever name."""
         lab.vps.run("sh", "-ec", f"ln -s {EDGE_KEY} /etc/postern/innocent; ln {PSK} /var/lib/postern/also-innocent; mkfifo /etc/postern/fifo")
         self.addCleanup(lab.vps.run, "rm", "-f", "/etc/postern/innocent", "/var/lib/postern/also-innocent", "/etc/postern/fifo")
-        refused = [EDGE_KEY, tunnel_peer.CLIENTS, PSK, "/etc/postern/innocent", "/var/lib/postern/also-innocent",
+        refused = [EDGE_KEY, tunnel_peer.CLIENTS, PSK, PASSWORDS, "/etc/postern/innocent", "/var/lib/postern/also-innocent",
                    "/etc/postern/../../var/lib/postern/edge.key", "/proc/self/mem", "/proc/self/environ",
                    f"/proc/{keeper_pid()}/maps", "/etc/postern/fifo", "/dev/zero", "/etc/postern"]
         expected = {f"keeper {path}": "EACCES" for path in refused}

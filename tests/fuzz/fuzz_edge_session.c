@@ -104,10 +104,11 @@ void dns_answer_wipe(struct dns_answer *answer)
 	memset(answer, 0, sizeof(*answer));
 }
 
-int tcp_connect(const struct sockaddr_storage *address, struct deadline deadline, int cancel_fd,
-		char *reason, size_t reason_size)
+int tcp_connect(const struct sockaddr_storage *address, const struct sockaddr_storage *source, struct deadline deadline,
+		int cancel_fd, char *reason, size_t reason_size)
 {
 	(void)address;
+	(void)source;
 	(void)deadline;
 	(void)cancel_fd;
 	snprintf(reason, reason_size, "Connection refused");
@@ -193,6 +194,7 @@ static void start_edge(void)
 	handshake_table_init(&edge.handshakes);
 	session_table_init(&edge.sessions);
 	destination_table_init(&edge.destinations);
+	tenant_table_init(&edge.tenants);
 	delivery_jobs_init(&edge.jobs);
 	log_limit_init(&edge.handshake_log);
 	atomic_init(&edge.end.phase, EDGE_RUNNING);

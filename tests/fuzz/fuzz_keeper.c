@@ -166,7 +166,8 @@ static void check_answer(const struct keeper_request *request, const struct keep
 	require(!holds(answer, (const uint8_t *)password, 12) ||
 		(request->question == KEEPER_LOGIN && strcmp(request->path, "[relay.example]:587") == 0));
 	require(file < 0 || (request->question == KEEPER_OPEN && answer->error == 0));
-	if (request->question == KEEPER_AUTHORIZE || request->question == KEEPER_IS_AUTHORIZED)
+	if (request->question == KEEPER_AUTHORIZE || request->question == KEEPER_IS_AUTHORIZED ||
+	    request->question == KEEPER_ADMIT)
 		require(answer->is_authorized == (memcmp(request->public_key, peers[0].public_key, NOISE_DHLEN) == 0 ||
 						  memcmp(request->public_key, peers[1].public_key, NOISE_DHLEN) == 0));
 }
@@ -187,7 +188,8 @@ static void ask(const void *bytes, size_t length)
 	}
 	memcpy(&request, bytes, sizeof(request));
 	require(got != 0 || request.question <= KEEPER_HELLO || request.question > KEEPER_LOGIN ||
-		request.question == KEEPER_OPEN || request.question == KEEPER_LOGIN);
+		request.question == KEEPER_OPEN || request.question == KEEPER_LOGIN ||
+		request.question == KEEPER_ADMIT);
 	if (got != 0)
 		check_answer(&request, &answer, file);
 	if (file >= 0)
@@ -235,6 +237,16 @@ static void ask_kind(uint8_t kind, uint8_t argument, const uint8_t *rest, size_t
 	ask(&request, sizeof(request));
 }
 
+static void ask_to_admit(uint8_t argument, const uint8_t *rest, size_t left)
+{
+	static struct keeper_request request;
+
+	request = (struct keeper_request){ .question = KEEPER_ADMIT, .number = argument };
+	memcpy(request.public_key, peers[argument % PEER_KEYS].public_key, NOISE_DHLEN);
+	memcpy(request.sender, rest, left < sizeof(request.sender) ? left : sizeof(request.sender));
+	ask(&request, sizeof(request));
+}
+
 static void ask_raw(size_t length, const uint8_t *rest, size_t left)
 {
 	static uint8_t datagram[255 * DATAGRAM_STEP + 1];
@@ -252,6 +264,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	for (size_t at = 0; at + 2 <= length; at += 2) {
 		if (bytes[at] % 7 == 5) {
 			ask_raw((size_t)bytes[at + 1] * DATAGRAM_STEP + 1, bytes + at + 2, length - at - 2);
+			break;
+		}
+		if (bytes[at] >= 0xf0) {
+			ask_to_admit(bytes[at + 1], bytes + at + 2, length - at - 2);
 			break;
 		}
 		ask_kind(bytes[at] % 7, bytes[at + 1], bytes + at + 2, length - at - 2);

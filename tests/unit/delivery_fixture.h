@@ -253,7 +253,7 @@ static inline void *run_delivery(void *context)
 		.envelope = &fixture->envelope,
 		.content = &fixture->content,
 		.content_digest = fixture->digest,
-		.client = "mail",
+		.tenant = &(struct tenant){ .name = "mail" },
 		.journal = fixture->journal,
 		.deadline = fixture->deadline,
 		.end = &fixture->end,

@@ -175,6 +175,7 @@ static inline struct fixture *start_edge(const char *more_conf, struct journal *
 	handshake_table_init(&edge->handshakes);
 	session_table_init(&edge->sessions);
 	destination_table_init(&edge->destinations);
+	tenant_table_init(&edge->tenants);
 	edge->connections = connection_cache_create();
 	assert_non_null(edge->connections);
 	delivery_jobs_init(&edge->jobs);

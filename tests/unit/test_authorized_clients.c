@@ -117,7 +117,32 @@ static void bad_lines(void **state)
 		{ "%s \"\"", "the name is empty" },
 		{ "%s n psk=relative", "absolute path" },
 		{ "%s n psk=/nonexistent/psk", "No such file" },
-		{ "%s n rate=10", "unknown option \"rate=10\" (known: psk=FILE)" },
+		{ "%s n limit=10", "unknown option \"limit=10\" (known: psk=, domains=, rate=, " },
+		{ "%s n rate=10", "rate=10: a rate is a number" },
+		{ "%s n rate=0/1m", "rate=0/1m: the number must be" },
+		{ "%s n rate=1/1m rate=2/1m", "rate=2/1m: is there twice" },
+		{ "%s n bounces=1/32d", "the duration must be" },
+		{ "%s n concurrency=0", "concurrency=0: a number in" },
+		{ "%s n concurrency=", "a number in" },
+		{ "%s n recipients=-1", "a number in" },
+		{ "%s n size=1Q", "size=1Q: not a size" },
+		{ "%s n size=0", "not a size" },
+		{ "%s n source4=192.0.2", "source4=192.0.2: an IPv4 address" },
+		{ "%s n source4=0.0.0.0", "nobody can send from" },
+		{ "%s n source4=224.0.0.1", "nobody can send from" },
+		{ "%s n source6=192.0.2.1", "an IPv6 address" },
+		{ "%s n source6=::", "nobody can send from" },
+		{ "%s n source6=fe80::1", "nobody can send from" },
+		{ "%s n source6=::ffff:192.0.2.1", "nobody can send from" },
+		{ "%s n hello=localhost", "hello=localhost: a full host name" },
+		{ "%s n hello=a.example hello=b.example", "there twice" },
+		{ "%s n domains=", "domains with commas" },
+		{ "%s n domains=a.example,", "domains with commas" },
+		{ "%s n domains=.", "domains with commas" },
+		{ "%s n domains=a..example", "domains with commas" },
+		{ "%s n domains=user@a.example", "domains with commas" },
+		{ "%s n domains=*", "domains with commas" },
+		{ "%s n disabled=yes", "unknown option" },
 		{ "%s n psk=%s psk=%s", "there twice" },
 		{ "%s n \"open", "quote" },
 		{ "%s n PSK=/x", "unknown option" },
@@ -164,6 +189,45 @@ static void bad_keys(void **state)
 	assert_int_equal(list.count, 1);
 	assert_int_equal(list.bad_lines, 4);
 	authorized_clients_wipe(&list);
+}
+
+/* One name is one client: its two lines must not say two things. */
+static void contradictions(void **state)
+{
+	static const struct {
+		const char *first, *second;
+		bool is_good;
+	} rows[] = {
+		{ "", "", true },
+		{ "rate=1/1m", "rate=1/1m", true },
+		{ "rate=1/1m size=1k", "size=1k rate=1/60s", true },
+		{ "domains=A.example", "domains=a.example", true },
+		{ "disabled rate=1/1m", "rate=1/1m", true },
+		{ "rate=1/1m", "", false },
+		{ "", "bounces=1/1m", false },
+		{ "rate=1/1m", "rate=2/1m", false },
+		{ "domains=a.example", "domains=b.example", false },
+		{ "hello=a.example", "", false },
+		{ "concurrency=1", "concurrency=2", false },
+		{ "size=1", "", false },
+		{ "recipients=1", "", false },
+		{ "source4=192.0.2.1", "source4=192.0.2.2", false },
+		{ "source6=2001:db8::1", "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct authorized_clients list;
+
+		assert_int_equal(read_list(&list, "%s n %s\n%s other\n%s n %s\n", keys[0],
+					   rows[i].first, keys[1], keys[2], rows[i].second),
+				 0);
+		if (list.count != (rows[i].is_good ? 3 : 2) ||
+		    (strstr(complaints, ":3: other options than line 1 has") != NULL) == rows[i].is_good)
+			fail_msg("row %zu: %zu: %s", i, list.count, complaints);
+		assert_non_null(authorized_clients_find(&list, pairs[0].public_key));
+		authorized_clients_wipe(&list);
+	}
 }
 
 static void doubled_keys(void **state)
@@ -248,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_list),	cmocka_unit_test(bad_lines),
 		cmocka_unit_test(bad_keys),	cmocka_unit_test(doubled_keys),
+		cmocka_unit_test(contradictions),
 		cmocka_unit_test(zero_psk),	cmocka_unit_test(unreadable),
 		cmocka_unit_test(many_clients),
 	};

@@ -65,6 +65,7 @@ static int set_up(void **state)
 	pthread_mutex_init(&edge->setup_lock, NULL);
 	content_pool_init(&edge->content_pool, 1 << 20);
 	destination_table_init(&edge->destinations);
+	tenant_table_init(&edge->tenants);
 	delivery_jobs_init(&edge->jobs);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
 	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -139,7 +140,8 @@ static void receive(struct world *world)
 
 	strcpy(frame.envelope.queue_id, envelope->queue_id);
 	frame.envelope.reverse_path.is_null = true;
-	transaction_begin(transaction, &world->edge, transaction->id + 1, &frame);
+	transaction_begin(transaction, &world->edge, transaction->id + 1, &frame,
+			  &(struct tenant_terms){ .tenant.name = "mail" });
 	for (size_t i = 0; i < envelope->recipient_count; i++)
 		assert_true(transaction_add_recipient(transaction, (uint32_t)i,
 						      &envelope->recipients[i]));
@@ -156,7 +158,7 @@ static struct delivery_job *start_job(struct world *world)
 	struct delivery_job *job;
 
 	receive(world);
-	job = delivery_job_start(&world->edge, &world->transaction, "mail");
+	job = delivery_job_start(&world->edge, &world->transaction);
 	assert_non_null(job);
 	return job;
 }
@@ -484,11 +486,11 @@ static void test_no_thread(void **state)
 	receive(world);
 	before = world->transaction;
 	fake_threads.is_full = true;
-	assert_null(delivery_job_start(&world->edge, &world->transaction, "mail"));
+	assert_null(delivery_job_start(&world->edge, &world->transaction));
 	assert_int_equal(fake_threads.refused, 1);
 	check_same(&world->transaction, &before);
 	assert_int_equal(delivery_jobs_wait_empty(&world->edge.jobs, deadline_in_ms(0)), 0);
-	transaction_deliver(&world->transaction, &world->edge, "mail", NULL, on_outcome, world->fixture);
+	transaction_deliver(&world->transaction, &world->edge, NULL, on_outcome, world->fixture);
 	check_all_answered(world->fixture);
 	check_status(world->fixture, 0, "5.1.2", "");
 	fake_threads.is_full = false;

@@ -17,6 +17,7 @@
 #include "lib/dot_stuffing.h"
 #include "lib/log.h"
 #include "transport/content_pump.h"
+#include "transport/edge_watch.h"
 #include "tunnel/tunnel_limits.h"
 
 #define HOLD_MS 900000
@@ -26,6 +27,9 @@ struct world {
 	struct transport_setup setup;
 	struct edge edges[2];
 	bool is_down[2];
+	bool is_full[2];	/* answers, and takes no tunnel */
+	int tries[2];		/* tunnels that were wanted */
+	int64_t granted_ms[2];	/* for the last of them */
 	bool is_told;		/* the outcome, of this transaction */
 	bool is_silent;		/* the tunnel is lost after END */
 	char sent[40];		/* letters of the frames, each edge's number when it was opened */
@@ -38,9 +42,12 @@ static enum tunnel_failure link_open(void *context, const struct edge *edge, str
 	struct world *world = context;
 	size_t number = strcmp(edge->name, "de") == 0;
 
-	(void)deadline;
+	world->tries[number]++;
+	world->granted_ms[number] = deadline_left_ms(deadline);
 	if (world->is_down[number])
 		return TUNNEL_UNREACHABLE;
+	if (world->is_full[number])
+		return TUNNEL_LOST;
 	snprintf(info->edge_name, sizeof(info->edge_name), "%s.example", edge->name);
 	world->sent[strlen(world->sent)] = (char)('0' + number);
 	return TUNNEL_OK;
@@ -120,7 +127,7 @@ static int set_up(void **state)
 	world->setup.routes.is_missing = true;
 	world->setup.conf.edge_state = world->path;
 	world->setup.conf.affinity_hold = HOLD_MS;
-	world->setup.conf.connect_timeout = 1000;
+	world->setup.conf.connect_timeout = 15000;
 	world->setup.conf.stray_cr_lf = STRAY_CR_LF_SPACE;
 	captured_log_start(&world->log);
 	*state = world;
@@ -222,10 +229,103 @@ static void test_stays_at_the_edge(void **state)
 	check(world, "1", "it is disabled in the table of edges");
 	world->edges[0].is_disabled = false;
 	world->is_down[0] = false;
-	check(world, "0ERC.", "250 ");
+	check(world, "10ERC.", "250 "); /* a moment ago it was down: new mail would go elsewhere */
 	world->is_down[0] = true; /* the outcome is known: another message of this id may go anywhere */
 	check(world, "1ERC.", "250 ");
 	assert_int_equal(captured_log_count(&world->log, "possible duplicate"), 0);
+}
+
+static void age_of_failure(struct world *world, int64_t ago_ms)
+{
+	struct edge_health health;
+	const struct edge_health_attempt up = { .event = EDGE_HEALTH_OPENED,
+						.now_ms = deadline_now_ms() - ago_ms - 1,
+						.took_ms = 30 },
+					 down = { .event = EDGE_HEALTH_FAILED,
+						  .now_ms = deadline_now_ms() - ago_ms };
+
+	edge_watch_note(world->path, &world->edges[0], &up, &health);
+	edge_watch_note(world->path, &world->edges[0], &down, &health);
+}
+
+/* A dead edge is tried once, and then not before its probe is due; who probes is not kept for long. */
+static void test_dead_edge_costs_once(void **state)
+{
+	struct world *world = *state;
+
+	world->is_down[0] = true;
+	for (int i = 0; i < 5; i++)
+		check(world, "1ERC.", "250 ");
+	assert_int_equal(world->tries[0], 1);
+	assert_in_range(world->granted_ms[0], 1900, 2000);
+	assert_in_range(world->granted_ms[1], 3900, 4000); /* no other is left */
+	age_of_failure(world, 2000);
+	check(world, "1ERC.", "250 ");
+	check(world, "1ERC.", "250 ");
+	assert_int_equal(world->tries[0], 2);
+	assert_in_range(world->granted_ms[0], 1900, 2000);
+	age_of_failure(world, 2000);
+	world->is_down[0] = false;
+	check(world, "0ERC.", "250 ");
+	check(world, "0ERC.", "250 ");
+	assert_int_equal(world->tries[0], 4);
+	assert_int_equal(captured_log_count(&world->log, "edge=us is back after 2 s"), 1);
+}
+
+/* The second of the route is probed, too, and mail still goes by the first. */
+static void test_probe_of_a_later_edge(void **state)
+{
+	struct world *world = *state;
+	struct edge first = world->edges[0];
+
+	age_of_failure(world, 2000);
+	world->edges[0] = world->edges[1];
+	world->edges[1] = first;
+	check(world, "01ERC.", "250 ");
+	check(world, "1ERC.", "250 ");
+	assert_int_equal(captured_log_count(&world->log, "edge=us is back after 2 s"), 1);
+}
+
+/* With no other edge it is tried whenever that costs nothing: mail flows as soon as one is back. */
+static void test_all_are_down(void **state)
+{
+	struct world *world = *state;
+
+	world->is_down[0] = world->is_down[1] = true;
+	check(world, "", "451 4.4.1 scripted failure");
+	check(world, "", "451 4.4.1 scripted failure");
+	assert_int_equal(world->tries[0], 2);
+	assert_int_equal(world->tries[1], 2);
+	world->is_down[1] = false;
+	check(world, "1ERC.", "250 ");
+}
+
+/* Another process is trying it: a moment's wait, and no attempt of our own. */
+static void test_claimed_by_another(void **state)
+{
+	struct world *world = *state;
+	struct edge_health health;
+	int64_t began_ms;
+
+	world->setup.edges.count = 1;
+	age_of_failure(world, 2000);
+	assert_true(edge_watch_claim(world->path, &world->edges[0], true, 5000, &health));
+	began_ms = deadline_now_ms();
+	check(world, "", "451 4.4.1 no edge of the route answers; edge us has been down for 2 s");
+	assert_in_range(deadline_now_ms() - began_ms, 200, 1500);
+	assert_int_equal(world->tries[0], 0);
+}
+
+/* An edge that has no room is not down; the next one takes this message. */
+static void test_busy_is_not_down(void **state)
+{
+	struct world *world = *state;
+
+	world->is_full[0] = true;
+	check(world, "1ERC.", "250 ");
+	check(world, "1ERC.", "250 ");
+	assert_int_equal(world->tries[0], 2);
+	assert_int_equal(captured_log_count(&world->log, "is down"), 0);
 }
 
 /* It takes nothing new, but whoever must ask there may; then it is an edge like one that is not there. */
@@ -332,6 +432,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_failover_before_end),
 		TEST(test_stays_at_the_edge),
+		TEST(test_dead_edge_costs_once),
+		TEST(test_probe_of_a_later_edge),
+		TEST(test_all_are_down),
+		TEST(test_claimed_by_another),
+		TEST(test_busy_is_not_down),
 		TEST(test_drained),
 		TEST(test_goes_back_to_the_edge),
 		TEST(test_hold_is_over),
@@ -340,6 +445,6 @@ int main(void)
 		TEST(test_no_id),
 	};
 
-	log_open("test", LOG_TARGET_STDERR, LOG_LEVEL_WARNING);
+	log_open("test", LOG_TARGET_STDERR, LOG_LEVEL_INFO);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

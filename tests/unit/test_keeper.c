@@ -57,8 +57,8 @@ static bool contains(const void *bytes, size_t size, const uint8_t key[NOISE_DHL
 static void test_answers(void **state)
 {
 	static const enum keeper_question questions[] = { KEEPER_DH, KEEPER_AUTHORIZE,
-							  KEEPER_IS_AUTHORIZED, KEEPER_LIST,
-							  KEEPER_OPEN, KEEPER_LOGIN };
+							  KEEPER_IS_AUTHORIZED, KEEPER_ADMIT,
+							  KEEPER_LIST, KEEPER_OPEN, KEEPER_LOGIN };
 	struct keeper_fixture *fixture = *state;
 	const uint8_t *secret = fixture->keys[EDGE].secret_key;
 	struct keeper_answer answer, expected;
@@ -88,6 +88,9 @@ static void test_answers(void **state)
 				assert_int_equal(expected.has_login, 0);	/* for no relay */
 			} else if (who == ALICE || who == BOB) {
 				expected.is_authorized = 1;
+				strcpy(expected.terms.tenant.name, who == ALICE ? "alice" : "client-1");
+			}
+			if (questions[i] == KEEPER_AUTHORIZE && expected.is_authorized) {
 				memcpy(expected.client.public_key, request.public_key, NOISE_DHLEN);
 				strcpy(expected.client.name, who == ALICE ? "alice" : "client-1");
 				if (who == ALICE)
@@ -116,6 +119,73 @@ static void test_low_order_point(void **state)
 		assert_int_not_equal(answer.error, 0);
 		assert_memory_equal(answer.key, nothing.key, sizeof(answer.key));
 	}
+	assert_int_equal(end(fixture), 0);
+}
+
+static void admit(struct keeper_fixture *fixture, const char *options, const char *sender,
+		  struct keeper_answer *answer)
+{
+	struct keeper_request request = { .question = KEEPER_ADMIT };
+	char text[1000], key[BASE64_KEY_TEXT + 1];
+
+	base64_key_encode(key, fixture->keys[BOB].public_key);
+	snprintf(text, sizeof(text), "%s bob psk=%s %s\n", key, fixture->psk_path, options);
+	write_file(fixture->list_path, text);
+	memcpy(request.public_key, fixture->keys[BOB].public_key, NOISE_DHLEN);
+	strcpy(request.sender, sender);
+	ask(fixture, &request, answer);
+	assert_false(contains(answer, sizeof(*answer), fixture->psk));
+}
+
+/* Who decides whose mail a key may send is this process, not the one that talks to the world. */
+static void test_terms(void **state)
+{
+	static const struct {
+		const char *options, *sender;
+		bool is_foreign;
+	} rows[] = {
+		{ "", "any.example", false },
+		{ "domains=a.example", "a.example", false },
+		{ "domains=a.example", "A.Example", false },
+		{ "domains=a.example", "x.a.example", true },
+		{ "domains=a.example", "aa.example", true },
+		{ "domains=a.example", "example", true },
+		{ "domains=a.example", "", false },
+		{ "domains=a.example,.b.example", "x.b.example", false },
+		{ "domains=a.example,.b.example", "y.x.b.example", false },
+		{ "domains=a.example,.b.example", "b.example", true },
+		{ "domains=a.example,.b.example", "a.example,.b.example", true },
+		{ "domains=a.example,.b.example", "xb.example", true },
+	};
+	struct keeper_fixture *fixture = *state;
+	struct keeper_answer answer;
+
+	begin(fixture);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		admit(fixture, rows[i].options, rows[i].sender, &answer);
+		if (!answer.is_authorized || answer.terms.is_foreign_sender != rows[i].is_foreign)
+			fail_msg("%s, %s: %u, %d", rows[i].options, rows[i].sender,
+				 answer.is_authorized, answer.terms.is_foreign_sender);
+		assert_int_equal(answer.terms.has_domains, rows[i].options[0] != '\0');
+	}
+	admit(fixture,
+	      "rate=10/1m bounces=1/1h concurrency=3 size=4k recipients=5 source4=192.0.2.7 "
+	      "source6=2001:db8::7 hello=mail.bob.example",
+	      "x.example", &answer);
+	assert_string_equal(answer.terms.tenant.name, "bob");
+	assert_string_equal(answer.terms.tenant.hello, "mail.bob.example");
+	assert_int_equal(ntohl(answer.terms.tenant.source4.s_addr), 0xc0000207);
+	assert_int_equal(answer.terms.tenant.source6.s6_addr[15], 7);
+	assert_int_equal(answer.terms.limits.rate.tokens, 10);
+	assert_int_equal(answer.terms.limits.bounces.duration_ms, 3600000);
+	assert_int_equal(answer.terms.limits.concurrency, 3);
+	assert_int_equal(answer.terms.limits.size, 4096);
+	assert_int_equal(answer.terms.limits.recipients, 5);
+	/* Not there, for all that it can be asked for; and a line that is not understood is none. */
+	admit(fixture, "disabled", "x.example", &answer);
+	assert_int_equal(answer.is_authorized, 0);
+	admit(fixture, "rate=10", "x.example", &answer);
+	assert_int_equal(answer.is_authorized, 0);
 	assert_int_equal(end(fixture), 0);
 }
 
@@ -303,11 +373,12 @@ static const struct {
 	{ "question 0", 0, sizeof(hostile), false, "what no worker asks (0)" },
 	{ "the greeting", KEEPER_HELLO, sizeof(hostile), false, "what no worker asks (1)" },
 	{ "an unknown question", KEEPER_LOGIN + 1, sizeof(hostile), false,
-	  "what no worker asks (8)" },
-	{ "a relay without end", KEEPER_LOGIN, sizeof(hostile), true, "what no worker asks (7)" },
+	  "what no worker asks (9)" },
+	{ "a relay without end", KEEPER_LOGIN, sizeof(hostile), true, "what no worker asks (8)" },
 	{ "question 2^32-1", UINT32_MAX, sizeof(hostile), false,
 	  "what no worker asks (4294967295)" },
-	{ "a path without end", KEEPER_OPEN, sizeof(hostile), true, "what no worker asks (6)" },
+	{ "a path without end", KEEPER_OPEN, sizeof(hostile), true, "what no worker asks (7)" },
+	{ "a sender without end", KEEPER_ADMIT, sizeof(hostile), true, "what no worker asks (5)" },
 };
 
 static void test_hostile_requests(void **state)
@@ -412,6 +483,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_terms, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_low_order_point, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list_changes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_files, set_up, tear_down),

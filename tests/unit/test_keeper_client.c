@@ -55,6 +55,7 @@ static void check_right(struct keeper_fixture *fixture, struct keeper_client *cl
 	struct noise_static_key key = keeper_client_key(client);
 	uint8_t shared[NOISE_DHLEN], expected[NOISE_DHLEN], low_order[NOISE_DHLEN] = { 1 };
 	struct authorized_client found;
+	struct tenant_terms terms;
 	uint64_t generation;
 	size_t count;
 
@@ -65,13 +66,13 @@ static void check_right(struct keeper_fixture *fixture, struct keeper_client *cl
 			 0);
 	assert_memory_equal(shared, expected, sizeof(shared));
 	assert_int_equal(key.dh(key.context, shared, low_order), -1);
-	assert_int_equal(keeper_client_authorize(client, fixture->keys[ALICE].public_key, &found),
+	assert_int_equal(keeper_client_authorize(client, fixture->keys[ALICE].public_key, &found, &terms),
 			 KEEPER_YES);
 	assert_string_equal(found.name, "alice");
 	assert_int_equal(found.line, 2);
 	assert_memory_equal(found.psk, fixture->psk, sizeof(found.psk));
 	assert_memory_equal(found.public_key, fixture->keys[ALICE].public_key, NOISE_DHLEN);
-	assert_int_equal(keeper_client_authorize(client, fixture->keys[MALLORY].public_key, &found),
+	assert_int_equal(keeper_client_authorize(client, fixture->keys[MALLORY].public_key, &found, &terms),
 			 KEEPER_NO);
 	assert_int_equal(keeper_client_is_authorized(client, fixture->keys[BOB].public_key),
 			 KEEPER_YES);
@@ -290,6 +291,7 @@ static void check_bad(const char *what, struct bad_keeper bad)
 	uint8_t key[NOISE_DHLEN] = { 9 }, shared[NOISE_DHLEN];
 	struct keeper_client *client;
 	struct authorized_client found;
+	struct tenant_terms terms;
 	struct noise_static_key own;
 	struct sasl_login login;
 	struct pollfd pollfd;
@@ -313,7 +315,7 @@ static void check_bad(const char *what, struct bad_keeper bad)
 		fail_msg("%s: nobody hears of it", what);
 	own = keeper_client_key(client);
 	assert_int_equal(own.dh(own.context, shared, key), -1);
-	assert_int_equal(keeper_client_authorize(client, key, &found), KEEPER_GONE);
+	assert_int_equal(keeper_client_authorize(client, key, &found, &terms), KEEPER_GONE);
 	assert_int_equal(keeper_client_list(client, &count, &generation), -1);
 	assert_int_equal(keeper_client_open(client, "/dev/null"), -1);
 	assert_int_equal(keeper_client_login(client, "[relay.example]:587", &login), KEEPER_GONE);

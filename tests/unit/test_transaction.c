@@ -24,6 +24,7 @@ struct fixture {
 	struct edge edge;
 	struct edge_setup setup;
 	struct transaction transaction;
+	struct tenant_terms terms;
 };
 
 static int set_up(void **state)
@@ -41,6 +42,7 @@ static int set_up(void **state)
 	atomic_init(&fixture->setup.references, 1);
 	pthread_mutex_init(&fixture->edge.setup_lock, NULL);
 	fixture->edge.setup = &fixture->setup;
+	tenant_table_init(&fixture->edge.tenants);
 	content_pool_init(&fixture->edge.content_pool, 1 << 20);
 	memset(&fixture->transaction, 0x5a, sizeof(fixture->transaction));
 	transaction_init(&fixture->transaction);
@@ -72,7 +74,7 @@ static void begin_declaring(struct fixture *fixture, uint64_t size)
 					.budget_ms = 600000 };
 
 	transaction_begin(&fixture->transaction, &fixture->edge, fixture->transaction.id + 1,
-			  &frame);
+			  &frame, &fixture->terms);
 }
 
 static bool add_recipient(struct fixture *fixture, uint32_t index)
@@ -177,7 +179,7 @@ static void test_budget(void **state)
 		struct frame_envelope frame = { .budget_ms = rows[i].budget_ms };
 		int64_t left_ms;
 
-		transaction_begin(&fixture->transaction, &fixture->edge, 1, &frame);
+		transaction_begin(&fixture->transaction, &fixture->edge, 1, &frame, &fixture->terms);
 		left_ms = deadline_left_ms(fixture->transaction.deadline);
 		assert_true(left_ms <= rows[i].expected_ms &&
 			    left_ms >= rows[i].expected_ms - 4000);
@@ -234,20 +236,71 @@ static void test_real_size(void **state)
 static void test_too_many_recipients(void **state)
 {
 	struct fixture *fixture = *state;
+	struct delivery_status status;
 
 	begin(fixture);
 	assert_true(add_recipient(fixture, 1));
 	assert_true(add_recipient(fixture, 2));
 	assert_int_equal(fixture->transaction.state, TRANSACTION_RECEIVING);
-	for (uint32_t i = 3; i < TUNNEL_RECIPIENTS_MAX; i++) {
+	for (uint32_t i = 3; i < TUNNEL_RECIPIENTS_MAX; i++)
 		assert_true(add_recipient(fixture, i));
-		check_refused(fixture, ENHANCED_STATUS(4, 5, 3),
-			      "more recipients than this edge's limit of 3");
-	}
-	/* each one is to be answered */
-	assert_int_equal(fixture->transaction.envelope.recipient_count, TUNNEL_RECIPIENTS_MAX);
+	/* the first ones are delivered, and each of the others is to be answered */
+	assert_int_equal(fixture->transaction.state, TRANSACTION_RECEIVING);
+	assert_int_equal(fixture->transaction.envelope.recipient_count, 3);
+	assert_int_equal(fixture->transaction.surplus, TUNNEL_RECIPIENTS_MAX - 3);
+	transaction_surplus_status(&fixture->transaction, &status);
+	assert_int_equal(status.action, DELIVERY_DELAYED);
+	assert_int_equal(status.status.subject, 5);
+	assert_int_equal(status.status.detail, 3);
+	assert_string_equal(status.reason, "more recipients than the limit of 3 for this message");
 	/* case 104: a million */
 	assert_false(add_recipient(fixture, TUNNEL_RECIPIENTS_MAX));
+}
+
+/* What the tenant's own line says, where it is less than what holds for all. */
+static void test_tenant_limits(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->terms.limits.size = 500;
+	fixture->terms.limits.recipients = 2;
+	begin_declaring(fixture, 501);
+	check_refused(fixture, ENHANCED_STATUS(5, 3, 4), "limit of 500 bytes");
+	transaction_end(&fixture->transaction);
+	begin(fixture);
+	assert_true(add_recipient(fixture, 1));
+	assert_true(add_recipient(fixture, 2));
+	assert_int_equal(fixture->transaction.envelope.recipient_count, 2);
+	assert_int_equal(fixture->transaction.surplus, 1);
+	transaction_end(&fixture->transaction);
+	/* More than the edge's own is not to be had. */
+	fixture->terms.limits.size = 1000000;
+	begin_declaring(fixture, 100001);
+	check_refused(fixture, ENHANCED_STATUS(5, 3, 4), "limit of 100000 bytes");
+}
+
+static void test_foreign_sender(void **state)
+{
+	struct fixture *fixture = *state;
+	struct frame_envelope frame = {
+		.envelope = { .reverse_path.mailbox = { .local_part = "x", .domain = "bank.example" } },
+		.budget_ms = 1000,
+	};
+
+	fixture->terms.has_domains = fixture->terms.is_foreign_sender = true;
+	strcpy(fixture->terms.tenant.name, "shop");
+	transaction_begin(&fixture->transaction, &fixture->edge, 1, &frame, &fixture->terms);
+	check_refused(fixture, ENHANCED_STATUS(4, 7, 1),
+		      "sender domain bank.example is not among the domains= of client shop");
+	transaction_end(&fixture->transaction);
+	/* A bounce belongs to no domain; it has one recipient. */
+	frame.envelope.reverse_path = (struct reverse_path){ .is_null = true };
+	fixture->terms.is_foreign_sender = false;
+	transaction_begin(&fixture->transaction, &fixture->edge, 2, &frame, &fixture->terms);
+	assert_true(add_recipient(fixture, 0));
+	assert_true(add_recipient(fixture, 1));
+	assert_int_equal(fixture->transaction.envelope.recipient_count, 1);
+	assert_int_equal(fixture->transaction.surplus, 1);
 }
 
 static void test_gaps(void **state)
@@ -491,7 +544,7 @@ int main(void)
 		TEST(test_declared_size),
 		TEST(test_real_size),
 		TEST(test_too_many_recipients),
-		TEST(test_gaps),
+		TEST(test_tenant_limits), TEST(test_foreign_sender), TEST(test_gaps),
 		TEST(test_order),
 		TEST(test_lies_about_the_content),
 		TEST(test_smuggling),

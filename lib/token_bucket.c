@@ -5,12 +5,41 @@
  */
 #include "token_bucket.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "quantity.h"
+
 #define MILLI 1000
 
 bool token_rate_is_valid(struct token_rate rate)
 {
 	return rate.tokens >= 1 && rate.tokens <= TOKEN_RATE_TOKENS_MAX &&
 	       rate.duration_ms >= TOKEN_RATE_DURATION_MIN_MS && rate.duration_ms <= TOKEN_RATE_DURATION_MAX_MS;
+}
+
+const char *token_rate_parse(struct token_rate *rate, const char *text)
+{
+	const char *slash = strchr(text, '/');
+	enum quantity_result tokens, duration;
+	struct token_rate found;
+	char count[64];
+
+	if (slash == NULL)
+		return "a rate is a number, \"/\" and a duration, as in 60/1m";
+	snprintf(count, sizeof(count), "%.*s", (int)(slash - text), text);
+	tokens = quantity_parse(QUANTITY_PLAIN, count, &found.tokens);
+	if (tokens == QUANTITY_WRONG)
+		return "what stands before the \"/\" is not a number";
+	duration = quantity_parse(QUANTITY_DURATION, slash + 1, &found.duration_ms);
+	if (duration == QUANTITY_WRONG)
+		return "what follows the \"/\" is not a duration, as 30s, 1m, 1h or 1d";
+	if (tokens != QUANTITY_OK || found.tokens < 1 || found.tokens > TOKEN_RATE_TOKENS_MAX)
+		return "the number must be in 1..1000000000";
+	if (duration != QUANTITY_OK || !token_rate_is_valid(found))
+		return "the duration must be in 1ms..31d";
+	*rate = found;
+	return NULL;
 }
 
 static int64_t full_level(struct token_rate rate)

@@ -25,6 +25,8 @@ struct token_bucket {
 };
 
 bool token_rate_is_valid(struct token_rate rate);
+/* rate = tokens "/" duration (quantity.h), as 60/1m. NULL, or what is wrong with the text. */
+const char *token_rate_parse(struct token_rate *rate, const char *text);
 
 void token_bucket_init(struct token_bucket *bucket, struct token_rate rate, int64_t now_ms);	/* full */
 /*
