@@ -54,7 +54,7 @@ $(sts_fetch_OBJECTS): edge_CFLAGS = $(CURL_CFLAGS) $(OPENSSL_CFLAGS)
 
 transport_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS)
 edge_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(LDNS_LIBS) $(OPENSSL_LIBS) $(IDN2_LIBS) $(SECCOMP_LIBS) $(SODIUM_LIBS) $(CONFIG_LIBS)
-ctl_LIBS = $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
+ctl_LIBS = $(transport_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE) $(SODIUM_LIBS) $(CONFIG_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS)
 milter_LIBS = $(lib_ARCHIVE) $(MILTER_LIBS) $(CDB_LIBS) $(IDN2_LIBS) $(CONFIG_LIBS)
 
 # What a test may use.
@@ -97,7 +97,7 @@ $(BUILD)/postern-sts-fetch: $(sts_fetch_OBJECTS) $(edge_ARCHIVE) $(lib_ARCHIVE)
 $(BUILD)/postern-milter: $(BUILD)/milter/main.o $(milter_ARCHIVE) $(lib_ARCHIVE)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(milter_ARCHIVE) $(milter_LIBS)
-$(BUILD)/postern: $(BUILD)/ctl/main.o $(ctl_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
+$(BUILD)/postern: $(BUILD)/ctl/main.o $(ctl_ARCHIVE) $(transport_ARCHIVE) $(tunnel_ARCHIVE) $(lib_ARCHIVE)
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ctl_ARCHIVE) $(ctl_LIBS)
 

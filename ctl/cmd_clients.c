@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "client_lines.h"
+#include "list_lines.h"
 #include "command.h"
 #include "lib/log.h"
 #include "lib/table.h"
@@ -115,7 +115,7 @@ static int add_line(struct list_file *file, char *const *words, size_t count)
 	table_wipe(&table);
 	if (result != EX_OK)
 		return command_fail(result, "%s", error);
-	text = client_lines_append(file->text.text, file->text.length, words, count, &length,
+	text = list_lines_append(file->text.text, file->text.length, words, count, &length,
 				   &trial.line);
 	if (text == NULL)
 		return command_fail(EX_OSERR, "out of memory");
@@ -143,7 +143,7 @@ static int run_authorize(const struct command *command, int argc, char **argv)
 	if (result >= 0)
 		return result;
 	for (int i = 0; i < arguments.count; i++)
-		if (!client_lines_word_is_clean(arguments.words[i]))
+		if (!list_lines_word_is_clean(arguments.words[i]))
 			return command_fail(EX_USAGE,
 					    "argument %d is empty or has white space, quotes or "
 					    "control characters in it",
@@ -210,7 +210,7 @@ static int replace_without(struct list_file *file, const struct removal *removal
 	size_t length;
 	int result;
 
-	text = client_lines_remove(file->text.text, file->text.length, is_removed, removal,
+	text = list_lines_remove(file->text.text, file->text.length, is_removed, removal,
 				   &length);
 	if (text == NULL)
 		return command_fail(EX_OSERR, "out of memory");
@@ -258,7 +258,7 @@ static int run_revoke(const struct command *command, int argc, char **argv)
 
 	if (result >= 0)
 		return result;
-	if (!client_lines_word_is_clean(arguments.words[0]))
+	if (!list_lines_word_is_clean(arguments.words[0]))
 		return command_fail(EX_USAGE, "that is neither a key nor a name");
 	result = list_file_open(&file, arguments.file, error, sizeof(error));
 	if (result == EX_OK)

@@ -1,5 +1,5 @@
 /*
- * postern: keys, the allow-list, TLS reports and the sender policy, from the command line. A table of subcommands;
+ * postern: keys, the allow-list, the table of edges, TLS reports and the sender policy, from the command line. A table of subcommands;
  * each lives in a file of its own.
  */
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 static const struct command *const commands[] = {
 	&command_keygen, &command_pubkey, &command_genpsk, &command_authorize,
-	&command_revoke, &command_peers,  &command_tlsrpt, &command_limits,
+	&command_revoke, &command_peers,  &command_edges, &command_tlsrpt, &command_limits,
 	&command_senders_check, &command_headers_check,
 };
 

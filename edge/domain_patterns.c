@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/ascii.h"
 #include "lib/smtp_limits.h"
@@ -71,7 +72,8 @@ static int compare(const void *a, const void *b)
 {
 	const struct domain_pattern *x = a, *y = b;
 
-	return strcmp(x->text, y->text);
+	/* Literals are looked up as they are: "[IPv6:2001:db8::1]". */
+	return strcasecmp(x->text, y->text);
 }
 
 int domain_patterns_sort(struct domain_patterns *patterns, size_t *line_out, char *error,

@@ -35,7 +35,7 @@ int domain_patterns_add(struct domain_patterns *patterns, const char *key, size_
 int domain_patterns_sort(struct domain_patterns *patterns, size_t *line_out, char *error,
 			 size_t error_size);
 
-/* `domain` in A-labels and lower case, or a literal. NULL: no line is about it. */
+/* `domain` in A-labels, or a literal; in any case of letters. NULL: no line is about it. */
 const struct domain_pattern *domain_patterns_find(const struct domain_patterns *patterns,
 						  const char *domain);
 

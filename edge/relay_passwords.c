@@ -6,6 +6,7 @@
  */
 #include "relay_passwords.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,16 @@ static int take_table(struct entries *entries, const struct table *table, const 
 	return -1;
 }
 
+/* The usual mistake: root has written it, for somebody else to read. */
+static void add_owner(const char *path, char *error, size_t error_size)
+{
+	size_t used = strlen(error);
+
+	if (access(path, R_OK) < 0 && errno == EACCES)
+		snprintf(error + used, error_size - used, "; read by uid %ld; chown %ld %.200s",
+			 (long)geteuid(), (long)geteuid(), path);
+}
+
 /* 0, or -1 with error; *status is filled in either case. */
 static int read_entries(struct entries *entries, const char *path, struct stat *status, char *error,
 			size_t error_size)
@@ -163,8 +174,10 @@ static int read_entries(struct entries *entries, const char *path, struct stat *
 	int result;
 
 	*entries = (struct entries){ 0 };
-	if (table_read(&table, path, status, error, error_size) < 0)
+	if (table_read(&table, path, status, error, error_size) < 0) {
+		add_owner(path, error, error_size);
 		return -1;
+	}
 	result = check_file(path, status, error, error_size);
 	if (result == 0)
 		result = take_table(entries, &table, path, error, error_size);

@@ -47,7 +47,7 @@ run 64 'usage: postern COMMAND'
 run 64 'no command "frobnicate"' frobnicate
 run 0 '^postern [0-9]' --version
 run 0 'authorize' --help
-for command in keygen pubkey genpsk authorize revoke peers tlsrpt limits senders-check headers-check; do
+for command in keygen pubkey genpsk authorize revoke peers edges tlsrpt limits senders-check headers-check; do
 	run 0 "^usage: postern $command" "$command" --help
 	run 64 "^usage: postern $command" "$command" --no-such-option
 	run 64 "^usage: postern $command" "$command" 1 --file
@@ -200,6 +200,10 @@ check "at most one file is left behind" [ "$(find . -maxdepth 1 -name 'big.*' ! 
 cp -p big.old big
 run 0 'authorized office' authorize "$third" office --file big
 check "and the next run removes it" [ ! -e big.new ]
+
+# ---- the mail host's edges ----
+# shellcheck source=tests/ctl/edges.sh
+. "$here/edges.sh"
 
 # ---- TLS reports ----
 # shellcheck source=tests/ctl/tlsrpt.sh

@@ -141,14 +141,17 @@ class Routes(Case):
         """A tenant's mail waits when its edge takes none, whoever else's could; running sessions see each change."""
         lab.home.write(ROUTES, "a.example de\n* us,de\n")
         self.assert_edge("de", "x@a.example")
-        for word, said in (("drain", "de is drained"), ("disabled", "de is disabled")):
-            self.write_edges(de=word)
+        for command, said in (("drain", "de is drained"), ("disable", "de is disabled")):
+            lab.home.run("postern", "edges", command, "de")
             self.assert_waits(self.inject("x@a.example"), rf"451 4\.4\.4 no usable edge: line 1 \(a\.example\) has no edge that takes new "
                                                           rf"mail: {said}; see {ROUTES} and {EDGES}")
             self.assert_edge("us", "x@b.example")
-        self.write_edges()
+        lab.home.run("postern", "edges", "enable", "de")
         lab.home.flush()
         lab.home.wait_queue_empty()
+        refused = lab.home.run("postern", "edges", "remove", "de", check=False)
+        self.assertEqual(refused.returncode, 65)
+        self.assertIn(f'{ROUTES}:2: the route of * names edge "de"', refused.stderr)
         lab.home.write(ROUTES, "a.example de\n")
         self.assert_waits(self.inject("x@b.example"), r'4\.4\.4 no usable edge: no route for sender domain "b\.example"')
 

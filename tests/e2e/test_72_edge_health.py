@@ -56,6 +56,10 @@ class EdgeHealth(Case):
     def tries(self, name, since=None):
         return len(lab.home.grep_log(rf"postern/transport.*edge={name}: ", since))
 
+    @staticmethod
+    def listed(name):
+        return re.search(rf"(?m)^{name} .*", lab.home.run("postern", "edges", "list").stdout)[0]
+
     def test_refused(self):
         """A process that is gone costs nothing; when it is back a probe finds out, and its mail returns."""
         lab.home.write(ROUTES, "* de,us\n")
@@ -64,11 +68,13 @@ class EdgeHealth(Case):
         self.assertLess(max(float(re.search(r"delay=([0-9.]+)", line)[1]) for line in lab.home.grep_log(r"postfix/lmtp.*status=sent")), 3)
         self.assertEqual(len(lab.home.grep_log(r"edge=de is down; the next attempt is due in \d+ ms")), 1)
         self.assertEqual(self.edge_of(self.inject("x@a.example")), "us")
+        self.assertRegex(self.listed("de"), r"enabled, weight 1, down for \d+ s, next probe in \d+\.\d s, 0 tunnels, [1-9]\d* failures, 1 outages")
         self.more[0].start()
         time.sleep(5)
         self.edge_of(self.inject("x@a.example"))
         self.assertEqual(self.edge_of(self.inject("x@a.example")), "de")
         self.assertRegex(lab.home.wait_log(r"edge=de is back after \d+ s")[0], "is back after [1-9]")
+        self.assertRegex(self.listed("de"), r"up for \d+ s, round trip \d+ ms, last tunnel \d+ s ago, [1-9]\d* tunnels, [1-9]\d* failures, 1 outages")
 
     def test_no_answer(self):
         """Its packets vanish: those who are on their way wait 2 s, everybody else not at all."""

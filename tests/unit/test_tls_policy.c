@@ -193,6 +193,7 @@ static void test_find(void **state)
 			     ".deep.example.com\n"
 			     "  verify match=nexthop\n"
 			     "[192.0.2.1] none\n"
+			     "[IPv6:2001:db8::1] encrypt\n"
 			     "* dane-only\n");
 	table = tls_policy_table_create(fixture->path, fixture->error, sizeof(fixture->error));
 	if (table == NULL)
@@ -206,6 +207,7 @@ static void test_find(void **state)
 	assert_int_equal(level_of(table, "com"), TLS_DANE_ONLY);
 	assert_int_equal(level_of(table, "[192.0.2.1]"), TLS_NONE);
 	assert_int_equal(level_of(table, "[192.0.2.2]"), TLS_DANE_ONLY);
+	assert_int_equal(level_of(table, "[IPv6:2001:db8::1]"), TLS_ENCRYPT);
 	assert_true(tls_policy_table_find(table, "x.deep.example.com", &policy));
 	assert_int_equal(policy.line, 4);
 	assert_string_equal(policy.match[0], "nexthop");
@@ -235,6 +237,7 @@ static void test_bad_file_at_start(void **state)
 		  ":4: \"a.example\" stands in line 1 already" },
 		{ "*.example.com may\n", ":1: \"*.example.com\" is neither a domain" },
 		{ "example.com\n", ":1: no level" },
+		{ "b\xc3\xbc" "cher.example may\n", ":1: \"b\xc3\xbc" "cher.example\" must be written in A-labels" },
 	};
 	struct fixture *fixture = *state;
 

@@ -1,5 +1,5 @@
 /*
- * client_lines: what is appended, what is removed, and that the rest stays byte for byte.
+ * list_lines: what is appended, what is removed, and that the rest stays byte for byte.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/client_lines.h"
+#include "ctl/list_lines.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -40,7 +40,7 @@ static void test_clean_words(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)
-		if (client_lines_word_is_clean(cases[i].word) != cases[i].is_clean)
+		if (list_lines_word_is_clean(cases[i].word) != cases[i].is_clean)
 			fail_msg("\"%s\"", cases[i].word);
 }
 
@@ -62,7 +62,7 @@ static void test_append(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		size_t length, line;
-		char *text = client_lines_append(cases[i].before, strlen(cases[i].before), words, 3,
+		char *text = list_lines_append(cases[i].before, strlen(cases[i].before), words, 3,
 						 &length, &line);
 
 		assert_int_equal(length, strlen(cases[i].after));
@@ -102,10 +102,51 @@ static void test_remove(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		size_t length;
-		char *text = client_lines_remove(cases[i].before, strlen(cases[i].before),
+		char *text = list_lines_remove(cases[i].before, strlen(cases[i].before),
 						 is_that_line, &cases[i].line, &length);
 
 		if (length != strlen(cases[i].after) || memcmp(text, cases[i].after, length) != 0)
+			fail_msg("row %zu: \"%.*s\"", i, (int)length, text);
+		free(text);
+	}
+}
+
+static void test_exchange(void **state)
+{
+	static const char *const removed[] = { "drain", "disabled", NULL };
+	static const struct {
+		const char *before;
+		size_t line;
+		const char *added, *after;
+	} rows[] = {
+		{ "us h key=a\n", 1, "drain", "us h key=a drain\n" },
+		{ "us h key=a", 1, "drain", "us h key=a drain" },
+		{ "us h key=a drain\n", 1, "disabled", "us h key=a disabled\n" },
+		{ "us h key=a  drain \tpsk=/x \n", 1, NULL, "us h key=a \tpsk=/x \n" },
+		{ "us h key=a drain\n", 1, NULL, "us h key=a\n" },
+		{ "us h key=a\n", 1, NULL, "us h key=a\n" },
+		/* other lines, comments, line ends */
+		{ "# drain\n\nus h key=a\nde h drain\n", 3, "drain", "# drain\n\nus h key=a drain\nde h drain\n" },
+		{ "us h key=a\r\n# x\r\n", 1, "drain", "us h key=a drain\r\n# x\r\n" },
+		/* a continued line, with a comment in it and behind it */
+		{ "us h\n\tkey=a\n# drain\n\tdrain\n# end\nde h\n", 1, "disabled",
+		  "us h\n\tkey=a disabled\n# drain\n\n# end\nde h\n" },
+		{ "us h\n drain key=a\n", 1, NULL, "us h\n key=a\n" },
+		/* no word of its own */
+		{ "us h key=a comment=\"no drain here\"\n", 1, "drain",
+		  "us h key=a comment=\"no drain here\" drain\n" },
+		{ "us h key=a psk=/drain drained\n", 1, NULL, "us h key=a psk=/drain drained\n" },
+		{ "us h key=a\n", 2, "drain", "us h key=a\n" },
+		{ "", 1, "drain", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		size_t length;
+		char *text = list_lines_exchange(rows[i].before, strlen(rows[i].before), rows[i].line,
+						 removed, rows[i].added, &length);
+
+		if (length != strlen(rows[i].after) || memcmp(text, rows[i].after, length) != 0)
 			fail_msg("row %zu: \"%.*s\"", i, (int)length, text);
 		free(text);
 	}
@@ -117,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_clean_words),
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_remove),
+		cmocka_unit_test(test_exchange),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
