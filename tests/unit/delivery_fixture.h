@@ -187,7 +187,7 @@ static inline struct fixture *start(const char *resolver, const char *more_conf)
 
 	assert_non_null(file);
 	fprintf(file,
-		"ehlo_name = \"relay.test.example\";\nresolvers = \"%s\";\nipv6 = \"off\";\n%s",
+		"ehlo_name = \"relay.test.example\";\nresolvers = \"%s\";\nipv6 = \"off\";\ndns_cache_time_limit = 0;\n%s",
 		resolver, more_conf);
 	fclose(file);
 	fixture->setup = edge_setup_create(path, error, sizeof(error));
