@@ -215,7 +215,7 @@ static struct smtp_client_params client_params(struct walk *walk)
 		.tls = delivery->setup->tls,
 		.resume_key = &walk->key,
 		.is_wrapped = relay != NULL && relay->is_wrapped,
-		.auth = relay_login_init(&walk->login, relay, delivery->keeper),
+		.auth = relay_login_init(&walk->login, relay, delivery->keeper, delivery->refusals),
 		.deadline = delivery->deadline,
 		.time_limit_ms = delivery->setup->conf.delivery_time_limit,
 		.data_done_timeout_ms = delivery->setup->conf.data_done_timeout,
