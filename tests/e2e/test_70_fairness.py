@@ -134,6 +134,24 @@ class Fairness(Case):
                   for line in lab.vps.grep_log(rf"destination {re.escape(domain('case22d_421_mail'))} asks for less")]
         self.assertEqual(places, [("10", "20"), ("5", "10"), ("2", "5")])
 
+    def test_reply_rules(self):
+        """A rule of our own leaves a destination alone for a while; a file with a mistake changes nothing."""
+        self.configure('ipv6 = "off";\n')
+        rules, script = "/etc/postern/reply_rules", domain("case28_rcpt_by_name")
+        lab.vps.write(rules, 'rcpt:450 "pause 1m" "*busy*"\n')
+        self.addCleanup(lab.vps.run, "rm", "-f", rules)
+        lab.edge.reload()
+        lab.vps.wait_log("was read again")
+        lab.vps.write(rules, 'rcpt:450 slower *\n')
+        lab.edge.reload()
+        lab.vps.wait_log(rf'{rules}:1: "slower": unknown action; .*the configuration read before stays in force')
+        first = inject([f"a450@{script}"])[0]
+        lab.home.wait_log(rf"{first}: to=.*status=deferred.*said: 450 4\.2\.1 Busy", 10)
+        second = inject([f"a252@{script}"])[0]
+        lab.home.wait_log(rf"{second}: to=.*dsn=4\.4\.1, status=deferred.*destination {re.escape(script)} is not tried again for \d+ s: "
+                          r"mx\.case28[^ ]* said: 450 4\.2\.1 Busy", 10)
+        self.assertEqual(len([event for event in lab.hostile("case28_rcpt_by_name") if event["event"] == "connect"]), 1)
+
     def test_burst(self):
         """Many messages at once to one destination that is quick: none is deferred, and few sessions do it all."""
         messages = 200
