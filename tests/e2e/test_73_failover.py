@@ -1,0 +1,17 @@
+"""A small `make failover`: 180 messages, one of three edges killed, then the two others."""
+from failover import SOON_S, Failover
+from harness import Case
+
+ALONE = True
+
+
+class FailoverOfThree(Case):
+    def test_one_and_then_all_but_one(self):
+        with Failover(180, 30, [(1, "kill", ["us"]), (3, "start", ["us"]), (4, "kill", ["de", "fr"])]) as failover:
+            failover.run()
+            self.assertEqual(failover.lost(), [])
+            inside, outside = failover.doubled()
+            self.assertEqual(outside, [])
+            self.assertLessEqual(len(inside), 3)
+            for names, seconds in failover.goes_on_after():
+                self.assertLess(seconds, SOON_S, names)
