@@ -63,7 +63,7 @@ ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench bench-milter crash failover valgrind figures demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs fuzz-coverage fuzz-coverage-programs bench-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench soak bench-milter crash failover valgrind figures demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs fuzz-coverage fuzz-coverage-programs bench-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -154,6 +154,15 @@ bench:
 	@scripts/install-deps check
 	@$(MAKE) --no-print-directory -s all bench-programs
 	POSTERN_BUILD=$(CURDIR)/$(BUILD) QUICK=$(QUICK) tests/bench/run $(ONLY)
+# 24,000 messages through one edge that is watched, as it is, by the thread sanitizer, and by valgrind: make soak [MESSAGES=24000].
+soak:
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory -s bench-programs BUILD=build/normal
+	@$(MAKE) --no-print-directory -s all tool-programs SAN= BUILD=build/normal
+	@$(MAKE) --no-print-directory -s all SAN=thread
+	POSTERN_BUILD=$(CURDIR)/build/normal tests/bench/soak $(if $(MESSAGES),--messages $(MESSAGES))
+	POSTERN_BUILD=$(CURDIR)/build/thread tests/bench/soak $(if $(MESSAGES),--messages $(MESSAGES))
+	POSTERN_BUILD=$(CURDIR)/build/normal tests/bench/soak --valgrind $(if $(MESSAGES),--messages $(MESSAGES))
 # What the milter costs: a table of doc/BENCH.md.
 bench-milter: all
 	tests/lab/lab run tests/bench/milter.py

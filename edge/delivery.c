@@ -10,6 +10,7 @@
  */
 #include "delivery.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,19 @@ static void claim_all(struct dispatch *dispatch, struct deadline deadline)
 	}
 }
 
+/* What is known already need not be waited for once more. */
+static void report_closed(const char *domain, const struct destination_place *place, struct delivery_status *status)
+{
+	if (place->closed_for_ms > 0)
+		delivery_status_set_local(status, STAGE_EDGE, ENHANCED_STATUS(4, 4, 1),
+					  "destination %s is not tried again for %" PRId64 " s: %s", domain,
+					  (place->closed_for_ms + 999) / 1000, place->words);
+	else
+		delivery_status_set_local(status, STAGE_EDGE, ENHANCED_STATUS(4, 4, 1),
+					  "destination %s is just being tried again by another message: %s", domain,
+					  place->words);
+}
+
 /* Its destination was not entered: the mail host's queue keeps these recipients for later. */
 static void report_not_entered(const struct host_walk_params *params, const char *next_hop,
 			       enum destination_result result,
@@ -255,6 +269,8 @@ static void report_not_entered(const struct host_walk_params *params, const char
 			&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 2),
 			"destination %s is busy: %zu deliveries active, %zu waiting",
 			next_hop, place->active, place->waiting);
+	else if (result == DESTINATION_CLOSED)
+		report_closed(next_hop, place, &status);
 	else if (result == DESTINATION_CANCELLED)
 		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 2),
 					  "the edge is stopping");
@@ -270,6 +286,7 @@ static void deliver_to_next_hop(const struct host_walk_params *params, const cha
 {
 	const struct delivery *delivery = params->delivery;
 	const struct edge_conf *conf = &delivery->setup->conf;
+	struct destination_lesson lesson = { .news = DESTINATION_NEWS_NONE };
 	struct destination_place place;
 	enum destination_result result = destination_enter(
 		delivery->destinations, &(struct destination_request){
@@ -277,14 +294,16 @@ static void deliver_to_next_hop(const struct host_walk_params *params, const cha
 			.limit = (size_t)conf->destination_concurrency_limit,
 			.wait_max_ms = DESTINATION_WAIT_MAX_MS,
 			.deadline = delivery->deadline,
+			.client = delivery->tenant->name,
+			.slots = delivery->slots,
 		}, &place);
 
 	if (result != DESTINATION_ENTERED) {
 		report_not_entered(params, next_hop, result, &place);
 		return;
 	}
-	host_walk_run(params);
-	destination_leave(delivery->destinations, &place);
+	host_walk_run(params, &lesson);
+	destination_leave(delivery->destinations, &place, &lesson);
 }
 
 /* Takes next hops until none is left. */

@@ -50,6 +50,7 @@ struct delivery {
 	const struct content *content;		/* sealed: nobody writes to it */
 	const uint8_t *content_digest;		/* CONTENT_DIGEST_SIZE */
 	const struct tenant *tenant;		/* whose mail it is */
+	size_t slots;				/* of the tenant's mail host: its tunnels now */
 	bool tls_required_no;			/* the message says "TLS-Required: No" (RFC 8689 5) */
 	struct deadline deadline;
 	struct journal *journal;		/* NULL: nothing is journaled */

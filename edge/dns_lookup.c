@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns_cache.h"
 #include "dns_exchange.h"
 #include "dns_name.h"
 #include "lib/log.h"
@@ -34,6 +35,7 @@ static const int round_ms[] = { 1000, 2000, 4000, 8000 };
 struct dns_resolver {
 	struct dns_servers servers; /* has its own lock */
 	bool trust_ad;		    /* constant */
+	struct dns_cache *cache;    /* has its own lock; NULL: nothing is kept */
 };
 
 struct lookup {
@@ -69,7 +71,20 @@ void dns_resolver_destroy(struct dns_resolver *resolver)
 	if (resolver == NULL)
 		return;
 	dns_servers_wipe(&resolver->servers);
+	dns_cache_destroy(resolver->cache);
 	free(resolver);
+}
+
+int dns_resolver_keep_answers(struct dns_resolver *resolver, int64_t keep_ms)
+{
+	resolver->cache = keep_ms > 0 ? dns_cache_create(keep_ms) : NULL;
+	return keep_ms > 0 && resolver->cache == NULL ? -1 : 0;
+}
+
+void dns_resolver_expire(struct dns_resolver *resolver)
+{
+	if (resolver->cache != NULL)
+		dns_cache_expire(resolver->cache, deadline_now_ms());
 }
 
 bool dns_resolver_is_trusted(struct dns_resolver *resolver)
@@ -214,6 +229,20 @@ static void follow(struct lookup *lookup, struct dns_answer *answer)
 	set_result(answer, lookup, reading, ttl_s);
 }
 
+static void ask(struct dns_resolver *resolver, struct lookup *lookup, struct dns_answer *answer)
+{
+	char asked[DNS_NAME_MAX + 1];
+
+	/* The question's name changes along a chain of aliases. */
+	memcpy(asked, lookup->question.name, sizeof(asked));
+	lookup->server_count = dns_servers_copy(&resolver->servers, lookup->servers);
+	follow(lookup, answer);
+	if (answer->result == DNS_ERROR)
+		memcpy(answer->name, lookup->question.name, sizeof(answer->name));
+	else if (resolver->cache != NULL)
+		dns_cache_add(resolver->cache, asked, lookup->question.type, deadline_now_ms(), answer);
+}
+
 void dns_lookup(struct dns_resolver *resolver, const char *name, enum dns_type type,
 		struct deadline deadline, struct dns_answer *answer)
 {
@@ -229,10 +258,10 @@ void dns_lookup(struct dns_resolver *resolver, const char *name, enum dns_type t
 		log_printable(answer->name, sizeof(answer->name), name, strlen(name));
 		return;
 	}
-	lookup.server_count = dns_servers_copy(&resolver->servers, lookup.servers);
-	follow(&lookup, answer);
-	if (answer->result == DNS_ERROR)
-		memcpy(answer->name, lookup.question.name, sizeof(answer->name));
+	if (resolver->cache != NULL &&
+	    dns_cache_find(resolver->cache, lookup.question.name, type, deadline_now_ms(), answer))
+		return;
+	ask(resolver, &lookup, answer);
 }
 
 void dns_answer_wipe(struct dns_answer *answer)

@@ -2,9 +2,9 @@
  * DNS questions (ldns) with absolute deadlines. Every answer says how far it can be trusted (RFC
  * 4033 5), as a value. One dns_resolver serves all threads; each lookup uses its own sockets.
  *
- * There is no cache here: the validating resolver on loopback that the edge wants anyway has one
- * that knows about DNSSEC, prefetching and negative answers, and is asked in a fraction of a
- * millisecond. A second cache would only be staler.
+ * The cache that knows about DNSSEC, prefetching and negative answers is that of the validating resolver on
+ * loopback, which the edge wants anyway. What was asked a moment ago is not asked again, if wanted
+ * (dns_cache.h).
  */
 #ifndef DNS_LOOKUP_H
 #define DNS_LOOKUP_H
@@ -82,6 +82,10 @@ struct dns_resolver;
 struct dns_resolver *dns_resolver_create(const struct conf_list *servers, bool trust_ad,
 					 char *error, size_t error_size);
 void dns_resolver_destroy(struct dns_resolver *resolver);
+/* From now on answers are kept so long, at most. Before the resolver is shared. 0, or -1: out of memory. */
+int dns_resolver_keep_answers(struct dns_resolver *resolver, int64_t keep_ms);
+/* Forgets those that are too old. */
+void dns_resolver_expire(struct dns_resolver *resolver);
 /* May AD be believed, from every server? false: say so once, loudly, where it matters. */
 bool dns_resolver_is_trusted(struct dns_resolver *resolver);
 

@@ -88,6 +88,8 @@ const struct conf_setting edge_conf_settings[] = {
 		.help = "DNS resolvers (default: those of /etc/resolv.conf)"),
 	SETTING(resolvers_trusted, CONF_BOOLEAN, "no",
 		.help = "believe DNSSEC validation (AD) of resolvers that are not on loopback"),
+	SETTING(dns_cache_time_limit, CONF_DURATION, "30s", .minimum = 0, .maximum = 3600000,
+		.help = "how long DNS answers are used again, within their TTL; 0 = not at all"),
 	SETTING(ipv6, CONF_CHOICE, "auto", .choices = ipv6_choices,
 		.help = "deliver over IPv6: auto = only while this host's IPv6 PTR is "
 			"forward-confirmed"),

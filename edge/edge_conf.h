@@ -30,6 +30,7 @@ struct edge_conf {
 	struct conf_list listen;
 	struct conf_list resolvers;
 	bool resolvers_trusted;
+	int64_t dns_cache_time_limit;	/* ms; 0: no cache */
 	int ipv6;			/* enum edge_ipv6 */
 	struct conf_list allow_destinations;
 	/* delivery */

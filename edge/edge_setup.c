@@ -52,6 +52,10 @@ struct edge_setup *edge_setup_create(const char *conf_path, char *error, size_t 
 	setup->resolver = dns_resolver_create(&setup->conf.resolvers, setup->conf.resolvers_trusted, error, error_size);
 	if (setup->resolver == NULL)
 		goto fail;
+	if (dns_resolver_keep_answers(setup->resolver, setup->conf.dns_cache_time_limit) < 0) {
+		snprintf(error, error_size, "out of memory");
+		goto fail;
+	}
 	setup->tls = tls_context_create(setup->conf.tls_ca_file, error, error_size);
 	if (setup->tls == NULL)
 		goto fail;

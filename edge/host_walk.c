@@ -28,6 +28,7 @@
 #include "tcp_connect.h"
 #include "tls_destination.h"
 #include "tls_report.h"
+#include "walk_lesson.h"
 #include "walk_recipients.h"
 
 struct walk {
@@ -44,6 +45,7 @@ struct walk {
 	struct smtp_client client;
 	struct relay_login login;	/* params->relay's */
 	struct delivery_place place;
+	struct destination_lesson *lesson;
 };
 
 static int port_of(const struct walk *walk)
@@ -82,6 +84,7 @@ static void on_result(void *context, size_t recipient, const struct smtp_event *
 	struct walk *walk = context;
 
 	walk_recipients_note(&walk->recipients, recipient, event);
+	walk_lesson_note(walk->lesson, event, walk->host->exchange, walk->address);
 }
 
 /*
@@ -323,6 +326,7 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 		run_transactions(walk, address);
 		return DELIVERY_NEXT_HOST;
 	}
+	walk_lesson_note(walk->lesson, &event, walk->host->exchange, walk->address);
 	delivery_policy_decide(&event, level, 0, &decision);
 	if (decision.next == DELIVERY_NEXT_CLEARTEXT && !has_time_to_connect(walk))
 		decision.next = DELIVERY_NEXT_HOST;	/* a further try would hide why this failed */
@@ -479,7 +483,7 @@ static void report_no_memory(const struct host_walk_params *params)
 		params->report(params->context, params->recipients[i], &status);
 }
 
-void host_walk_run(const struct host_walk_params *params)
+void host_walk_run(const struct host_walk_params *params, struct destination_lesson *lesson)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
 
@@ -489,6 +493,7 @@ void host_walk_run(const struct host_walk_params *params)
 		return;
 	}
 	walk->params = params;
+	walk->lesson = lesson;
 	buffer_init(&walk->key, CONNECTION_KEY_MAX);
 	if (params->relay != NULL) {
 		walk->recipients.report = report_softened;

@@ -32,6 +32,7 @@ struct host_walk_params {
 	void *context;
 };
 
-void host_walk_run(const struct host_walk_params *params);
+/* *lesson: what the walk has shown about the domain's hosts. */
+void host_walk_run(const struct host_walk_params *params, struct destination_lesson *lesson);
 
 #endif

@@ -220,12 +220,22 @@ static void dispatch_all(struct loop *loop, const struct epoll_event *events, in
 			dispatch(loop, &events[i]);
 }
 
+/* Also when no mail comes that would ask: nothing stays longer than it is of use. */
+static void forget_answers(struct edge *edge)
+{
+	struct edge_setup *setup = edge_acquire_setup(edge);
+
+	dns_resolver_expire(setup->resolver);
+	edge_setup_release(setup);
+}
+
 static void keep_house(struct loop *loop)
 {
 	if (!deadline_has_passed(loop->housekeeping))
 		return;
 	loop->housekeeping = deadline_in_ms(HOUSEKEEPING_MS);
 	reload_end_revoked(loop->edge);
+	forget_answers(loop->edge);
 	if (!loop->is_accepting)
 		watch_listening(loop, true);
 }

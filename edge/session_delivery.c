@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "delivery_job.h"
+#include "destination_share.h"
 #include "lib/log.h"
 
 /* A mail host that does not take an outcome for this long is gone. */
@@ -101,11 +102,32 @@ static void put_off_rest(struct edge_session *session, struct delivery_job *job,
 		 session->client.name, open, wait_ms / 1000);
 }
 
+/*
+ * How long to wait from now on. A client whose slots are nearly all busy gets this one back earlier: its other mail needs it.
+ */
+static struct deadline next_look(int64_t began_ms, int64_t wait_ms)
+{
+	int64_t waited_ms = deadline_now_ms() - began_ms, left_ms = wait_ms - waited_ms;
+
+	if (waited_ms < DESTINATION_CROWDED_PATIENCE_MS && left_ms > DESTINATION_CROWDED_PATIENCE_MS - waited_ms)
+		return deadline_in_ms(DESTINATION_CROWDED_PATIENCE_MS - waited_ms);
+	return deadline_in_ms(left_ms > 0 && left_ms < LEAVE_AGAIN_MS ? left_ms : LEAVE_AGAIN_MS);
+}
+
+static bool is_wait_over(struct edge_session *session, int64_t began_ms, int64_t wait_ms)
+{
+	int64_t waited_ms = deadline_now_ms() - began_ms;
+
+	return waited_ms >= wait_ms || (waited_ms >= DESTINATION_CROWDED_PATIENCE_MS &&
+					destination_table_is_crowded(&session->edge->destinations, session->client.name));
+}
+
 /* Tells outcomes as they come, until all are there or the wait is over. */
 static void await(struct edge_session *session, struct delivery_job *job, bool *is_told,
 		  size_t count, int64_t wait_ms)
 {
-	struct deadline deadline = deadline_in_ms(wait_ms);
+	int64_t began_ms = deadline_now_ms();
+	struct deadline deadline = next_look(began_ms, wait_ms);
 	struct delivery_status status;
 	enum delivery_job_event event;
 	size_t recipient;
@@ -114,11 +136,11 @@ static void await(struct edge_session *session, struct delivery_job *job, bool *
 		if (event == DELIVERY_JOB_STATUS) {
 			is_told[recipient] = true;
 			send_status(session, recipient, &status);
-		} else if (delivery_job_leave(job)) {
-			put_off_rest(session, job, is_told, count, wait_ms);
+		} else if (is_wait_over(session, began_ms, wait_ms) && delivery_job_leave(job)) {
+			put_off_rest(session, job, is_told, count, deadline_now_ms() - began_ms);
 			return;
 		} else {
-			deadline = deadline_in_ms(LEAVE_AGAIN_MS);
+			deadline = next_look(began_ms, wait_ms);
 		}
 	}
 }

@@ -61,6 +61,17 @@ static enum session_admission judge(const struct session_table *table, const cha
 	return all >= limits.in_all ? SESSION_TOO_MANY : SESSION_ADMITTED;
 }
 
+size_t session_table_count(struct session_table *table, const char *client)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&table->lock);
+	for (const struct session_entry *entry = table->first; entry != NULL; entry = entry->next)
+		count += entry->is_admitted && strcmp(entry->client.name, client) == 0;
+	pthread_mutex_unlock(&table->lock);
+	return count;
+}
+
 enum session_admission session_table_admit(struct session_table *table, struct session_entry *entry,
 					   int fd, const struct authorized_client *client,
 					   struct session_limits limits)

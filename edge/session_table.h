@@ -63,6 +63,9 @@ void session_table_release(struct session_table *table, struct session_entry *en
 /* The session is over; the last thing its thread does with the edge. */
 void session_table_remove(struct session_table *table, struct session_entry *entry);
 
+/* Tunnels of this client name. */
+size_t session_table_count(struct session_table *table, const char *client);
+
 /* A transaction begins; not 0: it must not, for this reason. */
 enum close_reason session_table_begin(struct session_table *table, struct session_entry *entry);
 /* It is over; not 0: close the tunnel for this reason. */

@@ -17,7 +17,7 @@ PROJECT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(PROJECT, "tests", "e2e"))
 from harness import lab  # noqa: E402
 
-PROGRAMS = os.path.join(os.environ["POSTERN_BUILD"], "tests", "bench")
+PROGRAMS = os.environ.get("BENCH_PROGRAMS") or os.path.join(os.environ["POSTERN_BUILD"], "tests", "bench")
 EDGE = "198.51.100.20:7843"
 KEY = "/var/lib/postern/transport.key"
 DOMAINS = 200

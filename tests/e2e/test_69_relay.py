@@ -95,6 +95,16 @@ class Submission(RelayCase):
         self.assertRegex(self.send("a@sink.example")["a@sink.example"], r"status=sent")
         self.assertEqual(self.logins(), [f"LOGIN OK user={USER}"])
 
+    def test_mail_exchangers_of_a_domain(self):
+        """Without brackets the relay is a domain: its MX records, and with level dane its MTA-STS policy."""
+        self.use("sink.example enforce-good.policy.example:25 tls=dane auth=no\n"
+                 "exim.example enforce-wrong-name.policy.example tls=dane auth=no\n"
+                 "aiosmtpd.example postfix.example tls=encrypt auth=no\n")
+        outcomes = self.send("a@sink.example", "a@exim.example", "a@aiosmtpd.example")
+        self.assertRegex(outcomes["a@sink.example"], r"status=sent .*mx\.good\.sts\.example\[[^\]]*\]:25 sts TLSv1")
+        self.assertRegex(outcomes["a@exim.example"], r"dsn=4\.7\.5, status=deferred .*certificate.*MTA-STS policy of enforce-wrong-name")
+        self.assertRegex(outcomes["a@aiosmtpd.example"], r"status=sent .*mx\.postfix\.example\[[^\]]*\]:25 encrypt TLSv1")
+
     def test_session_is_kept_for_its_relay(self):
         """The next message needs no log-in, whichever of its domains it is for; but mail that is not to be logged in does not use it."""
         self.use(f"sink.example [{HOST}]:587\nexim.example [{HOST}]:587\n")

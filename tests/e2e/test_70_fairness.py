@@ -106,3 +106,57 @@ class Fairness(Case):
         for queue_id in waiting:
             lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*dsn=4\.3\.2.*the edge is stopping", 5)
         self.assertEqual(sum(event["event"] == "connect" for event in lab.hostile(SILENT_AFTER_DOT)), 1)
+
+    def test_unreachable_is_told_at_once(self):
+        """After one message found nobody, others need not; the door stays shut longer each time, and opens again."""
+        self.configure('ipv6 = "off";\n')
+        first = inject(["first@down.example"])[0]
+        lab.home.wait_log(rf"{first}: to=.*status=deferred.*Connection refused", 10)
+        for queue_id in inject([f"u{number}@down.example" for number in range(5)]):
+            lab.home.wait_log(rf"{queue_id}: to=.*dsn=4\.4\.1, status=deferred .*451 4\.4\.1 edge\.vps\.example: destination down\.example "
+                              r"is not tried again for 1 s: connect to [^ ]+\[203\.0\.113\.67\]: Connection refused", 5)
+        time.sleep(1.1)
+        probe = inject(["probe@down.example"])[0]
+        line = lab.home.wait_log(rf"{probe}: to=.*status=deferred.*Connection refused", 5)[0]
+        self.assertNotIn("not tried again", line)
+        late = inject(["late@down.example"])[0]
+        lab.home.wait_log(rf"{late}: to=.*is not tried again for 2 s", 5)
+        inject(["other@postfix.example"])
+        lab.home.wait_log(r"to=<other@postfix\.example.*status=sent", 10)
+
+    def test_421_slows(self):
+        """Each 421 halves what goes there at a time; another domain's places are its own."""
+        self.configure('ipv6 = "off";\n')
+        for number in range(3):
+            inject([f"u{number}@{domain('case22d_421_mail')}"])
+            lab.home.wait_log(rf"to=<u{number}@case22d.*status=deferred", 10)
+        places = [re.search(r"less: (\d+) deliveries at a time, after (\d+)", line).groups()
+                  for line in lab.vps.grep_log(rf"destination {re.escape(domain('case22d_421_mail'))} asks for less")]
+        self.assertEqual(places, [("10", "20"), ("5", "10"), ("2", "5")])
+
+    def test_burst(self):
+        """Many messages at once to one destination that is quick: none is deferred, and few sessions do it all."""
+        messages = 200
+        lab.home.postconf("defer_transports = postern")
+        inject([f"u{number}@{domain('case00b_honest_tls')}" for number in range(messages)])
+        lab.home.postconf("defer_transports =")
+        mark = lab.home.log_mark()
+        lab.home.flush()
+        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@case00b.*status=", 60, count=messages, since=mark)
+        self.assertEqual(len(lab.home.grep_log(r"postfix/lmtp.*to=<u\d+@case00b.*status=sent", since=mark)), messages)
+        self.assertLessEqual(most_at_once(lab.hostile("case00b_honest_tls")), LIMIT)
+
+    def test_tarpits_leave_room(self):
+        """Five tarpits with thirty messages each, more than the mail host has slots for: soon the others' mail goes through."""
+        scripts = ("case12d_silent", "case12a_slow_banner", "case26a_silent_after_dot", "case27a_answers_after_599s",
+                   "case23d_data_silence")
+        self.configure('ipv6 = "off";\ndrain_time = 0;\n')
+        inject([f"u{number}@{domain(script)}" for script in scripts for number in range(30)])
+        time.sleep(10)
+        started = time.time()
+        inject([f"u{number}@postfix.example" for number in range(FAST_MESSAGES)])
+        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@postfix\.example.*status=sent", 10, count=FAST_MESSAGES)
+        self.assertLess(time.time() - started, 5)
+        self.assertLess(max(self.edge_delays(r"postfix\.example")), SLOW_SECONDS)
+        self.assertTrue(lab.home.grep_log(r"to=<u\d+@case.*451 4\.3\.2 .* is busy"))
+        lab.edge.kill()     # some are past their final dot

@@ -2,10 +2,10 @@
 from failover import SOON_S, Failover
 from harness import Case
 
-ALONE = True
-
 
 class FailoverOfThree(Case):
+    ALONE = True    # measures time
+
     def test_one_and_then_all_but_one(self):
         with Failover(180, 30, [(1, "kill", ["us"]), (3, "start", ["us"]), (4, "kill", ["de", "fr"])]) as failover:
             failover.run()

@@ -59,6 +59,18 @@ struct dns_resolver *dns_resolver_create(const struct conf_list *servers, bool t
 	return malloc(1);
 }
 
+int dns_resolver_keep_answers(struct dns_resolver *resolver, int64_t keep_ms)
+{
+	(void)resolver;
+	(void)keep_ms;
+	return 0;
+}
+
+void dns_resolver_expire(struct dns_resolver *resolver)
+{
+	(void)resolver;
+}
+
 void dns_resolver_destroy(struct dns_resolver *resolver)
 {
 	free(resolver);

@@ -216,7 +216,7 @@ static inline int stop_edge(struct fixture *fixture)
 	       delivery_jobs_wait_empty(&fixture->edge.jobs, deadline_in_ms(0)) != 0 ||
 	       atomic_load(&fixture->edge.load.threads) != 0 ||
 	       content_pool_used(&fixture->edge.content_pool) != 0 ||
-	       fixture->edge.destinations.by_domain != NULL ||
+	       destination_table_occupied(&fixture->edge.destinations) != 0 ||
 	       atomic_load(&fixture->edge.setup->references) != 1;
 	edge_setup_release(fixture->edge.setup);
 	connection_cache_destroy(fixture->edge.connections);

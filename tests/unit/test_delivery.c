@@ -203,7 +203,7 @@ static void test_busy_destination(void **state)
 	check_status(fixture, 2, "4.3.2", "is busy");
 	assert_int_equal(fixture->outcomes[1].place, 1);
 	assert_int_equal(fake_dns_asked_count(dns), 1);
-	destination_leave(&fixture->destinations, &place);
+	destination_leave(&fixture->destinations, &place, NULL);
 	fake_dns_stop(dns);
 	finish(fixture);
 }
@@ -221,7 +221,7 @@ static void test_waits_for_its_turn(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, run_delivery, fixture), 0);
 	usleep(300000);
 	assert_int_equal(fake_dns_asked_count(dns), 0);
-	destination_leave(&fixture->destinations, &place);
+	destination_leave(&fixture->destinations, &place, NULL);
 	pthread_join(thread, NULL);
 	check_all_answered(fixture);
 	check_status(fixture, 0, "5.1.2", "");
@@ -468,7 +468,7 @@ static void test_cancelled_in_line(void **state)
 	assert_true(deadline_now_ms() - before_ms < 10000);
 	check_all_answered(fixture);
 	check_status(fixture, 0, "4.3.2", "the edge is stopping");
-	destination_leave(&fixture->destinations, &place);
+	destination_leave(&fixture->destinations, &place, NULL);
 	finish(fixture);
 }
 

@@ -88,7 +88,7 @@ static void close_gate(struct world *world, struct gate *gate, const char *domai
 static void open_gate(struct world *world, struct gate *gate)
 {
 	gate->is_closed = false;
-	destination_leave(&world->edge.destinations, &gate->place);
+	destination_leave(&world->edge.destinations, &gate->place, NULL);
 }
 
 static void await_end_of_all(struct world *world)
@@ -114,7 +114,7 @@ static int tear_down(void **state)
 	left = delivery_jobs_wait_empty(&edge->jobs, deadline_in_ms(PATIENCE_MS)) != 0;
 	transaction_end(&world->transaction);
 	left = left || count_threads(world) != 0 || content_pool_used(&edge->content_pool) != 0 ||
-	       atomic_load(&edge->setup->references) != 1 || edge->destinations.by_domain != NULL;
+	       atomic_load(&edge->setup->references) != 1 || destination_table_occupied(&edge->destinations) != 0;
 	destination_table_wipe(&edge->destinations);
 	content_pool_wipe(&edge->content_pool);
 	close(edge->end.cancel_fd);

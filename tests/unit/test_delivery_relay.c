@@ -115,7 +115,7 @@ static void test_domains_share_places(void **state)
 	for (size_t i = 0; i < 2; i++)
 		check_status(fixture, i, "4.3.2",
 			     "destination " RELAY " is busy: 1 deliveries active, 0 waiting");
-	destination_leave(&fixture->destinations, &place);
+	destination_leave(&fixture->destinations, &place, NULL);
 	finish(fixture);
 }
 

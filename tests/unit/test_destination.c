@@ -119,12 +119,12 @@ static void test_limit_holds(void **state)
 	for (size_t i = 0; i < 3; i++)
 		must_enter(&table, DOMAIN, 3, &places[i]);
 	must_be_busy(&table, DOMAIN, 3, 3, 0);
-	destination_leave(&table, &places[1]);
+	destination_leave(&table, &places[1], NULL);
 	must_enter(&table, DOMAIN, 3, &places[3]);
 	must_be_busy(&table, DOMAIN, 3, 3, 0);
-	destination_leave(&table, &places[0]);
-	destination_leave(&table, &places[2]);
-	destination_leave(&table, &places[3]);
+	destination_leave(&table, &places[0], NULL);
+	destination_leave(&table, &places[2], NULL);
+	destination_leave(&table, &places[3], NULL);
 	wipe(&table);
 }
 
@@ -138,9 +138,9 @@ static void test_domains_are_independent(void **state)
 	must_enter(&table, DOMAIN, 1, &one);
 	must_enter(&table, "other.example", 1, &two);
 	must_be_busy(&table, DOMAIN, 1, 1, 0);
-	destination_leave(&table, &one);
+	destination_leave(&table, &one, NULL);
 	must_be_busy(&table, "other.example", 1, 1, 0);
-	destination_leave(&table, &two);
+	destination_leave(&table, &two, NULL);
 	wipe(&table);
 }
 
@@ -154,7 +154,7 @@ static void test_case_of_letters(void **state)
 	must_enter(&table, "Example.COM", 1, &place);
 	must_be_busy(&table, "example.com", 1, 1, 0);
 	must_be_busy(&table, "EXAMPLE.com", 1, 1, 0);
-	destination_leave(&table, &place);
+	destination_leave(&table, &place, NULL);
 	wipe(&table);
 }
 
@@ -170,10 +170,10 @@ static void test_leaving_lets_in(void **state)
 	destination_table_init(&table);
 	must_enter(&table, DOMAIN, 1, &place);
 	line_up(&standing, &table, 1, 1);
-	destination_leave(&table, &place);
+	destination_leave(&table, &place, NULL);
 	must_have(&standing, DESTINATION_ENTERED);
 	must_be_busy(&table, DOMAIN, 1, 1, 0);
-	destination_leave(&table, &standing.place);
+	destination_leave(&table, &standing.place, NULL);
 	wipe(&table);
 }
 
@@ -189,12 +189,12 @@ static void test_first_come_first_served(void **state)
 	for (size_t i = 0; i < 3; i++)
 		line_up(&standing[i], &table, 1, i + 1);
 	for (size_t i = 0; i < 3; i++) {
-		destination_leave(&table, i == 0 ? &place : &standing[i - 1].place);
+		destination_leave(&table, i == 0 ? &place : &standing[i - 1].place, NULL);
 		/* the place is taken at once, before the thread runs: nobody overtakes */
 		must_be_busy(&table, DOMAIN, 1, 1, 2 - i);
 		must_have(&standing[i], DESTINATION_ENTERED);
 	}
-	destination_leave(&table, &standing[2].place);
+	destination_leave(&table, &standing[2].place, NULL);
 	wipe(&table);
 }
 
@@ -212,12 +212,12 @@ static void test_limit_changes(void **state)
 	must_enter(&table, DOMAIN, 3, &places[1]);
 	must_have(&standing, DESTINATION_ENTERED);
 	must_be_busy(&table, DOMAIN, 1, 3, 0);
-	destination_leave(&table, &places[0]);
-	destination_leave(&table, &places[1]);
+	destination_leave(&table, &places[0], NULL);
+	destination_leave(&table, &places[1], NULL);
 	must_be_busy(&table, DOMAIN, 1, 1, 0);
-	destination_leave(&table, &standing.place);
+	destination_leave(&table, &standing.place, NULL);
 	must_enter(&table, DOMAIN, 1, &late);
-	destination_leave(&table, &late);
+	destination_leave(&table, &late, NULL);
 	wipe(&table);
 }
 
@@ -250,7 +250,7 @@ static void test_tarpit(void **state)
 	must_enter(&table, DOMAIN, 1, &place);
 	usleep(2100000);
 	assert_true(busy_after_ms(&table, 1, 2000, DEADLINE_NEVER) < 1500);
-	destination_leave(&table, &place);
+	destination_leave(&table, &place, NULL);
 	wipe(&table);
 }
 
@@ -267,7 +267,7 @@ static void test_line_too_long(void **state)
 	must_enter(&table, DOMAIN, 2, &places[1]);
 	usleep(3200000);
 	for (size_t i = 0; i < 2; i++) {
-		destination_leave(&table, &places[i]);
+		destination_leave(&table, &places[i], NULL);
 		must_enter(&table, DOMAIN, 2, &next[i]);
 	}
 	assert_true(busy_after_ms(&table, 2, 1500, DEADLINE_NEVER) < 1000);
@@ -275,10 +275,10 @@ static void test_line_too_long(void **state)
 	line_up(&standing, &table, 2, 1);
 	/* Two in line, so the wait is twice as long. */
 	assert_true(busy_after_ms(&table, 2, 2500, DEADLINE_NEVER) < 2000);
-	destination_leave(&table, &next[0]);
+	destination_leave(&table, &next[0], NULL);
 	must_have(&standing, DESTINATION_ENTERED);
-	destination_leave(&table, &next[1]);
-	destination_leave(&table, &standing.place);
+	destination_leave(&table, &next[1], NULL);
+	destination_leave(&table, &standing.place, NULL);
 	wipe(&table);
 }
 
@@ -291,7 +291,7 @@ static void test_deadline(void **state)
 	must_enter(&table, DOMAIN, 1, &place);
 	assert_in_range(busy_after_ms(&table, 1, DESTINATION_WAIT_MAX_MS, deadline_in_ms(300)), 290,
 			PROMPT_MS);
-	destination_leave(&table, &place);
+	destination_leave(&table, &place, NULL);
 	wipe(&table);
 }
 
@@ -310,7 +310,7 @@ static void test_stop(void **state)
 	must_have(&standing[0], DESTINATION_CANCELLED);
 	must_have(&standing[1], DESTINATION_CANCELLED);
 	assert_int_equal(enter(&table, DOMAIN, 1, DEADLINE_NEVER, &late), DESTINATION_CANCELLED);
-	destination_leave(&table, &place);
+	destination_leave(&table, &place, NULL);
 	wipe(&table);
 }
 
@@ -351,7 +351,7 @@ static void *jostle(void *argument)
 		note_most(crowd, atomic_fetch_add(&crowd->inside, 1) + 1);
 		usleep(200);
 		atomic_fetch_sub(&crowd->inside, 1);
-		destination_leave(&crowd->table, &place);
+		destination_leave(&crowd->table, &place, NULL);
 	}
 	return NULL;
 }

@@ -57,7 +57,7 @@ static void close_gate(struct world *world)
 static void open_gate(struct world *world)
 {
 	world->is_closed = false;
-	destination_leave(&world->fixture->edge.destinations, &world->gate);
+	destination_leave(&world->fixture->edge.destinations, &world->gate, NULL);
 }
 
 static int tear_down(void **state)
