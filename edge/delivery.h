@@ -15,6 +15,7 @@
 #include "edge_setup.h"
 #include "journal.h"
 #include "keeper_client.h"
+#include "relay_refusals.h"
 #include "lib/deadline.h"
 #include "lib/delivery_status.h"
 #include "lib/envelope.h"
@@ -57,6 +58,7 @@ struct delivery {
 	struct sts_store *sts;			/* NULL: MTA-STS is not looked at */
 	struct tlsrpt *tlsrpt;			/* NULL: TLS sessions are not counted */
 	struct keeper_client *keeper;		/* NULL: nobody knows a password for a relay */
+	struct relay_refusals *refusals;	/* NULL: nobody remembers which was refused */
 	const struct edge_end *end;
 	struct delivery_load *load;
 	struct destination_table *destinations;

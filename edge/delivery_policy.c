@@ -106,7 +106,7 @@ static void decide_auth(const struct smtp_event *event, struct delivery_decision
 	struct enhanced_status code = ENHANCED_STATUS(4, 7, 0);
 	char said[SMTP_REPLY_TEXT_MAX + 32];
 
-	decision->next = smtp_reply_is(reply, REPLY_PERMANENT) ? DELIVERY_NEXT_FINAL : DELIVERY_NEXT_HOST;
+	decision->next = smtp_reply_is(reply, REPLY_TRANSIENT) ? DELIVERY_NEXT_HOST : DELIVERY_NEXT_FINAL;
 	if (enhanced_status_is_given(reply->status))
 		code = ENHANCED_STATUS(4, reply->status.subject, reply->status.detail);
 	else if (reply->code == 535)

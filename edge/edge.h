@@ -31,6 +31,7 @@ struct edge {
 	struct delivery_load load;
 	struct delivery_jobs jobs;	/* has its own lock */
 	struct destination_table destinations;	/* has its own lock */
+	struct relay_refusals relay_refusals;	/* likewise */
 	struct tenant_table tenants;	/* likewise */
 	struct connection_cache *connections;	/* has its own lock */
 	struct log_limit handshake_log;	/* has its own lock */

@@ -215,6 +215,8 @@ static void answer_login(struct keeper *keeper, const struct keeper_request *req
 {
 	answer->has_login = keeper->passwords != NULL &&
 			    relay_passwords_find(keeper->passwords, request->path, &answer->login);
+	if (keeper->passwords != NULL)
+		answer->generation = relay_passwords_generation(keeper->passwords);
 }
 
 static bool has_end(const struct keeper_request *request)

@@ -283,7 +283,7 @@ int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t
 }
 
 enum keeper_word keeper_client_login(struct keeper_client *client, const char *next_hop,
-				     struct sasl_login *login_out)
+				     struct sasl_login *login_out, uint64_t *generation_out)
 {
 	struct keeper_request request = { .question = KEEPER_LOGIN };
 	enum keeper_word word = KEEPER_GONE;
@@ -297,6 +297,7 @@ enum keeper_word keeper_client_login(struct keeper_client *client, const char *n
 		close(file);
 	if (word == KEEPER_YES) {
 		*login_out = answer.login;
+		*generation_out = answer.generation;
 		login_out->user[SASL_USER_MAX] = login_out->password[SASL_PASSWORD_MAX] = '\0';
 	}
 	explicit_bzero(&answer, sizeof(answer));

@@ -47,9 +47,12 @@ enum keeper_word keeper_client_is_authorized(struct keeper_client *client,
 					     const uint8_t public_key[NOISE_DHLEN]);
 /* Of the allow-list: clients in it, and a number that grows with each new list. 0 or -1. */
 int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t *generation_out);
-/* The login for a relay (a relay_destination's next_hop): wipe it. NO: there is none. */
+/*
+ * The login for a relay (a relay_destination's next_hop): wipe it. NO: there is none. The generation
+ * grows with each new file of passwords.
+ */
 enum keeper_word keeper_client_login(struct keeper_client *client, const char *next_hop,
-				     struct sasl_login *login_out);
+				     struct sasl_login *login_out, uint64_t *generation_out);
 /* A text_file_open_fn: opens a file that this process may not open itself. */
 int keeper_client_open(void *client, const char *path);
 

@@ -50,7 +50,7 @@ struct keeper_answer {
 	uint32_t is_authorized;
 	struct authorized_client client; /* of AUTHORIZE; its options are not filled in */
 	struct tenant_terms terms;	 /* of AUTHORIZE and ADMIT */
-	uint64_t generation, count;    /* of LIST */
+	uint64_t generation, count;    /* of LIST; the first also of LOGIN, of the passwords */
 	uint32_t has_login;	       /* of LOGIN, like the next */
 	struct sasl_login login;
 	char reason[KEEPER_ERROR_MAX]; /* of HELLO: a sentence */

@@ -156,6 +156,7 @@ static int init_shared(struct edge *edge)
 	handshake_table_init(&edge->handshakes);
 	session_table_init(&edge->sessions);
 	destination_table_init(&edge->destinations);
+	relay_refusals_init(&edge->relay_refusals);
 	tenant_table_init(&edge->tenants);
 	delivery_jobs_init(&edge->jobs);
 	log_limit_init(&edge->handshake_log);
@@ -232,6 +233,7 @@ static int serve(struct edge *edge, struct listener *listener, const struct sand
 		journal_close(edge->journal);
 		keeper_client_destroy(edge->keeper);
 		tenant_table_wipe(&edge->tenants);
+		relay_refusals_wipe(&edge->relay_refusals);
 	}
 	log_info("stopped");
 	return edge->has_lost_keeper ? EX_SOFTWARE : EX_OK;
@@ -243,11 +245,12 @@ static bool check_logins(struct edge *edge)
 	struct relay_map *map = relay_table_acquire(edge->setup->relays);
 	const struct relay_hop *hop;
 	struct sasl_login login;
+	uint64_t generation;
 	bool are_good = true;
 
 	for (size_t i = 0; map != NULL && (hop = relay_map_get(map, i)) != NULL; i++) {
 		if ((hop->auth != RELAY_AUTH_YES && hop->auth != RELAY_AUTH_UNVERIFIED) ||
-		    keeper_client_login(edge->keeper, hop->destination.next_hop, &login) == KEEPER_YES)
+		    keeper_client_login(edge->keeper, hop->destination.next_hop, &login, &generation) == KEEPER_YES)
 			continue;
 		log_error("%s:%zu: %s has no line in %s; its mail would be deferred", relay_table_path(edge->setup->relays),
 			  hop->tls.line, hop->destination.next_hop, edge->setup->conf.relay_passwords);

@@ -38,6 +38,7 @@ struct relay_passwords {
 	struct entries entries;
 	struct stat status;		/* of the file that entries came from */
 	struct deadline retry, reminder;
+	uint64_t generation;
 };
 
 static void entries_wipe(struct entries *entries)
@@ -222,6 +223,11 @@ size_t relay_passwords_count(const struct relay_passwords *passwords)
 	return passwords->entries.count;
 }
 
+uint64_t relay_passwords_generation(const struct relay_passwords *passwords)
+{
+	return passwords->generation;
+}
+
 static void refresh(struct relay_passwords *passwords)
 {
 	struct entries fresh;
@@ -236,6 +242,7 @@ static void refresh(struct relay_passwords *passwords)
 		entries_wipe(&passwords->entries);
 		passwords->entries = fresh;
 		passwords->status = status;
+		passwords->generation++;
 		passwords->reminder = deadline_in_ms(0);
 		return;
 	}

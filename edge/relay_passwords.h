@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "sasl_login.h"
 
@@ -26,6 +27,8 @@ struct relay_passwords;
 struct relay_passwords *relay_passwords_create(const char *path, char *error, size_t error_size);
 void relay_passwords_destroy(struct relay_passwords *passwords);
 size_t relay_passwords_count(const struct relay_passwords *passwords);
+/* Grows with each file that was taken; of what relay_passwords_find() looked at last. */
+uint64_t relay_passwords_generation(const struct relay_passwords *passwords);
 
 /* For the next_hop of a relay_destination. false: there is none. Wipe *login. One thread's. */
 bool relay_passwords_find(struct relay_passwords *passwords, const char *next_hop,

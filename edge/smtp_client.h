@@ -62,7 +62,12 @@ struct smtp_event {
 /* Called before each wait for the server, from the thread that waits. */
 typedef void smtp_client_stage_fn(void *context, enum delivery_stage stage);
 
-enum smtp_login_result { SMTP_LOGIN_FOUND, SMTP_LOGIN_NONE, SMTP_LOGIN_ERROR };
+enum smtp_login_result {
+	SMTP_LOGIN_FOUND,
+	SMTP_LOGIN_NONE,
+	SMTP_LOGIN_HELD,	/* was refused a moment ago: not to be tried again yet */
+	SMTP_LOGIN_ERROR,
+};
 /* Called when the server is ready to be told; *login is wiped as soon as it was. */
 typedef enum smtp_login_result smtp_client_login_fn(void *context, struct sasl_login *login);
 
@@ -74,6 +79,7 @@ struct smtp_auth {
 	bool is_required;		/* else: only if there is a login */
 	bool may_be_anybody;		/* a server whose certificate was not verified may hear the password */
 	smtp_client_login_fn *find_login;
+	void (*on_refused)(void *context);	/* the server will not have it (5xx); or NULL */
 	void *context;
 };
 
@@ -81,6 +87,7 @@ struct smtp_client_params {
 	const char *ehlo_name;
 	const struct tls_terms *terms;		/* outlive the client */
 	struct tls_context *tls;
+	const struct buffer *resume_key;	/* see tls_stream_start(); outlives the client's opening */
 	bool is_wrapped;			/* TLS from the first byte, no STARTTLS (RFC 8314 3.3) */
 	const struct smtp_auth *auth;		/* NULL: nobody logs in; outlives the client's opening */
 	struct deadline deadline;		/* of the whole delivery; cuts every step up to the dot */

@@ -174,6 +174,12 @@ int smtp_client_log_in(struct smtp_client *client, struct smtp_event *event)
 	switch (auth->find_login(auth->context, &exchange.login)) {
 	case SMTP_LOGIN_FOUND:
 		result = log_in(&exchange);
+		if (result != 0 && event->failure == SMTP_FAILURE_AUTH &&
+		    smtp_reply_is(&event->reply, REPLY_PERMANENT) && auth->on_refused != NULL)
+			auth->on_refused(auth->context);
+		break;
+	case SMTP_LOGIN_HELD:
+		fail(&exchange, "this login was refused a moment ago and is not tried again yet");
 		break;
 	case SMTP_LOGIN_NONE:
 		result = auth->is_required ? fail(&exchange, "relay_passwords has no login for this relay") : 0;

@@ -129,11 +129,13 @@ class Password(RelayCase):
         self.use(f"sink.example [{HOST}]:587\n", f"[{HOST}]:587 {USER}:open sesame 0815\n")
         line = self.send("a@sink.example")["a@sink.example"]
         self.assertRegex(line, rf"dsn=4\.7\.8, status=deferred \(.*host {HOST}\[[^\]]*\]: SASL authentication failed; server said: 535 5\.7\.8 ")
-        self.assertEqual(self.logins(), [f"PLAIN FAIL user={USER}"])     # not once for each of its addresses
+        # Not once for each of its addresses, nor for each message that waits.
+        self.assertRegex(self.send("b@sink.example")["b@sink.example"], r"dsn=4\.7\.0, status=deferred .*this login was refused a moment ago")
+        self.assertEqual(self.logins(), [f"PLAIN FAIL user={USER}"])
         self.write(PASSWORDS, f"[{HOST}]:587 {USER}:{PASSWORD}\n")
         lab.home.flush()
         lab.home.wait_queue_empty()
-        self.assertEqual(len(lab.wait_stored("mx-postfix")), 1)
+        self.assertEqual(len(lab.wait_stored("mx-postfix", 2)), 2)
         self.assertEqual(lab.vps.grep_log("sesame") + lab.home.grep_log("sesame"), [])
 
     def test_none(self):

@@ -202,7 +202,7 @@ static const struct {
 	  "mail loops back to myself" },
 	{ SMTP_FAILURE_REQUIRETLS, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "5.7.30",
 	  "what happened" },
-	{ SMTP_FAILURE_AUTH, DELIVERY_NEXT_HOST, DELIVERY_NEXT_HOST, "4.7.0",
+	{ SMTP_FAILURE_AUTH, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "4.7.0",
 	  "SASL authentication failed; what happened" },
 	{ SMTP_FAILURE_CAPABILITY, DELIVERY_NEXT_FINAL, DELIVERY_NEXT_FINAL, "5.6.7",
 	  "what happened" },

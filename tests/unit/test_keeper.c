@@ -315,7 +315,7 @@ static void test_files(void **state)
 /* ---- passwords ---- */
 
 static void check_login(struct keeper_fixture *fixture, const char *next_hop, const char *user,
-			const char *password)
+			const char *password, uint64_t generation)
 {
 	struct keeper_request request = { .question = KEEPER_LOGIN, .number = 5 };
 	struct keeper_answer answer, expected = { .question = KEEPER_LOGIN, .number = 5 };
@@ -323,6 +323,7 @@ static void check_login(struct keeper_fixture *fixture, const char *next_hop, co
 	strcpy(request.path, next_hop);
 	ask(fixture, &request, &answer);
 	expected.has_login = user[0] != '\0';
+	expected.generation = generation;
 	strcpy(expected.login.user, user);
 	strcpy(expected.login.password, password);
 	assert_memory_equal(&answer, &expected, sizeof(answer));
@@ -337,15 +338,15 @@ static void test_logins(void **state)
 
 	captured_log_start(&log);
 	begin(fixture);
-	check_login(fixture, "[relay.example]:587", "user@example.org", "not for the log");
-	check_login(fixture, "[relay.example]:25", "", "");
-	check_login(fixture, "relay.example", "", "");
+	check_login(fixture, "[relay.example]:587", "user@example.org", "not for the log", 0);
+	check_login(fixture, "[relay.example]:25", "", "", 0);
+	check_login(fixture, "relay.example", "", "", 0);
 	assert_int_equal(open_by_keeper(fixture, fixture->passwords_path, text, sizeof(text)), EACCES);
 	write_passwords(fixture, "relay.example any:port\n");
-	check_login(fixture, "[relay.example]:25", "any", "port");
+	check_login(fixture, "[relay.example]:25", "any", "port", 1);
 	/* A mistake: what was read before stays in force, and the log has no password. */
 	write_passwords(fixture, "relay.example not for the log\n");
-	check_login(fixture, "[relay.example]:25", "any", "port");
+	check_login(fixture, "[relay.example]:25", "any", "port", 1);
 	assert_int_equal(end(fixture), 0);
 	assert_int_equal(captured_log_count(&log, "stay in force"), 1);
 	assert_int_equal(captured_log_count(&log, "not for the log"), 0);

@@ -85,11 +85,13 @@ static void check_right(struct keeper_fixture *fixture, struct keeper_client *cl
 static void check_logins(struct keeper_client *client)
 {
 	struct sasl_login login;
+	uint64_t generation = 99;
 
-	assert_int_equal(keeper_client_login(client, "[relay.example]:587", &login), KEEPER_YES);
+	assert_int_equal(keeper_client_login(client, "[relay.example]:587", &login, &generation), KEEPER_YES);
+	assert_int_equal(generation, 0);
 	assert_string_equal(login.user, "user@example.org");
 	assert_string_equal(login.password, "not for the log");
-	assert_int_equal(keeper_client_login(client, "[relay.example]:465", &login), KEEPER_NO);
+	assert_int_equal(keeper_client_login(client, "[relay.example]:465", &login, &generation), KEEPER_NO);
 }
 
 static void check_files(struct keeper_fixture *fixture, struct keeper_client *client)
@@ -318,7 +320,7 @@ static void check_bad(const char *what, struct bad_keeper bad)
 	assert_int_equal(keeper_client_authorize(client, key, &found, &terms), KEEPER_GONE);
 	assert_int_equal(keeper_client_list(client, &count, &generation), -1);
 	assert_int_equal(keeper_client_open(client, "/dev/null"), -1);
-	assert_int_equal(keeper_client_login(client, "[relay.example]:587", &login), KEEPER_GONE);
+	assert_int_equal(keeper_client_login(client, "[relay.example]:587", &login, &generation), KEEPER_GONE);
 	keeper_client_bury(client, text, sizeof(text));
 	assert_string_equal(text, "is gone");
 	keeper_client_destroy(client);

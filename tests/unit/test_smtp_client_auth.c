@@ -37,7 +37,7 @@ struct row {
 
 static struct sasl_login the_login = { "user@example.org", "secret 1:2" };
 static enum smtp_login_result the_result;
-static unsigned asked;
+static unsigned asked, refused;
 
 static enum smtp_login_result find_login(void *context, struct sasl_login *login)
 {
@@ -48,14 +48,21 @@ static enum smtp_login_result find_login(void *context, struct sasl_login *login
 	return the_result;
 }
 
+static void on_refused(void *context)
+{
+	(void)context;
+	refused++;
+}
+
 /* Any certificate will do, as the fake's is nobody's. */
 static struct smtp_auth the_auth;
 
 static void set_up_auth(void)
 {
-	the_auth = (struct smtp_auth){ .may_be_anybody = true, .find_login = find_login };
+	the_auth = (struct smtp_auth){ .may_be_anybody = true, .find_login = find_login,
+				      .on_refused = on_refused };
 	the_result = SMTP_LOGIN_FOUND;
-	asked = 0;
+	asked = refused = 0;
 }
 
 static bool holds_secret(const char *text)
@@ -210,6 +217,28 @@ static void test_refused(void **state)
 	run_all(rows, COUNT(rows), TLS_ENCRYPT, false);
 }
 
+/* What a wrong password is answered with, and nothing else, is told on. */
+static void test_refusal_is_told(void **state)
+{
+	static const struct row wrong = { "535", { OFFER_PLAIN, AUTH_PLAIN, SEND("535 5.7.8 no\r\n") },
+					  "EHLO auth", "no" },
+				later = { "454", { OFFER_PLAIN, AUTH_PLAIN, SEND("454 later\r\n") },
+					  "EHLO auth", "later" },
+				other = { "none", { INSIDE("250 AUTH CRAM-MD5\r\n") }, "EHLO auth", NULL },
+				held = { "held", { OFFER_PLAIN }, "EHLO auth", "not tried again yet" };
+
+	(void)state;
+	set_up_auth();
+	run_all(&later, 1, TLS_ENCRYPT, false);
+	run_all(&other, 1, TLS_ENCRYPT, false);
+	assert_int_equal(refused, 0);
+	run_all(&wrong, 1, TLS_ENCRYPT, false);
+	assert_int_equal(refused, 1);
+	the_result = SMTP_LOGIN_HELD;
+	run_all(&held, 1, TLS_ENCRYPT, false);
+	assert_int_equal(refused, 1);
+}
+
 static void test_server_repeats_password(void **state)
 {
 	static const struct row rows[] = {
@@ -330,6 +359,7 @@ int main(void)
 		cmocka_unit_test(test_responses),
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refusal_is_told),
 		cmocka_unit_test(test_server_repeats_password),
 		cmocka_unit_test(test_not_told),
 		cmocka_unit_test(test_no_login),
