@@ -8,6 +8,7 @@ from harness import Case, lab, wait_for
 
 HEADER = b"From: anna@home.example\r\nSubject: patience\r\n\r\n"
 EDGE_CONF = "/etc/postern/edge.conf"
+REPLY_RULES = "/etc/postern/reply_rules"
 SLOW = "case27c_answers_after_3s"
 SLOW_SECONDS = 3
 TARPIT, SILENT_AFTER_DOT = "case12d_silent", "case26a_silent_after_dot"
@@ -51,6 +52,7 @@ class Fairness(Case):
         lab.home.run("postconf", "-X", self.UNLIMITED[0].split("=")[0])
         lab.home.reload()
         lab.vps.write(EDGE_CONF, self.saved)
+        lab.vps.run("rm", "-f", REPLY_RULES)
         lab.edge.restart()
 
     def configure(self, text):
@@ -137,9 +139,8 @@ class Fairness(Case):
     def test_reply_rules(self):
         """A rule of our own leaves a destination alone for a while; a file with a mistake changes nothing."""
         self.configure('ipv6 = "off";\n')
-        rules, script = "/etc/postern/reply_rules", domain("case28_rcpt_by_name")
+        rules, script = REPLY_RULES, domain("case28_rcpt_by_name")
         lab.vps.write(rules, 'rcpt:450 "pause 1m" "*busy*"\n')
-        self.addCleanup(lab.vps.run, "rm", "-f", rules)
         lab.edge.reload()
         lab.vps.wait_log("was read again")
         lab.vps.write(rules, 'rcpt:450 slower *\n')
