@@ -213,6 +213,7 @@ static struct smtp_client_params client_params(struct walk *walk)
 		.ehlo_name = tenant_hello(delivery->tenant, delivery->setup->conf.ehlo_name),
 		.terms = &walk->terms,
 		.tls = delivery->setup->tls,
+		.resume_key = &walk->key,
 		.is_wrapped = relay != NULL && relay->is_wrapped,
 		.auth = relay_login_init(&walk->login, relay, delivery->keeper, delivery->refusals),
 		.deadline = delivery->deadline,
