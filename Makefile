@@ -63,7 +63,7 @@ ALL_ARCHIVES_AND_LIBS = $(ctl_ARCHIVE) $(transport_ARCHIVE) $(milter_ARCHIVE) $(
 
 PROGRAMS := $(BUILD)/postern-transport $(BUILD)/postern-edge $(BUILD)/postern-sts-fetch $(BUILD)/postern-milter $(BUILD)/postern
 
-.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench soak bench-milter crash valgrind figures demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs fuzz-coverage fuzz-coverage-programs bench-programs
+.PHONY: all check check-unit check-docs check-layers check-fuzz fuzz tls-compare bench soak bench-milter crash failover valgrind figures demo install install-files uninstall clean distclean install-deps unit-programs tool-programs fuzz-programs fuzz-coverage fuzz-coverage-programs bench-programs
 all: $(PROGRAMS)
 
 config.mk: config.mk.in configure.ac
@@ -172,6 +172,12 @@ crash:
 	@scripts/install-deps check
 	@$(MAKE) --no-print-directory -s all tool-programs
 	POSTERN_BUILD=$(CURDIR)/$(BUILD) tests/lab/lab run tests/crash/run
+
+# Three edges that are killed one after the other and two at a time, under 5,000 messages.
+failover:
+	@scripts/install-deps check
+	@$(MAKE) --no-print-directory -s all tool-programs
+	POSTERN_BUILD=$(CURDIR)/$(BUILD) tests/lab/lab run tests/failover/run
 
 # Real deliveries under memcheck: errors, leaks, descriptors.
 valgrind:

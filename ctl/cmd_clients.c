@@ -102,19 +102,41 @@ static int check_readable(const struct list_file *file, struct table *table, cha
 	return EX_TEMPFAIL;
 }
 
-static int add_line(struct list_file *file, char *const *words, size_t count)
+/*
+ * KEY NAME, or KEY OLD_KEY, without options, for a client that is in the list already: its new line
+ * gets what its old one has. `like` keeps the words, which point into the table.
+ */
+struct old_line {
+	char *words[WORDS_MAX + 1];
+	int count;
+};
+
+static void take_old_line(struct old_line *like, struct table *table, char *key, const char *who)
+{
+	like->count = 0;
+	for (size_t i = 0; i < table->count && like->count == 0; i++) {
+		struct table_line *line = &table->lines[i];
+		size_t name = strcspn(line->value, " \t\r\v\f");
+
+		if (strcmp(line->key, who) != 0 &&
+		    (name != strlen(who) || strncmp(line->value, who, name) != 0))
+			continue;
+		like->count = table_split(line->value, like->words + 1, WORDS_MAX) + 1;
+	}
+	like->words[0] = key;
+	/* A new key of a client that is switched off shall be a good one. */
+	for (int i = 2; i < like->count; i++)
+		if (strcmp(like->words[i], "disabled") == 0)
+			like->words[i--] = like->words[--like->count];
+}
+
+static int put_line(struct list_file *file, char *const *words, size_t count)
 {
 	struct trial trial = { .file = file };
 	char error[ERROR_MAX], *text;
-	struct table table = { 0 };
 	size_t length;
-	int result = EX_OK;
+	int result;
 
-	if (file->exists)
-		result = check_readable(file, &table, error, sizeof(error));
-	table_wipe(&table);
-	if (result != EX_OK)
-		return command_fail(result, "%s", error);
 	text = list_lines_append(file->text.text, file->text.length, words, count, &length,
 				   &trial.line);
 	if (text == NULL)
@@ -131,6 +153,27 @@ static int add_line(struct list_file *file, char *const *words, size_t count)
 		return command_fail(result, "%s", error);
 	printf("authorized %s\n", words[1]);
 	return EX_OK;
+}
+
+static int add_line(struct list_file *file, char **words, size_t count)
+{
+	struct old_line like = { .count = 0 };
+	struct table table = { 0 };
+	char error[ERROR_MAX];
+	int result = EX_OK;
+
+	if (file->exists)
+		result = check_readable(file, &table, error, sizeof(error));
+	if (result == EX_OK && count == 2)
+		take_old_line(&like, &table, words[0], words[1]);
+	if (result != EX_OK)
+		command_fail(result, "%s", error);
+	else if (like.count > 1)
+		result = put_line(file, like.words, (size_t)like.count);
+	else
+		result = put_line(file, words, count);
+	table_wipe(&table);
+	return result;
 }
 
 static int run_authorize(const struct command *command, int argc, char **argv)
@@ -271,12 +314,13 @@ static int run_revoke(const struct command *command, int argc, char **argv)
 
 const struct command command_authorize = {
 	.name = "authorize",
-	.arguments = "[--file FILE] KEY NAME [OPTION=VALUE ...]",
+	.arguments = "[--file FILE] KEY NAME|OLD_KEY [OPTION=VALUE ...]",
 	.summary = "let a mail host deliver through this edge",
 	.help = "Adds a line to the edge's allow-list: the mail host's public key (postern "
 		"pubkey), a name for the log, and options as in\n"
 		"postern-authorized_clients(5). The edge notices by itself. Nothing else in the "
-		"list changes.\n\n"
+		"list changes. For a name, or a key, that is there already the options may be left "
+		"out: the new line gets those of the old one.\n\n"
 		"  --file FILE  the list, instead of " DEFAULT_FILE "\n",
 	.run = run_authorize,
 };

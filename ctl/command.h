@@ -19,6 +19,7 @@ extern const struct command command_genpsk;
 extern const struct command command_authorize;
 extern const struct command command_revoke;
 extern const struct command command_peers;
+extern const struct command command_rotate;
 extern const struct command command_edges;
 extern const struct command command_tlsrpt;
 extern const struct command command_limits;

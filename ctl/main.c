@@ -10,7 +10,7 @@
 
 static const struct command *const commands[] = {
 	&command_keygen, &command_pubkey, &command_genpsk, &command_authorize,
-	&command_revoke, &command_peers,  &command_edges, &command_tlsrpt, &command_limits,
+	&command_revoke, &command_peers, &command_rotate, &command_edges, &command_tlsrpt, &command_limits,
 	&command_senders_check, &command_headers_check,
 };
 

@@ -20,7 +20,6 @@ struct edge {
 	pthread_mutex_t setup_lock;	/* protects the pointer, not what it points to (immutable) */
 	struct edge_setup *setup;
 	struct keeper_client *keeper;	/* has its own lock */
-	struct noise_static_key key;	/* read-only after start; its secret half is with the keeper */
 	struct content_pool content_pool;	/* has its own lock */
 	struct handshake_table handshakes;	/* has its own lock */
 	struct session_table sessions;	/* likewise */
@@ -35,6 +34,7 @@ struct edge {
 	struct tenant_table tenants;	/* likewise */
 	struct connection_cache *connections;	/* has its own lock */
 	struct log_limit handshake_log;	/* has its own lock */
+	struct keeper_keys keys;	/* the main thread's: public keys of the edge now */
 	/* The main thread's: which allow-list the tunnels were last held against, and until when again. */
 	uint64_t list_generation;
 	struct deadline list_settles;

@@ -143,6 +143,8 @@ const struct conf_setting edge_conf_settings[] = {
 			"mail host has stopped waiting for"),
 	SETTING(destination_concurrency_limit, CONF_INTEGER, "20", .minimum = 1, .maximum = 1000,
 		.help = "deliveries to one domain at the same time, of all messages together"),
+	SETTING(reply_rules, CONF_STRING, POSTERN_SYSCONFDIR "/reply_rules", .minimum = 1,
+		.help = "table of replies by which servers ask for less"),
 	SETTING(connection_cache_limit, CONF_INTEGER, "200", .minimum = 0, .maximum = 10000,
 		.help = "sessions with mail servers that are kept open for the next message; 0 = none"),
 	SETTING(connection_cache_time_limit, CONF_DURATION, "5s", .minimum = 100, .maximum = 300000,

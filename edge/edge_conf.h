@@ -52,6 +52,7 @@ struct edge_conf {
 	int64_t parallel_destinations;
 	int64_t delivery_threads;
 	int64_t destination_concurrency_limit;
+	char *reply_rules;		/* path of the table */
 	int64_t connection_cache_limit;
 	int64_t connection_cache_time_limit;	/* ms */
 	int64_t connection_reuse_count_limit;

@@ -97,7 +97,7 @@ static bool shake_hands(struct edge_session *session)
 
 	endpoint_set_keepalive(session->fd, TUNNEL_DEAD_PEER_S);
 	failure = tunnel_accept(&session->tunnel, session->fd, &(struct tunnel_server_params){
-		.own = edge->key,
+		.own = keeper_client_static_key(&session->own_key),
 		.authorize = authorize,
 		.authorize_context = session,
 		.deadline = deadline_in_ms(TUNNEL_HANDSHAKE_TIMEOUT_MS),
@@ -339,6 +339,10 @@ static void *run(void *argument)
 	transaction_init(&session->transaction);
 	if (shake_hands(session)) {
 		log_debug("client=%s: tunnel up from %s", session->client.name, session->peer);
+		if (session->is_old_key)
+			log_info("client=%s uses the key of this edge that is being replaced; its "
+				 "line in %s/edges needs the new one",
+				 session->client.name, POSTERN_SYSCONFDIR);
 		serve(session);
 		transaction_end(&session->transaction);
 	}
@@ -395,6 +399,9 @@ void edge_session_start(struct edge *edge, int fd, const struct edge_visitor *vi
 		session->edge = edge;
 		session->fd = fd;
 		memcpy(session->peer, visitor->peer, sizeof(session->peer));
+		session->own_key.client = edge->keeper;
+		memcpy(session->own_key.public_key, visitor->own_key, NOISE_DHLEN);
+		session->is_old_key = visitor->is_old_key;
 		verdict = start(session, visitor);
 	}
 	if (verdict == HANDSHAKE_BEGINS)

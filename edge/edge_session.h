@@ -10,6 +10,8 @@ struct edge_visitor {
 	char peer[SOCKADDR_TEXT_MAX];	/* printable address, for the log */
 	uint64_t network;		/* as in stranger_table.h */
 	uint8_t mac1[TUNNEL_MAC1_SIZE];
+	uint8_t own_key[NOISE_DHLEN];	/* the edge's, that it knows */
+	bool is_old_key;		/* which is being replaced */
 };
 
 /*

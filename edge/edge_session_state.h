@@ -13,6 +13,8 @@ struct edge_session {
 	struct edge *edge;
 	int fd;
 	char peer[SOCKADDR_TEXT_MAX];
+	struct keeper_client_key own_key;
+	bool is_old_key;		/* the client knows only the key that is being replaced */
 	struct handshake handshake;	/* until it is over */
 	struct session_entry entry;
 	struct authorized_client client;

@@ -12,6 +12,7 @@ static _Atomic uint64_t last_id;
 static void destroy(struct edge_setup *setup)
 {
 	relay_table_destroy(setup->relays);
+	reply_rules_destroy(setup->reply_rules);
 	tls_policy_table_destroy(setup->tls_policies);
 	tls_context_destroy(setup->tls);
 	dns_resolver_destroy(setup->resolver);
@@ -64,6 +65,9 @@ struct edge_setup *edge_setup_create(const char *conf_path, char *error, size_t 
 		goto fail;
 	setup->relays = relay_table_create(setup->conf.relay, error, error_size);
 	if (setup->relays == NULL)
+		goto fail;
+	setup->reply_rules = reply_rules_create(setup->conf.reply_rules, error, error_size);
+	if (setup->reply_rules == NULL)
 		goto fail;
 	set_tls_defaults(setup);
 	return setup;

@@ -12,6 +12,7 @@
 #include "dns_lookup.h"
 #include "edge_conf.h"
 #include "mx_list.h"
+#include "reply_rules.h"
 #include "relay_table.h"
 #include "tls_context.h"
 #include "tls_policy_table.h"
@@ -21,6 +22,7 @@ struct edge_setup {
 	struct address_guard *guard;
 	struct dns_resolver *resolver;
 	struct tls_context *tls;
+	struct reply_rules *reply_rules;
 	struct tls_policy_table *tls_policies;	/* has its own lock: read again when the file changes */
 	struct tls_defaults tls_defaults;
 	struct relay_table *relays;	/* has its own lock: read again when the file changes */

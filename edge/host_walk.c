@@ -84,7 +84,7 @@ static void on_result(void *context, size_t recipient, const struct smtp_event *
 	struct walk *walk = context;
 
 	walk_recipients_note(&walk->recipients, recipient, event);
-	walk_lesson_note(walk->lesson, event, walk->host->exchange, walk->address);
+	walk_lesson_note(walk->lesson, walk->params->delivery->setup->reply_rules, event, walk->host->exchange, walk->address);
 }
 
 /*
@@ -213,6 +213,7 @@ static struct smtp_client_params client_params(struct walk *walk)
 		.ehlo_name = tenant_hello(delivery->tenant, delivery->setup->conf.ehlo_name),
 		.terms = &walk->terms,
 		.tls = delivery->setup->tls,
+		.resume_key = &walk->key,
 		.is_wrapped = relay != NULL && relay->is_wrapped,
 		.auth = relay_login_init(&walk->login, relay, delivery->keeper, delivery->refusals),
 		.deadline = delivery->deadline,
@@ -326,7 +327,7 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 		run_transactions(walk, address);
 		return DELIVERY_NEXT_HOST;
 	}
-	walk_lesson_note(walk->lesson, &event, walk->host->exchange, walk->address);
+	walk_lesson_note(walk->lesson, walk->params->delivery->setup->reply_rules, &event, walk->host->exchange, walk->address);
 	delivery_policy_decide(&event, level, 0, &decision);
 	if (decision.next == DELIVERY_NEXT_CLEARTEXT && !has_time_to_connect(walk))
 		decision.next = DELIVERY_NEXT_HOST;	/* a further try would hide why this failed */

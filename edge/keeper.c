@@ -25,7 +25,6 @@
 #include "lib/log.h"
 #include "lib/text_file.h"
 #include "tunnel/keyfile.h"
-#include "tunnel/static_key.h"
 
 /* Room to see that a request is too long. */
 struct received {
@@ -95,9 +94,9 @@ int keeper_open(struct keeper *keeper, const struct keeper_settings *settings, c
 		size_t error_size)
 {
 	*keeper = (struct keeper){ .settings = settings };
-	if (static_key_read(&keeper->key, settings->key_file, error, error_size) < 0)
+	if (own_keys_open(&keeper->keys, settings->key_file, error, error_size) < 0)
 		return -1;
-	keeper->clients = client_list_create(settings->authorized_clients, keeper->key.public_key,
+	keeper->clients = client_list_create(settings->authorized_clients, keeper->keys.keys[0].public_key,
 					     error, error_size);
 	if (keeper->clients == NULL)
 		return -1;
@@ -108,6 +107,7 @@ int keeper_open(struct keeper *keeper, const struct keeper_settings *settings, c
 		guard_file(keeper, settings->relay_passwords);
 	}
 	guard_file(keeper, settings->key_file);
+	guard_file(keeper, keeper->keys.next_path);
 	guard_file(keeper, settings->authorized_clients);
 	client_list_each_psk_file(keeper->clients, guard_file, keeper);
 	keeper->checked_generation = client_list_generation(keeper->clients);
@@ -116,7 +116,7 @@ int keeper_open(struct keeper *keeper, const struct keeper_settings *settings, c
 
 void keeper_close(struct keeper *keeper)
 {
-	static_key_wipe(&keeper->key);
+	own_keys_wipe(&keeper->keys);
 	client_list_destroy(keeper->clients);
 	keeper->clients = NULL;
 	relay_passwords_destroy(keeper->passwords);
@@ -149,6 +149,13 @@ static int send_answer(int fd, const struct keeper_answer *answer, int file)
 	return result;
 }
 
+static void put_keys(const struct keeper *keeper, struct keeper_answer *answer)
+{
+	answer->keys.count = (uint32_t)own_keys_count(&keeper->keys);
+	for (size_t i = 0; i < answer->keys.count; i++)
+		memcpy(answer->keys.public_keys[i], keeper->keys.keys[i].public_key, NOISE_DHLEN);
+}
+
 int keeper_greet(const struct keeper *keeper, int fd, const char *error)
 {
 	struct keeper_answer answer = { 0 };
@@ -158,9 +165,19 @@ int keeper_greet(const struct keeper *keeper, int fd, const char *error)
 		answer.error = EINVAL;
 		snprintf(answer.reason, sizeof(answer.reason), "%s", error);
 	} else {
-		memcpy(answer.key, keeper->key.public_key, sizeof(answer.key));
+		put_keys(keeper, &answer);
 	}
 	return send_answer(fd, &answer, -1);
+}
+
+/* A key that was replaced between mac1 and this question is as bad as a point without a result. */
+static void answer_dh(struct keeper *keeper, const struct keeper_request *request,
+		      struct keeper_answer *answer)
+{
+	const struct noise_static_key *own = own_keys_find(&keeper->keys, request->own_key);
+
+	if (own == NULL || own->dh(own->context, answer->key, request->public_key) < 0)
+		answer->error = EINVAL;
 }
 
 /* *found is to be wiped. */
@@ -252,8 +269,7 @@ static int answer_request(struct keeper *keeper, const struct keeper_request *re
 {
 	switch ((enum keeper_question)request->question) {
 	case KEEPER_DH:
-		if (keeper->key.dh(keeper->key.context, answer->key, request->public_key) < 0)
-			answer->error = EINVAL;
+		answer_dh(keeper, request, answer);
 		return 0;
 	case KEEPER_AUTHORIZE:
 		answer_authorize(keeper, request, answer);
@@ -267,6 +283,8 @@ static int answer_request(struct keeper *keeper, const struct keeper_request *re
 		answer_admit(keeper, request, answer);
 		return 0;
 	case KEEPER_LIST:
+		own_keys_refresh(&keeper->keys);
+		put_keys(keeper, answer);
 		guard_list(keeper);
 		answer->count = client_list_count(keeper->clients);
 		answer->generation = client_list_generation(keeper->clients);

@@ -15,6 +15,7 @@
 
 #include "client_list.h"
 #include "guarded_files.h"
+#include "own_keys.h"
 #include "relay_passwords.h"
 #include "sandbox_grants.h"
 #include "tunnel/noise.h"
@@ -31,7 +32,7 @@ struct keeper_settings {
 };
 
 struct keeper {
-	struct noise_static_key key;
+	struct own_keys keys;
 	struct client_list *clients;
 	struct relay_passwords *passwords;	/* NULL: none */
 	struct guarded_files guarded;

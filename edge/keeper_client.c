@@ -33,7 +33,7 @@ struct keeper_client {
 	bool is_gone;
 	int fd;				 /* fixed */
 	pid_t pid;			 /* the main thread's */
-	uint8_t public_key[NOISE_DHLEN]; /* fixed */
+	struct keeper_keys keys;	 /* fixed: those of the greeting */
 };
 
 /*
@@ -147,15 +147,29 @@ static int ask_about(struct keeper_client *client, enum keeper_question question
 
 static int dh(void *context, uint8_t out[NOISE_DHLEN], const uint8_t their_public[NOISE_DHLEN])
 {
+	const struct keeper_client_key *key = context;
+	struct keeper_request request = { .question = KEEPER_DH };
 	struct keeper_answer answer;
-	int result = ask_about(context, KEEPER_DH, their_public, &answer);
+	int file, result;
 
+	memcpy(request.public_key, their_public, sizeof(request.public_key));
+	memcpy(request.own_key, key->public_key, sizeof(request.own_key));
+	result = ask(key->client, &request, &answer, &file);
+	if (file >= 0)
+		close(file);
 	if (result == 0 && answer.error != 0)
 		result = -1;
 	if (result == 0)
 		memcpy(out, answer.key, NOISE_DHLEN);
 	explicit_bzero(&answer, sizeof(answer));
 	return result;
+}
+
+static void take_keys(struct keeper_keys *keys, const struct keeper_answer *answer)
+{
+	*keys = answer->keys;
+	if (keys->count > OWN_KEYS_MAX)
+		keys->count = OWN_KEYS_MAX;
 }
 
 /* An orderly error, or a keeper that ended without a word. */
@@ -177,7 +191,7 @@ static int hear_greeting(struct keeper_client *client, char *error, size_t error
 		snprintf(error, error_size, "%.*s", KEEPER_ERROR_MAX - 1, answer.reason);
 		return -1;
 	}
-	memcpy(client->public_key, answer.key, sizeof(client->public_key));
+	take_keys(&client->keys, &answer);
 	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	return 0;
@@ -213,12 +227,17 @@ void keeper_client_destroy(struct keeper_client *client)
 	free(client);
 }
 
-struct noise_static_key keeper_client_key(struct keeper_client *client)
+struct keeper_keys keeper_client_keys(const struct keeper_client *client)
 {
-	struct noise_static_key key = { .dh = dh, .context = client };
+	return client->keys;
+}
 
-	memcpy(key.public_key, client->public_key, sizeof(key.public_key));
-	return key;
+struct noise_static_key keeper_client_static_key(struct keeper_client_key *key)
+{
+	struct noise_static_key result = { .dh = dh, .context = key };
+
+	memcpy(result.public_key, key->public_key, sizeof(result.public_key));
+	return result;
 }
 
 enum keeper_word keeper_client_authorize(struct keeper_client *client,
@@ -271,7 +290,8 @@ enum keeper_word keeper_client_is_authorized(struct keeper_client *client,
 	return answer.is_authorized ? KEEPER_YES : KEEPER_NO;
 }
 
-int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t *generation_out)
+int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t *generation_out,
+		       struct keeper_keys *keys_out)
 {
 	struct keeper_answer answer;
 
@@ -279,6 +299,7 @@ int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t
 		return -1;
 	*count_out = answer.count;
 	*generation_out = answer.generation;
+	take_keys(keys_out, &answer);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "keeper_protocol.h"
 #include "sasl_login.h"
 #include "tenant.h"
 #include "tunnel/authorized_clients.h"
@@ -28,8 +29,14 @@ struct keeper_client *keeper_client_create(int fd, pid_t pid, char *error, size_
 /* Closes the socket, which ends the keeper, and waits for that. */
 void keeper_client_destroy(struct keeper_client *client);
 
-/* The edge's key, as a handshake wants it; as long as the client lives. */
-struct noise_static_key keeper_client_key(struct keeper_client *client);
+/* The edge's public keys, as the greeting named them. */
+struct keeper_keys keeper_client_keys(const struct keeper_client *client);
+/* One of them, as a handshake wants it; as long as `key` and the client live. */
+struct keeper_client_key {
+	struct keeper_client *client;
+	uint8_t public_key[NOISE_DHLEN];
+};
+struct noise_static_key keeper_client_static_key(struct keeper_client_key *key);
 /*
  * May this key shake hands? Only after its first message verified, since the answer brings its
  * preshared key: wipe client_out->psk.
@@ -45,8 +52,12 @@ enum keeper_word keeper_client_admit(struct keeper_client *client,
 /* May it still deliver? */
 enum keeper_word keeper_client_is_authorized(struct keeper_client *client,
 					     const uint8_t public_key[NOISE_DHLEN]);
-/* Of the allow-list: clients in it, and a number that grows with each new list. 0 or -1. */
-int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t *generation_out);
+/*
+ * Of the allow-list: clients in it, and a number that grows with each new list; and the edge's
+ * keys, which may have changed. 0 or -1.
+ */
+int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t *generation_out,
+		       struct keeper_keys *keys_out);
 /*
  * The login for a relay (a relay_destination's next_hop): wipe it. NO: there is none. The generation
  * grows with each new file of passwords.

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "own_keys.h"
 #include "sasl_login.h"
 #include "tenant.h"
 #include "tunnel/authorized_clients.h"
@@ -21,20 +22,27 @@
 #define KEEPER_ERROR_MAX 1024
 
 enum keeper_question {
-	KEEPER_HELLO = 1,     /* the edge's public key; or the reason why there is no edge */
-	KEEPER_DH,	      /* DH(edge's secret key, public_key) */
+	KEEPER_HELLO = 1,     /* the edge's public keys; or the reason why there is no edge */
+	KEEPER_DH,	      /* DH(the edge's secret key of own_key, public_key) */
 	KEEPER_AUTHORIZE,     /* may this key shake hands? With its psk */
 	KEEPER_IS_AUTHORIZED, /* may it still deliver? Without */
 	KEEPER_ADMIT,	      /* may it deliver mail of this sender domain, and on what terms? */
-	KEEPER_LIST,	      /* count and generation of the allow-list */
+	KEEPER_LIST,	      /* count and generation of the allow-list, and the edge's public keys */
 	KEEPER_OPEN,	      /* the file of this path for reading; a descriptor comes along */
 	KEEPER_LOGIN,	      /* the login for the relay whose next_hop is in `path` */
+};
+
+/* The first is that of key_file; a second one is to replace it. */
+struct keeper_keys {
+	uint32_t count;
+	uint8_t public_keys[OWN_KEYS_MAX][NOISE_DHLEN];
 };
 
 struct keeper_request {
 	uint32_t question; /* enum keeper_question */
 	uint32_t number;
 	uint8_t public_key[NOISE_DHLEN];
+	uint8_t own_key[NOISE_DHLEN]; /* of DH */
 	union {
 		char path[PATH_MAX];		    /* of OPEN */
 		char sender[SMTP_DOMAIN_MAX + 1]; /* of ADMIT; "": the null reverse-path */
@@ -45,7 +53,8 @@ struct keeper_answer {
 	uint32_t question; /* the request's */
 	uint32_t number;
 	int32_t error;		  /* 0; or an errno, and nothing else is filled in but `reason` */
-	uint8_t key[NOISE_DHLEN]; /* of HELLO and DH */
+	uint8_t key[NOISE_DHLEN]; /* of DH */
+	struct keeper_keys keys;  /* of HELLO and LIST */
 	/* Of all questions about a key; `is_authorized` alone of IS_AUTHORIZED. */
 	uint32_t is_authorized;
 	struct authorized_client client; /* of AUTHORIZE; its options are not filled in */

@@ -125,16 +125,25 @@ static void accept_stranger(struct loop *loop, int listening)
 		close(stranger_table_take(&loop->strangers, row));
 }
 
-/* Does it know the edge's public key? One keyed hash over 96 bytes. */
-static bool knows_edge_key(const struct edge *edge, int fd, uint8_t mac1[TUNNEL_MAC1_SIZE])
+/*
+ * Does it know the edge's public key, or that which is to replace it? A keyed hash over 96 bytes for
+ * each of them, and nothing secret.
+ */
+static bool knows_edge_key(const struct edge *edge, int fd, struct edge_visitor *visitor)
 {
 	uint8_t initiation[TUNNEL_INITIATION_SIZE];
 
 	if (recv(fd, initiation, sizeof(initiation), MSG_PEEK) != (ssize_t)sizeof(initiation))
 		return false;
-	tunnel_mac1(mac1, edge->key.public_key, initiation + TUNNEL_MAC1_SIZE,
-		    sizeof(initiation) - TUNNEL_MAC1_SIZE);
-	return memcmp(mac1, initiation, TUNNEL_MAC1_SIZE) == 0; /* nothing secret: the key is public */
+	for (uint32_t i = 0; i < edge->keys.count; i++) {
+		memcpy(visitor->own_key, edge->keys.public_keys[i], sizeof(visitor->own_key));
+		visitor->is_old_key = i + 1 < edge->keys.count;
+		tunnel_mac1(visitor->mac1, visitor->own_key, initiation + TUNNEL_MAC1_SIZE,
+			    sizeof(initiation) - TUNNEL_MAC1_SIZE);
+		if (memcmp(visitor->mac1, initiation, TUNNEL_MAC1_SIZE) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void look_at_stranger(struct loop *loop, uint32_t row)
@@ -146,7 +155,7 @@ static void look_at_stranger(struct loop *loop, uint32_t row)
 			       visitor.peer, sizeof(visitor.peer));
 	fd = stranger_table_take(&loop->strangers, row);
 	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	if (!knows_edge_key(loop->edge, fd, visitor.mac1)) {
+	if (!knows_edge_key(loop->edge, fd, &visitor)) {
 		close(fd);
 		return;
 	}

@@ -127,7 +127,7 @@ static int start_keeper(struct edge *edge, const struct sandbox_grants *grants, 
 	edge->keeper = keeper_client_create(fd, pid, error, error_size);
 	if (edge->keeper == NULL)
 		return -1;
-	edge->key = keeper_client_key(edge->keeper);
+	edge->keys = keeper_client_keys(edge->keeper);
 	return 0;
 }
 
@@ -135,7 +135,7 @@ static size_t count_clients(struct edge *edge)
 {
 	size_t count = 0;
 
-	keeper_client_list(edge->keeper, &count, &edge->list_generation);
+	keeper_client_list(edge->keeper, &count, &edge->list_generation, &edge->keys);
 	return count;
 }
 

@@ -74,7 +74,7 @@ void reload_end_revoked(struct edge *edge)
 	uint64_t generation;
 	size_t count, ended;
 
-	if (keeper_client_list(edge->keeper, &count, &generation) < 0)
+	if (keeper_client_list(edge->keeper, &count, &generation, &edge->keys) < 0)
 		return;
 	/* Who was shaking hands when the list changed may have been looked up in the old one. */
 	if (generation != edge->list_generation)

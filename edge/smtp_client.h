@@ -87,6 +87,7 @@ struct smtp_client_params {
 	const char *ehlo_name;
 	const struct tls_terms *terms;		/* outlive the client */
 	struct tls_context *tls;
+	const struct buffer *resume_key;	/* see tls_stream_start(); outlives the client's opening */
 	bool is_wrapped;			/* TLS from the first byte, no STARTTLS (RFC 8314 3.3) */
 	const struct smtp_auth *auth;		/* NULL: nobody logs in; outlives the client's opening */
 	struct deadline deadline;		/* of the whole delivery; cuts every step up to the dot */

@@ -147,7 +147,7 @@ static void fail_handshake(const struct smtp_client *client, struct smtp_event *
 static int shake_hands(struct smtp_client *client, struct smtp_event *event)
 {
 	smtp_client_enter_stage(client, STAGE_TLS);
-	if (tls_stream_start(&client->stream, client->params.tls, client->params.terms,
+	if (tls_stream_start(&client->stream, client->params.tls, client->params.terms, client->params.resume_key,
 			     smtp_client_deadline(client, SMTP_TLS_HANDSHAKE_TIMEOUT_MS),
 			     &client->tls) == 0)
 		return 0;

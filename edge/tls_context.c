@@ -8,7 +8,7 @@
  * 1.0, TLS 1.1, SHA-1 and small keys. Null and export ciphers stay out; anonymous ones stay out
  * because a server that has only those is not found any more.
  *
- * Not done here: client certificates, session caching.
+ * Sessions to be resumed are kept by us (tls_sessions.c), as OpenSSL's own cache knows nothing of terms. Not done here: client certificates.
  */
 #include "tls_context.h"
 
@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "lib/text_file.h"
+#include "tls_sessions.h"
 
 #define CIPHERS "HIGH:MEDIUM:!aNULL:!eNULL:!EXPORT:!LOW:@STRENGTH:@SECLEVEL=0"
 /*
@@ -33,6 +34,7 @@
 
 struct tls_context {
 	SSL_CTX *ssl_ctx;	/* OpenSSL counts references with locks of its own */
+	struct tls_sessions *sessions;	/* has its own lock */
 };
 
 static void configure(SSL_CTX *ssl_ctx)
@@ -57,7 +59,8 @@ static void configure(SSL_CTX *ssl_ctx)
 	 * certificate can be named in the reason.
 	 */
 	SSL_CTX_set_verify(ssl_ctx, SSL_VERIFY_NONE, NULL);
-	SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ssl_ctx, tls_stream_on_session);
 	SSL_CTX_set_max_cert_list(ssl_ctx, CERTIFICATES_MAX);
 }
 
@@ -118,9 +121,11 @@ struct tls_context *tls_context_create(const char *ca_file, char *error, size_t 
 
 	ERR_clear_error();
 	snprintf(what, sizeof(what), "cannot set up TLS");
-	if (context != NULL)
+	if (context != NULL) {
 		context->ssl_ctx = SSL_CTX_new(TLS_client_method());
-	if (context == NULL || context->ssl_ctx == NULL ||
+		context->sessions = tls_sessions_create();
+	}
+	if (context == NULL || context->ssl_ctx == NULL || context->sessions == NULL ||
 	    SSL_CTX_set_min_proto_version(context->ssl_ctx, TLS1_VERSION) != 1 ||
 	    SSL_CTX_set_max_proto_version(context->ssl_ctx, 0) != 1 ||
 	    SSL_CTX_set_cipher_list(context->ssl_ctx, CIPHERS) != 1 ||
@@ -147,12 +152,18 @@ void tls_context_destroy(struct tls_context *context)
 	if (context == NULL)
 		return;
 	SSL_CTX_free(context->ssl_ctx);
+	tls_sessions_release(context->sessions);
 	free(context);
 }
 
 struct ssl_ctx_st *tls_context_ssl_ctx(const struct tls_context *context)
 {
 	return context->ssl_ctx;
+}
+
+struct tls_sessions *tls_context_sessions(const struct tls_context *context)
+{
+	return context->sessions;
 }
 
 void tls_context_thread_end(void)

@@ -5,8 +5,10 @@
 #ifndef TLS_CONTEXT_H
 #define TLS_CONTEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/buffer.h"
 #include "lib/deadline.h"
 #include "lib/delivery_status.h"
 #include "lib/stream.h"
@@ -27,11 +29,14 @@ enum tls_fault {
 
 struct tls_outcome {
 	char description[DELIVERY_TLS_MAX + 1];	/* "dane TLSv1.3 TLS_AES_256_GCM_SHA384"; "" after a failure */
+	bool is_resumed;		/* its certificate was found good when the session was made */
 	enum tls_fault fault;		/* also of what is only told (terms->is_test) */
 	char error[TLS_ERROR_MAX];	/* what and why, with the host's certificate named; "" without a fault */
 };
 
 struct tls_context;
+struct ssl_st;
+struct ssl_session_st;
 
 /*
  * ca_file: certificates of the authorities that are trusted, PEM; NULL = the system's. NULL with
@@ -45,8 +50,11 @@ void tls_context_destroy(struct tls_context *context);
  * gets round to it.
  */
 void tls_context_thread_end(void);
-/* For tls_stream.c alone: OpenSSL's SSL_CTX, owned by the context. */
+/* For tls_stream.c alone: OpenSSL's SSL_CTX and what may be resumed, owned by the context. */
 struct ssl_ctx_st *tls_context_ssl_ctx(const struct tls_context *context);
+struct tls_sessions *tls_context_sessions(const struct tls_context *context);
+/* In tls_stream.c, for tls_context.c: OpenSSL's call for each new session or ticket. 1: we keep the reference. */
+int tls_stream_on_session(struct ssl_st *ssl, struct ssl_session_st *session);
 
 /*
  * Shakes hands as a client on `stream` (no unread input), puts TLS on top of it, and checks the
@@ -55,9 +63,12 @@ struct ssl_ctx_st *tls_context_ssl_ctx(const struct tls_context *context);
  * stream_wipe() only. Nothing weaker than TLS 1.0 and no export, null or anonymous ciphers ever;
  * renegotiation off. Reading reports the end of the connection as STREAM_EOF, with or without
  * close_notify.
+ *
+ * resume_key: a session of an earlier connection with this key is resumed, and this one's are kept under it; NULL or empty:
+ * neither. It must differ wherever place or terms do (connection_key.h): the certificate is not judged again.
  */
 int tls_stream_start(struct stream *stream, struct tls_context *context,
-		     const struct tls_terms *terms, struct deadline deadline,
-		     struct tls_outcome *outcome);
+		     const struct tls_terms *terms, const struct buffer *resume_key,
+		     struct deadline deadline, struct tls_outcome *outcome);
 
 #endif

@@ -24,6 +24,7 @@
 
 #include "lib/log.h"
 #include "tls_context.h"
+#include "tls_sessions.h"
 #include "tls_verify.h"
 
 /*
@@ -34,6 +35,10 @@
 
 struct tls_stream {
 	SSL *ssl;
+	struct tls_sessions *sessions;	/* a reference; NULL: nothing is kept of this connection */
+	struct buffer resume_key;
+	SSL_SESSION *pending;		/* came before the certificate was judged */
+	bool is_good;			/* it was, and holds */
 	BIO_METHOD *bio_method;
 	int read_fd, write_fd, cancel_fd;	/* the stream's */
 	bool is_handshaking;
@@ -191,6 +196,9 @@ static void tls_close(void *context)
 	if (!tls->is_broken && !tls->is_handshaking)
 		SSL_shutdown(tls->ssl);
 	SSL_free(tls->ssl);
+	SSL_SESSION_free(tls->pending);
+	tls_sessions_release(tls->sessions);
+	buffer_wipe(&tls->resume_key);
 	BIO_meth_free(tls->bio_method);
 	free(tls);
 	ERR_clear_error();
@@ -202,9 +210,53 @@ static const struct stream_ops tls_ops = {
 	.close = tls_close,
 };
 
+int tls_stream_on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct tls_stream *tls = SSL_get_app_data(ssl);
+
+	if (tls == NULL || tls->sessions == NULL)
+		return 0;
+	if (tls->is_good) {
+		tls_sessions_put(tls->sessions, &tls->resume_key, session);
+		return 0;
+	}
+	if (!tls->is_handshaking)
+		return 0;	/* of a connection that is used although its certificate is not what a policy in testing wants */
+	SSL_SESSION_free(tls->pending);
+	tls->pending = session;
+	return 1;
+}
+
+/* From here on sessions are kept as they come. */
+static void keep_sessions(struct tls_stream *tls)
+{
+	tls->is_good = true;
+	if (tls->pending != NULL)
+		tls_sessions_put(tls->sessions, &tls->resume_key, tls->pending);
+	SSL_SESSION_free(tls->pending);
+	tls->pending = NULL;
+}
+
+/* Without memory nothing is resumed, no more. */
+static void prepare_resumption(struct tls_stream *tls, const struct tls_context *context, const struct buffer *resume_key)
+{
+	SSL_SESSION *session;
+
+	buffer_init(&tls->resume_key, resume_key != NULL ? resume_key->maximum : 0);
+	if (resume_key == NULL || buffer_length(resume_key) == 0 ||
+	    buffer_put(&tls->resume_key, buffer_data(resume_key), buffer_length(resume_key)) != 0)
+		return;
+	tls->sessions = tls_sessions_acquire(tls_context_sessions(context));
+	SSL_set_app_data(tls->ssl, tls);
+	session = tls_sessions_take(tls->sessions, &tls->resume_key);
+	if (session != NULL)
+		SSL_set_session(tls->ssl, session);
+	SSL_SESSION_free(session);
+}
+
 static struct tls_stream *tls_stream_create(const struct stream *stream,
-					    const struct tls_context *context,
-					    const struct tls_terms *terms, struct deadline deadline)
+					    const struct tls_context *context, const struct tls_terms *terms,
+					    const struct buffer *resume_key, struct deadline deadline)
 {
 	struct tls_stream *tls = calloc(1, sizeof(*tls));
 	BIO *bio;
@@ -227,6 +279,7 @@ static struct tls_stream *tls_stream_create(const struct stream *stream,
 		tls_close(tls);
 		return NULL;
 	}
+	prepare_resumption(tls, context, resume_key);
 	return tls;
 }
 
@@ -301,10 +354,10 @@ static void describe(const struct tls_stream *tls, const struct tls_terms *terms
 }
 
 int tls_stream_start(struct stream *stream, struct tls_context *context,
-		     const struct tls_terms *terms, struct deadline deadline,
-		     struct tls_outcome *outcome)
+		     const struct tls_terms *terms, const struct buffer *resume_key,
+		     struct deadline deadline, struct tls_outcome *outcome)
 {
-	struct tls_stream *tls = tls_stream_create(stream, context, terms, deadline);
+	struct tls_stream *tls = tls_stream_create(stream, context, terms, resume_key, deadline);
 	char reason[TLS_ERROR_MAX];
 
 	memset(outcome, 0, sizeof(*outcome));
@@ -322,6 +375,9 @@ int tls_stream_start(struct stream *stream, struct tls_context *context,
 		fail(outcome, outcome->fault, reason);
 	if (outcome->fault != TLS_FAULT_NONE && !terms->is_test)
 		return -1;
+	outcome->is_resumed = SSL_session_reused(tls->ssl) == 1;
+	if (outcome->fault == TLS_FAULT_NONE)
+		keep_sessions(tls);
 	describe(tls, terms, outcome);
 	return 0;
 }

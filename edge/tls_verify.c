@@ -227,7 +227,8 @@ static enum tls_fault judge_chain(SSL *ssl, const X509 *certificate, const struc
 		verdict = X509_V_ERR_HOSTNAME_MISMATCH;
 		fault = TLS_FAULT_NAME;
 	}
-	if (terms->check == TLS_CHECK_DANE && fault == TLS_FAULT_NONE &&
+	/* A resumed session has been judged on these terms when it was made; OpenSSL kept the verdict, but not the record. */
+	if (terms->check == TLS_CHECK_DANE && fault == TLS_FAULT_NONE && SSL_session_reused(ssl) != 1 &&
 	    SSL_get0_dane_authority(ssl, NULL, NULL) < 0)
 		fault = TLS_FAULT_TLSA;
 	if (fault == TLS_FAULT_TLSA)

@@ -8,10 +8,11 @@
 #define WALK_LESSON_H
 
 #include "destination.h"
+#include "reply_rules.h"
 #include "smtp_client.h"
 
 /* Adds what happened at one host; *lesson is NONE before the first. */
-void walk_lesson_note(struct destination_lesson *lesson, const struct smtp_event *event, const char *exchange,
-		      const char *address);
+void walk_lesson_note(struct destination_lesson *lesson, const struct reply_rules *rules, const struct smtp_event *event,
+		      const char *exchange, const char *address);
 
 #endif

@@ -126,7 +126,7 @@ static void look_at_earlier(const struct affinity *affinity, struct affinity_rec
 		int64_t age_ms = edge_state_age_ms(found[i].since_ms, now_ms);
 
 		bool is_same =
-			memcmp(found[i].edge_id, edge->public_key, sizeof(found[i].edge_id)) == 0;
+			memcmp(found[i].edge_id, edge_identity(edge), sizeof(found[i].edge_id)) == 0;
 
 		recipient->was_open |= is_same;
 		if (age_ms >= EDGE_STATE_KEEP_MS || recipient->is_doubtful ||
@@ -184,8 +184,8 @@ void affinity_before_end(struct affinity *affinity, const struct envelope *envel
 	if (!affinity_has_begun(affinity))
 		return;
 	memcpy(entry.edge, edge->name, sizeof(entry.edge));
-	memcpy(entry.edge_id, edge->public_key, sizeof(entry.edge_id));
-	memcpy(affinity->edge_id, edge->public_key, sizeof(affinity->edge_id));
+	memcpy(entry.edge_id, edge_identity(edge), sizeof(entry.edge_id));
+	memcpy(affinity->edge_id, edge_identity(edge), sizeof(affinity->edge_id));
 	if (edge_state_open(&state, affinity->path, true) < 0 ||
 	    put(affinity, &state, &entry, envelope, edge) < 0)
 		log_warning(

@@ -51,7 +51,7 @@ static const struct edge *find_edge(const struct edge_table *edges,
 				    const struct edge_state_entry *entry)
 {
 	for (size_t i = 0; i < edges->count; i++)
-		if (memcmp(edges->edges[i].public_key, entry->edge_id, sizeof(entry->edge_id)) == 0)
+		if (memcmp(edge_identity(&edges->edges[i]), entry->edge_id, sizeof(entry->edge_id)) == 0)
 			return &edges->edges[i];
 	return NULL;
 }

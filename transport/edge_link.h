@@ -21,6 +21,8 @@ struct edge_link_ops {
 	enum tunnel_failure (*receive)(void *context, struct frame *frame,
 				       struct deadline deadline);
 	bool (*has_input)(void *context);
+	/* Would a new one be opened in another way now? NULL: never. */
+	bool (*is_outdated)(void *context);
 	void (*close)(void *context, enum close_reason reason, const char *text);
 	/* Why the last call failed. */
 	const char *(*error)(void *context);

@@ -68,23 +68,34 @@ static int parse_service(struct edge *edge, const char *word, char *error, size_
 	return 0;
 }
 
+static int parse_key(struct edge *edge, const char *text, bool *has_key, char *error,
+		     size_t error_size)
+{
+	uint8_t *key = *has_key ? edge->former_key : edge->public_key;
+
+	if (edge->has_former_key) {
+		snprintf(error, error_size,
+			 "third key= for edge \"%s\"; give one, or while the edge's key is being "
+			 "replaced the new one and then the old one",
+			 edge->name);
+		return -1;
+	}
+	if (base64_key_decode(key, text, strlen(text)) < 0) {
+		snprintf(error, error_size,
+			 "edge \"%s\": key= is not the %d characters of `postern pubkey'",
+			 edge->name, BASE64_KEY_TEXT);
+		return -1;
+	}
+	edge->has_former_key = *has_key;
+	*has_key = true;
+	return 0;
+}
+
 static int parse_option(struct edge *edge, const char *word, bool *has_key, char *error,
 			size_t error_size)
 {
-	if (strncmp(word, "key=", 4) == 0) {
-		if (*has_key ||
-		    base64_key_decode(edge->public_key, word + 4, strlen(word + 4)) < 0) {
-			snprintf(
-				error, error_size,
-				*has_key
-					? "second key= for edge \"%s\"; give one"
-					: "edge \"%s\": key= is not the %d characters of `postern pubkey'",
-				edge->name, BASE64_KEY_TEXT);
-			return -1;
-		}
-		*has_key = true;
-		return 0;
-	}
+	if (strncmp(word, "key=", 4) == 0)
+		return parse_key(edge, word + 4, has_key, error, error_size);
 	if (strncmp(word, "psk=", 4) == 0)
 		return parse_psk(edge, word + 4, error, error_size);
 	if (strncmp(word, "weight=", 7) == 0)
@@ -204,6 +215,11 @@ void edge_table_wipe(struct edge_table *table)
 	name_index_wipe(&table->index);
 	table->edges = NULL;
 	table->count = 0;
+}
+
+const uint8_t *edge_identity(const struct edge *edge)
+{
+	return edge->has_former_key ? edge->former_key : edge->public_key;
 }
 
 const struct edge *edge_table_find(const struct edge_table *table, const char *name)

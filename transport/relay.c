@@ -59,7 +59,10 @@ static bool leads_to(const struct relay *relay, const struct edge *edge)
  */
 static bool is_stale(struct relay *relay)
 {
-	return relay->link.ops->has_input(relay->link.context);
+	const struct edge_link_ops *ops = relay->link.ops;
+
+	return ops->has_input(relay->link.context) ||
+	       (ops->is_outdated != NULL && ops->is_outdated(relay->link.context));
 }
 
 bool relay_is_live(struct relay *relay)

@@ -9,6 +9,29 @@
 #include "lib/log.h"
 #include "lib/table.h"
 
+static void note_key(struct transport_setup *setup)
+{
+	if (stat(setup->conf.key_file, &setup->key_status) < 0)
+		memset(&setup->key_status, 0, sizeof(setup->key_status));
+}
+
+/* For the tunnels that are opened from now on. */
+static void refresh_key(struct transport_setup *setup)
+{
+	struct noise_static_key fresh;
+	char error[512];
+
+	if (!table_has_changed(setup->conf.key_file, &setup->key_status))
+		return;
+	note_key(setup);
+	if (static_key_read(&fresh, setup->conf.key_file, error, sizeof(error)) < 0) {
+		log_warning("%s (the key read before stays in force)", error);
+		return;
+	}
+	static_key_wipe(&setup->key);
+	setup->key = fresh;
+}
+
 int transport_setup_read(struct transport_setup *setup, const char *conf_path, char *error,
 			 size_t error_size)
 {
@@ -18,6 +41,7 @@ int transport_setup_read(struct transport_setup *setup, const char *conf_path, c
 	    route_table_read(&setup->routes, setup->conf.routes, &setup->edges, error, error_size) <
 		    0)
 		return -1;
+	note_key(setup);
 	return static_key_read(&setup->key, setup->conf.key_file, error, error_size);
 }
 
@@ -36,6 +60,7 @@ void transport_setup_refresh(struct transport_setup *setup)
 	struct route_table routes;
 	char error[512];
 
+	refresh_key(setup);
 	if (!table_has_changed(setup->conf.edges, &setup->edges.status) &&
 	    !table_has_changed(setup->conf.routes, &setup->routes.status))
 		return;

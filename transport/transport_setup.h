@@ -17,6 +17,7 @@ struct transport_setup {
 	struct edge_table edges;
 	struct route_table routes;
 	struct noise_static_key key;
+	struct stat key_status;	/* of its file as read */
 };
 
 /*
@@ -26,7 +27,7 @@ struct transport_setup {
 int transport_setup_read(struct transport_setup *setup, const char *conf_path, char *error,
 			 size_t error_size);
 /*
- * Reads the tables again if they have changed. A bad table is logged, once per change, and the old
+ * Reads the tables again if they have changed, and the key. A bad one is logged, once per change, and the old
  * ones stay in force.
  */
 void transport_setup_refresh(struct transport_setup *setup);

@@ -14,7 +14,13 @@ static enum tunnel_failure open_tunnel(void *context, const struct edge *edge,
 
 	memcpy(params.edge_public_key, edge->public_key, sizeof(params.edge_public_key));
 	memcpy(params.psk, edge->psk, sizeof(params.psk));
+	memcpy(link->opened_as, link->own->public_key, sizeof(link->opened_as));
 	failure = tunnel_connect(&link->tunnel, &params, info);
+	/* It may not have the new key yet. */
+	if (failure == TUNNEL_NO_ANSWER && edge->has_former_key) {
+		memcpy(params.edge_public_key, edge->former_key, sizeof(params.edge_public_key));
+		failure = tunnel_connect(&link->tunnel, &params, info);
+	}
 	explicit_bzero(params.psk, sizeof(params.psk));
 	return failure;
 }
@@ -40,6 +46,14 @@ static bool has_input(void *context)
 	return tunnel_has_input(&((struct tunnel_link *)context)->tunnel);
 }
 
+/* The own key was replaced: the edge may soon know the new one only. */
+static bool is_outdated(void *context)
+{
+	const struct tunnel_link *link = context;
+
+	return memcmp(link->opened_as, link->own->public_key, sizeof(link->opened_as)) != 0;
+}
+
 static void close_tunnel(void *context, enum close_reason reason, const char *text)
 {
 	tunnel_close(&((struct tunnel_link *)context)->tunnel, reason, text);
@@ -56,6 +70,7 @@ static const struct edge_link_ops tunnel_link_ops = {
 	.flush = flush,
 	.receive = receive,
 	.has_input = has_input,
+	.is_outdated = is_outdated,
 	.close = close_tunnel,
 	.error = error,
 };

@@ -7,6 +7,7 @@
 struct tunnel_link {
 	struct tunnel tunnel;
 	const struct noise_static_key *own;
+	uint8_t opened_as[NOISE_DHLEN];	/* own->public_key at that time */
 };
 
 /* `own` must outlive the link. Closing is relay.c's duty. */

@@ -13,6 +13,9 @@
 
 #include "noise.h"
 
+/* Beside a key that is being replaced lies the next one (postern rotate). */
+#define KEYFILE_NEXT_SUFFIX ".next"
+
 /*
  * 0, or -1 with path, reason and remedy in error ("PATH: mode 0644 lets others read this key; chmod
  * 600 PATH").

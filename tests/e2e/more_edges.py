@@ -9,12 +9,12 @@ ADDRESS = "198.51.100.20"
 class MoreEdge:
     """Goes by its name in configuration and log: "de" is edge-de.vps.example."""
 
-    def __init__(self, name, port):
+    def __init__(self, name, port, settings=""):
         self.host, self.name, self.port, self.process = lab.vps, name, port, None
         self.conf, self.place = f"/etc/postern/edge-{name}.conf", f"/var/lib/postern-{name}"
         self.host.run("install", "-d", "-o", "_postern-edge", "-g", "_postern-edge", "-m", "700", self.place)
         self.host.write(self.conf, f'listen = [ "{ADDRESS}:{port}" ];\nehlo_name = "edge-{name}.vps.example";\n'
-                        f'key_file = "{self.place}/edge.key";\nstate_directory = "{self.place}/state";\njournal_size = "1M";\n')
+                        f'key_file = "{self.place}/edge.key";\nstate_directory = "{self.place}/state";\njournal_size = "4M";\n{settings}')
         self.as_user("postern", "keygen", f"{self.place}/edge.key")
         self.key = self.as_user("postern", "pubkey", f"{self.place}/edge.key").stdout.strip()
         self.line = f"{name} {ADDRESS}:{port} key={self.key}"

@@ -50,6 +50,7 @@ class Affinity(Case):
         lab.home.write(ROUTES, "* us,de\n")
         lab.home.write(POSTERN_CONF, self.tables[POSTERN_CONF])
         self.new_sessions()
+        lab.home.run("rm", "-f", STATE)     # or "us" is still down from the case before
         self.proxy = None
         self.lead_to_us()
         self.addCleanup(self.cut_us)

@@ -8,6 +8,7 @@ from harness import Case, lab, wait_for
 
 HEADER = b"From: anna@home.example\r\nSubject: patience\r\n\r\n"
 EDGE_CONF = "/etc/postern/edge.conf"
+REPLY_RULES = "/etc/postern/reply_rules"
 SLOW = "case27c_answers_after_3s"
 SLOW_SECONDS = 3
 TARPIT, SILENT_AFTER_DOT = "case12d_silent", "case26a_silent_after_dot"
@@ -51,6 +52,7 @@ class Fairness(Case):
         lab.home.run("postconf", "-X", self.UNLIMITED[0].split("=")[0])
         lab.home.reload()
         lab.vps.write(EDGE_CONF, self.saved)
+        lab.vps.run("rm", "-f", REPLY_RULES)
         lab.edge.restart()
 
     def configure(self, text):
@@ -133,6 +135,23 @@ class Fairness(Case):
         places = [re.search(r"less: (\d+) deliveries at a time, after (\d+)", line).groups()
                   for line in lab.vps.grep_log(rf"destination {re.escape(domain('case22d_421_mail'))} asks for less")]
         self.assertEqual(places, [("10", "20"), ("5", "10"), ("2", "5")])
+
+    def test_reply_rules(self):
+        """A rule of our own leaves a destination alone for a while; a file with a mistake changes nothing."""
+        self.configure('ipv6 = "off";\n')
+        rules, script = REPLY_RULES, domain("case28_rcpt_by_name")
+        lab.vps.write(rules, 'rcpt:450 "pause 1m" "*busy*"\n')
+        lab.edge.reload()
+        lab.vps.wait_log("was read again")
+        lab.vps.write(rules, 'rcpt:450 slower *\n')
+        lab.edge.reload()
+        lab.vps.wait_log(rf'{rules}:1: "slower": unknown action; .*the configuration read before stays in force')
+        first = inject([f"a450@{script}"])[0]
+        lab.home.wait_log(rf"{first}: to=.*status=deferred.*said: 450 4\.2\.1 Busy", 10)
+        second = inject([f"a252@{script}"])[0]
+        lab.home.wait_log(rf"{second}: to=.*dsn=4\.4\.1, status=deferred.*destination {re.escape(script)} is not tried again for \d+ s: "
+                          r"mx\.case28[^ ]* said: 450 4\.2\.1 Busy", 10)
+        self.assertEqual(len([event for event in lab.hostile("case28_rcpt_by_name") if event["event"] == "connect"]), 1)
 
     def test_burst(self):
         """Many messages at once to one destination that is quick: none is deferred, and few sessions do it all."""

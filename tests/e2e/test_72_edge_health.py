@@ -12,6 +12,8 @@ DE, FR = 7991, 7992
 
 
 class EdgeHealth(Case):
+    ALONE = True    # measures time
+
     # The three edges are those of the routes; as a module, so that its cases are not run here.
     setUpClass = classmethod(test_71_routes.Routes.setUpClass.__func__)
     restore = classmethod(test_71_routes.Routes.restore.__func__)

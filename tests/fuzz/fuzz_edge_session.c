@@ -167,7 +167,8 @@ static void start_keeper(void)
 	base64_key_encode(line, client_key.public_key);
 	strcat(line, " home\n");
 	memory_file_open(&clients_file, line, strlen(line));
-	keeper.key = noise_keypair_static_key(&edge_key);
+	keeper.keys.path = keeper.keys.next_path = "/nonexistent";
+	keeper.keys.keys[0] = noise_keypair_static_key(&edge_key);
 	keeper.clients = client_list_create(clients_file.path, edge_key.public_key, error, sizeof(error));
 	require(keeper.clients != NULL && socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
 	keeper_fd = ends[1];
@@ -175,7 +176,7 @@ static void start_keeper(void)
 	require(pthread_create(&thread, NULL, run_keeper, NULL) == 0);
 	edge.keeper = keeper_client_create(ends[0], 0, error, sizeof(error));
 	require(edge.keeper != NULL);
-	edge.key = keeper_client_key(edge.keeper);
+	edge.keys = keeper_client_keys(edge.keeper);
 }
 
 static void start_edge(void)
@@ -406,6 +407,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	require(send(fds[0], speech.wire, speech.length, MSG_DONTWAIT) == (ssize_t)speech.length);
 	shutdown(fds[0], SHUT_WR);
 	memcpy(visitor.mac1, initiation, sizeof(visitor.mac1));
+	memcpy(visitor.own_key, edge.keys.public_keys[0], NOISE_DHLEN);
 	edge_session_start(&edge, fds[1], &visitor);
 	/* libFuzzer's alarm for -timeout interrupts. */
 	while (heard_length < sizeof(heard) &&

@@ -96,7 +96,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	write_key(key_path, "key", edge_secret);
 	write_list();
 	memory_file_open(&other_file, "ehlo_name = \"x\";\n", 18);
-	keeper.key = noise_keypair_static_key(&edge_key);
+	keeper.keys.path = keeper.keys.next_path = "/nonexistent";
+	keeper.keys.keys[0] = noise_keypair_static_key(&edge_key);
 	keeper.clients = client_list_create(clients_file.path, edge_key.public_key, error, sizeof(error));
 	write_passwords();
 	keeper.passwords = relay_passwords_create(passwords_file.path, error, sizeof(error));

@@ -129,7 +129,7 @@ static const char *link_error(void *context)
 }
 
 static const struct edge_link_ops ops = {
-	link_open, link_send, link_flush, link_receive, link_has_input, link_close, link_error,
+	link_open, link_send, link_flush, link_receive, link_has_input, NULL, link_close, link_error,
 };
 
 /* Replies: "NNN-text" or "NNN text", printable, CRLF; nothing claims a delivery that was none. */

@@ -376,6 +376,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 					     .terms = &terms,
 					     .tls = client_tls,
 					     .deadline = DEADLINE_NEVER,
+					     .data_done_timeout_ms = SMTP_DATA_DONE_TIMEOUT_MS,
 					     .cancel_fd = -1 };
 	struct smtp_auth auth = { .may_be_anybody = true, .find_login = find_login };
 	struct smtp_event event;
@@ -384,9 +385,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
 	if (length < 2)
 		return 0;
-	is_long = bytes[1] & 0x80;
+	is_long = bytes[0] & 0x80;
 	auth.context = &is_long;
-	params.auth = bytes[1] & 0x40 ? &auth : NULL;
+	params.auth = bytes[1] & 0x80 ? &auth : NULL;
 	terms.level = levels[bytes[0] & 3];
 	terms.check = terms.level == TLS_VERIFY ? TLS_CHECK_NAMES : TLS_CHECK_NOTHING;
 	terms.needs_requiretls = bytes[0] & 4;

@@ -131,7 +131,7 @@ static inline void start_keeper(struct fixture *fixture)
 	fixture->edge.keeper = keeper_client_create(ends[0], 0, error, sizeof(error));
 	if (fixture->edge.keeper == NULL)
 		fail_msg("%s", error);
-	fixture->edge.key = keeper_client_key(fixture->edge.keeper);
+	fixture->edge.keys = keeper_client_keys(fixture->edge.keeper);
 }
 
 static inline void stop_keeper(struct fixture *fixture)

@@ -134,17 +134,22 @@ static void test_lessons(void **state)
 		{ { &cancelled }, DESTINATION_NEWS_NONE },
 	};
 
+	char error[200];
+	struct reply_rules *rules = reply_rules_create("/no/such/file", error, sizeof(error));
+
 	(void)state;
+	assert_non_null(rules);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct destination_lesson lesson = { .news = DESTINATION_NEWS_NONE };
 
 		for (size_t j = 0; j < 3 && rows[i].events[j] != NULL; j++)
-			walk_lesson_note(&lesson, rows[i].events[j], "mx.example.net", "192.0.2.1");
+			walk_lesson_note(&lesson, rules, rows[i].events[j], "mx.example.net", "192.0.2.1");
 		if (lesson.news != rows[i].news)
 			fail_msg("row %zu: %d", i, (int)lesson.news);
 		if (lesson.news == DESTINATION_NEWS_UNREACHABLE)
 			assert_string_equal(lesson.words, "connect to mx.example.net[192.0.2.1]: Connection refused");
 	}
+	reply_rules_destroy(rules);
 }
 
 int main(void)

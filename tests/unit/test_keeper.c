@@ -29,7 +29,8 @@ static void begin(struct keeper_fixture *fixture)
 	hear(fixture, &greeting);
 	assert_int_equal(greeting.question, KEEPER_HELLO);
 	assert_int_equal(greeting.error, 0);
-	assert_memory_equal(greeting.key, fixture->keys[EDGE].public_key, NOISE_DHLEN);
+	assert_int_equal(greeting.keys.count, 1);
+	assert_memory_equal(greeting.keys.public_keys[0], fixture->keys[EDGE].public_key, NOISE_DHLEN);
 }
 
 static int end(struct keeper_fixture *fixture)
@@ -71,6 +72,7 @@ static void test_answers(void **state)
 							  .number = (uint32_t)(i * 100) };
 
 			memcpy(request.public_key, fixture->keys[who].public_key, NOISE_DHLEN);
+			memcpy(request.own_key, fixture->keys[EDGE].public_key, NOISE_DHLEN);
 			ask(fixture, &request, &answer);
 			memset(&expected, 0, sizeof(expected));
 			expected.question = request.question;
@@ -82,6 +84,9 @@ static void test_answers(void **state)
 				expected.is_authorized = who == ALICE || who == BOB;
 			} else if (questions[i] == KEEPER_LIST) {
 				expected.count = 2;
+				expected.keys.count = 1;
+				memcpy(expected.keys.public_keys[0], fixture->keys[EDGE].public_key,
+				       NOISE_DHLEN);
 			} else if (questions[i] == KEEPER_OPEN) {
 				expected.error = ENOENT;
 			} else if (questions[i] == KEEPER_LOGIN) {
@@ -113,12 +118,80 @@ static void test_low_order_point(void **state)
 	struct keeper_answer answer, nothing = { 0 };
 
 	begin(fixture);
+	memcpy(request.own_key, fixture->keys[EDGE].public_key, NOISE_DHLEN);
 	for (uint8_t first = 0; first < 2; first++) {
 		request.public_key[0] = first;
 		ask(fixture, &request, &answer);
 		assert_int_not_equal(answer.error, 0);
 		assert_memory_equal(answer.key, nothing.key, sizeof(answer.key));
 	}
+	assert_int_equal(end(fixture), 0);
+}
+
+static void ask_dh(struct keeper_fixture *fixture, const struct noise_keypair *own, bool is_known)
+{
+	struct keeper_request request = { .question = KEEPER_DH };
+	struct keeper_answer answer;
+	uint8_t shared[NOISE_DHLEN];
+
+	memcpy(request.public_key, fixture->keys[BOB].public_key, NOISE_DHLEN);
+	memcpy(request.own_key, own->public_key, NOISE_DHLEN);
+	ask(fixture, &request, &answer);
+	assert_int_equal(answer.error == 0, is_known);
+	noise_dh(shared, own->secret_key, fixture->keys[BOB].public_key);
+	if (is_known)
+		assert_memory_equal(answer.key, shared, NOISE_DHLEN);
+	assert_false(contains(&answer, sizeof(answer), own->secret_key));
+}
+
+static struct keeper_keys list_keys(struct keeper_fixture *fixture)
+{
+	struct keeper_request request = { .question = KEEPER_LIST };
+	struct keeper_answer answer;
+
+	ask(fixture, &request, &answer);
+	return answer.keys;
+}
+
+/* A key that is being replaced and the next one are both answered to, then the next one alone. */
+static void test_two_keys(void **state)
+{
+	struct keeper_fixture *fixture = *state;
+	struct keeper_request request = { .question = KEEPER_OPEN };
+	struct keeper_answer answer;
+	struct noise_keypair next;
+	struct keeper_keys keys;
+	char path[120], error[300];
+
+	begin(fixture);
+	noise_keypair_generate(&next);
+	snprintf(path, sizeof(path), "%s.next", fixture->key_path);
+	ask_dh(fixture, &next, false);
+	/* One that is not sound changes nothing. */
+	write_file(path, "no key\n");
+	assert_int_equal(list_keys(fixture).count, 1);
+	unlink(path);
+	assert_int_equal(keyfile_create(path, next.secret_key, error, sizeof(error)), 0);
+	keys = list_keys(fixture);
+	assert_int_equal(keys.count, 2);
+	assert_memory_equal(keys.public_keys[0], fixture->keys[EDGE].public_key, NOISE_DHLEN);
+	assert_memory_equal(keys.public_keys[1], next.public_key, NOISE_DHLEN);
+	ask_dh(fixture, &next, true);
+	ask_dh(fixture, &fixture->keys[EDGE], true);
+	/* It is as secret as the other. */
+	strcpy(request.path, path);
+	ask(fixture, &request, &answer);
+	assert_int_equal(answer.error, EACCES);
+	assert_int_equal(rename(path, fixture->key_path), 0);
+	keys = list_keys(fixture);
+	assert_int_equal(keys.count, 1);
+	assert_memory_equal(keys.public_keys[0], next.public_key, NOISE_DHLEN);
+	ask_dh(fixture, &next, true);
+	ask_dh(fixture, &fixture->keys[EDGE], false);
+	/* A key file that is gone is no reason to stop. */
+	unlink(fixture->key_path);
+	assert_int_equal(list_keys(fixture).count, 1);
+	ask_dh(fixture, &next, true);
 	assert_int_equal(end(fixture), 0);
 }
 
@@ -367,7 +440,7 @@ static const struct {
 	{ "one byte", KEEPER_DH, 1, false, "sent 1 bytes" },
 	{ "a question alone", KEEPER_DH, 4, false, "sent 4 bytes" },
 	{ "cut before the path", KEEPER_OPEN, offsetof(struct keeper_request, path), false,
-	  "sent 40 bytes" },
+	  "sent 72 bytes" },
 	{ "one byte less", KEEPER_LIST, sizeof(hostile) - 1, false, "bytes instead of" },
 	{ "one byte more", KEEPER_LIST, sizeof(hostile) + 1, false, "bytes instead of" },
 	{ "twice as much", KEEPER_DH, 2 * sizeof(hostile), false, "bytes instead of" },
@@ -484,6 +557,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_two_keys, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_terms, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_low_order_point, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_list_changes, set_up, tear_down),

@@ -48,14 +48,24 @@ static struct keeper_client *attach(int fd, pid_t pid)
 	return client;
 }
 
+static struct keeper_client_key own_key(struct keeper_client *client)
+{
+	struct keeper_client_key key = { .client = client };
+
+	memcpy(key.public_key, keeper_client_keys(client).public_keys[0], sizeof(key.public_key));
+	return key;
+}
+
 /* ---- right answers ---- */
 
 static void check_right(struct keeper_fixture *fixture, struct keeper_client *client)
 {
-	struct noise_static_key key = keeper_client_key(client);
+	struct keeper_client_key own = own_key(client);
+	struct noise_static_key key = keeper_client_static_key(&own);
 	uint8_t shared[NOISE_DHLEN], expected[NOISE_DHLEN], low_order[NOISE_DHLEN] = { 1 };
 	struct authorized_client found;
 	struct tenant_terms terms;
+	struct keeper_keys keys;
 	uint64_t generation;
 	size_t count;
 
@@ -78,7 +88,7 @@ static void check_right(struct keeper_fixture *fixture, struct keeper_client *cl
 			 KEEPER_YES);
 	assert_int_equal(keeper_client_is_authorized(client, fixture->keys[MALLORY].public_key),
 			 KEEPER_NO);
-	assert_int_equal(keeper_client_list(client, &count, &generation), 0);
+	assert_int_equal(keeper_client_list(client, &count, &generation, &keys), 0);
 	assert_int_equal(count, 2);
 }
 
@@ -169,7 +179,8 @@ static void *ask_often(void *argument)
 {
 	struct asker *asker = argument;
 	const struct noise_keypair *theirs = &asker->fixture->keys[asker->who];
-	struct noise_static_key key = keeper_client_key(asker->client);
+	struct keeper_client_key own = own_key(asker->client);
+	struct noise_static_key key = keeper_client_static_key(&own);
 	uint8_t expected[NOISE_DHLEN], shared[NOISE_DHLEN];
 
 	if (noise_dh(expected, theirs->secret_key, key.public_key) != 0)
@@ -294,11 +305,13 @@ static void check_bad(const char *what, struct bad_keeper bad)
 	struct keeper_client *client;
 	struct authorized_client found;
 	struct tenant_terms terms;
+	struct keeper_client_key named;
 	struct noise_static_key own;
 	struct sasl_login login;
 	struct pollfd pollfd;
 	int ends[2], before = count_descriptors();
 	pthread_t thread;
+	struct keeper_keys keys;
 	uint64_t generation;
 	size_t count;
 	char text[100];
@@ -315,10 +328,11 @@ static void check_bad(const char *what, struct bad_keeper bad)
 	pollfd = (struct pollfd){ .fd = keeper_client_fd(client) };
 	if (poll(&pollfd, 1, 5000) != 1 || (pollfd.revents & POLLHUP) == 0)
 		fail_msg("%s: nobody hears of it", what);
-	own = keeper_client_key(client);
+	named = own_key(client);
+	own = keeper_client_static_key(&named);
 	assert_int_equal(own.dh(own.context, shared, key), -1);
 	assert_int_equal(keeper_client_authorize(client, key, &found, &terms), KEEPER_GONE);
-	assert_int_equal(keeper_client_list(client, &count, &generation), -1);
+	assert_int_equal(keeper_client_list(client, &count, &generation, &keys), -1);
 	assert_int_equal(keeper_client_open(client, "/dev/null"), -1);
 	assert_int_equal(keeper_client_login(client, "[relay.example]:587", &login, &generation), KEEPER_GONE);
 	keeper_client_bury(client, text, sizeof(text));

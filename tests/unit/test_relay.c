@@ -99,7 +99,7 @@ static const char *script_error(void *context)
 
 static const struct edge_link_ops script_ops = {
 	script_open,	  script_send,	script_flush, script_receive,
-	script_has_input, script_close, script_error,
+	script_has_input, NULL, script_close, script_error,
 };
 
 static const struct edge us = { .name = "us",

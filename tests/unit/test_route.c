@@ -103,7 +103,7 @@ static void test_bad_edges(void **state)
 		{ "us h:1\n", ":1: expected `name host:port key=...'" },
 		{ "us h:1 disabled\n", ":1: edge \"us\" has no key=" },
 		{ "\n\nus h:1 key=short\n", ":3: edge \"us\": key= is not the 44 characters" },
-		{ "us h:1 " KEY1 " " KEY2 "\n", ":1: second key=" },
+		{ "us h:1 " KEY1 " " KEY2 " " KEY1 "\n", ":1: third key=" },
 		{ "us h:1 " KEY1 " wait=3\n", ":1: unknown option \"wait=3\"" },
 		{ "us h:1 " KEY1 " weight=0\n", ":1: edge \"us\": weight=0 is no number from 1 to 1000" },
 		{ "us h:1 " KEY1 " weight=1001\n", ":1: edge \"us\": weight=1001" },

@@ -89,7 +89,7 @@ static void start(struct client *client, struct server *server, const char *sni,
 	stream_init(&client->stream, fds[0], fds[0]);
 	if (sni != NULL)
 		snprintf(terms.sni, sizeof(terms.sni), "%s", sni);
-	client->result = tls_stream_start(&client->stream, client->context, &terms,
+	client->result = tls_stream_start(&client->stream, client->context, &terms, NULL,
 					  deadline_in_ms(handshake_ms), &client->outcome);
 }
 
@@ -416,7 +416,7 @@ static void test_buffered_plaintext_is_refused(void **state)
 	assert_int_equal(stream_read_line(&stream, line, sizeof(line), NULL,
 					  deadline_in_ms(SOON_MS)),
 			 STREAM_OK);
-	assert_int_equal(tls_stream_start(&stream, context, &any_terms, deadline_in_ms(SOON_MS),
+	assert_int_equal(tls_stream_start(&stream, context, &any_terms, NULL, deadline_in_ms(SOON_MS),
 					  &outcome),
 			 -1);
 	assert_string_equal(outcome.error, "plaintext data before the TLS handshake");

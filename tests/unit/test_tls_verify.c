@@ -169,7 +169,7 @@ static int shake(const struct zoo *zoo, struct server *server, const struct tls_
 	if (context == NULL)
 		fail_msg("%s", error);
 	stream_init(&stream, fds[0], fds[0]);
-	result = tls_stream_start(&stream, context, terms, deadline_in_ms(SOON_MS), outcome);
+	result = tls_stream_start(&stream, context, terms, NULL, deadline_in_ms(SOON_MS), outcome);
 	stream_wipe(&stream);
 	pthread_join(thread, NULL);
 	tls_context_destroy(context);
@@ -318,6 +318,113 @@ static void test_dane(void **state)
 	assert_int_equal(outcome.fault, TLS_FAULT_TLSA);
 }
 
+/* ---- resumption: one server and one context for several connections ---- */
+
+struct one {
+	int fd;
+	SSL_CTX *ssl_ctx;
+};
+
+static void *serve_one(void *argument)
+{
+	const struct one *one = argument;
+	int fd = one->fd;
+	SSL *ssl = SSL_new(one->ssl_ctx);
+
+	SSL_set_fd(ssl, fd);
+	if (SSL_accept(ssl) == 1 && SSL_write(ssl, "220 hello\r\n", 11) == 11)
+		SSL_shutdown(ssl);
+	SSL_free(ssl);
+	close(fd);
+	return NULL;
+}
+
+static SSL_CTX *make_server(const struct identity *identity, int version)
+{
+	SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_server_method());
+
+	SSL_CTX_set_min_proto_version(ssl_ctx, version);
+	SSL_CTX_set_max_proto_version(ssl_ctx, version);
+	SSL_CTX_use_certificate(ssl_ctx, identity->certificate);
+	SSL_CTX_use_PrivateKey(ssl_ctx, identity->key);
+	return ssl_ctx;
+}
+
+/* 1: good, 2: good and resumed, 0: not good. */
+static int connect_again(struct tls_context *context, SSL_CTX *server, const struct tls_terms *terms, const char *key_text)
+{
+	struct one one = { .ssl_ctx = server };
+	struct tls_outcome outcome;
+	struct stream stream;
+	struct buffer key;
+	pthread_t thread;
+	char line[40] = "";
+	int fds[2], result;
+
+	buffer_init(&key, 100);
+	buffer_put(&key, key_text, strlen(key_text));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	one.fd = fds[1];
+	assert_int_equal(pthread_create(&thread, NULL, serve_one, &one), 0);
+	stream_init(&stream, fds[0], fds[0]);
+	result = tls_stream_start(&stream, context, terms, &key, deadline_in_ms(SOON_MS), &outcome);
+	if (result == 0) {
+		/* With TLS 1.3 the tickets come before it. */
+		assert_int_equal(stream_read_line(&stream, line, sizeof(line), NULL, deadline_in_ms(SOON_MS)), STREAM_OK);
+		assert_string_equal(line, "220 hello");
+	}
+	stream_wipe(&stream);
+	pthread_join(thread, NULL);
+	buffer_wipe(&key);
+	if (result != 0)
+		assert_false(outcome.is_resumed);
+	return result != 0 ? 0 : outcome.is_resumed ? 2 : 1;
+}
+
+static void test_resumption(void **state)
+{
+	const struct zoo *zoo = *state;
+	uint8_t data[32];
+	struct dns_tlsa tlsa = { .data = data };
+	struct dane_records dane = { .state = DANE_USABLE, .base_domain = NAME, .tlsa = &tlsa, .count = 1 };
+	struct tls_terms any = { .level = TLS_MAY, .label = "may", .note = "", .protocols = TLS_V1_2 | TLS_V1_3 };
+	struct tls_terms names = names_terms(NAME), testing = names_terms(NAME);
+	struct tls_terms by_dane = { .level = TLS_DANE, .check = TLS_CHECK_DANE, .label = "dane", .note = "", .sni = NAME,
+				     .dane = &dane, .protocols = TLS_V1_2 | TLS_V1_3 };
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	char error[300];
+
+	signal(SIGPIPE, SIG_IGN);
+	testing.is_test = true;
+	set_tlsa(&tlsa, 3, 1, zoo->good.certificate);
+	for (size_t i = 0; i < 2; i++) {
+		struct tls_context *context = tls_context_create(zoo->ca_file, error, sizeof(error));
+		SSL_CTX *good = make_server(&zoo->good, versions[i]), *other = make_server(&zoo->elsewhere, versions[i]);
+		const struct tls_terms *terms[] = { &any, &names, &by_dane };
+		static const char *const keys[] = { "any", "names", "dane" };
+
+		for (size_t j = 0; j < 3; j++) {
+			assert_int_equal(connect_again(context, good, terms[j], keys[j]), 1);
+			for (int times = 0; times < 4; times++)
+				assert_int_equal(connect_again(context, good, terms[j], keys[j]), 2);
+			/* Another key, whatever the terms; and no key. */
+			assert_int_equal(connect_again(context, good, terms[j], "another"), j == 0 ? 1 : 2);
+			assert_int_equal(connect_again(context, good, terms[j], ""), 1);
+		}
+		/* Nothing is kept of a connection that was refused, or that is used only because a policy is in testing. */
+		assert_int_equal(connect_again(context, other, &names, "bad"), 0);
+		assert_int_equal(connect_again(context, other, &any, "bad"), 1);
+		assert_int_equal(connect_again(context, other, &testing, "testing"), 1);
+		assert_int_equal(connect_again(context, other, &testing, "testing"), 1);
+		/* A server that does not know the session: all of the handshake, and the certificate is judged. */
+		assert_int_equal(connect_again(context, other, &names, "names"), 0);
+		SSL_CTX_free(good);
+		SSL_CTX_free(other);
+		/* Another context, as after a reload: it knows nothing. */
+		tls_context_destroy(context);
+	}
+}
+
 static void test_versions(void **state)
 {
 	static const struct {
@@ -362,6 +469,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	cmocka_unit_test(test_testing),
 		cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_dane),
+		cmocka_unit_test(test_resumption),
 		cmocka_unit_test(test_versions),	cmocka_unit_test(test_bad_ca_file),
 	};
 
