@@ -396,6 +396,15 @@ int mx_list_a_labels(char out[DNS_NAME_MAX + 1], const char *domain)
 	return is_good ? 0 : -1;
 }
 
+/* A delivery keeps the list to its end, and most domains have one host or two. */
+static void give_back_room(struct mx_list *list)
+{
+	struct mx_host *hosts = realloc(list->hosts, (list->host_count + 1) * sizeof(*hosts));
+
+	if (hosts != NULL)
+		list->hosts = hosts;
+}
+
 int mx_list_resolve(struct mx_list *list, const struct mx_request *request,
 		    struct delivery_status *status)
 {
@@ -427,6 +436,7 @@ int mx_list_resolve(struct mx_list *list, const struct mx_request *request,
 	dns_lookup(request->resolver, search.domain, DNS_TYPE_MX, search.deadline, &answer);
 	result = use_mx_answer(&search, &answer, status);
 	dns_answer_wipe(&answer);
+	give_back_room(list);
 	return result;
 }
 

@@ -29,7 +29,7 @@
 
 #define INPUT_MAX 65536
 /* One read(2) into the input buffer; also what a TLS record holds at most (RFC 8446 5.1). */
-#define INPUT_CHUNK 16384
+#define INPUT_CHUNK 8192
 /* Reads of at least this size go straight into the caller's memory. */
 #define DIRECT_READ_MIN 4096
 

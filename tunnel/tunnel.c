@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "tunnel_handshake.h"
 
@@ -59,11 +60,22 @@ void tunnel_take_keys(struct tunnel *tunnel, struct noise_handshake_state *hands
 			       tunnel->handshake_hash);
 }
 
+/*
+ * Most of it is never touched, since most records are small; pages of the heap would be in use before and after us, and wiping them
+ * would touch them all.
+ */
+static uint8_t *map_record(void)
+{
+	void *record = mmap(NULL, TUNNEL_RECORD_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return record == MAP_FAILED ? NULL : record;
+}
+
 enum tunnel_failure tunnel_allocate(struct tunnel *tunnel)
 {
 	buffer_init(&tunnel->output, OUTPUT_MAX);
 	buffer_init(&tunnel->plain, TUNNEL_FRAME_MAX);
-	tunnel->record = malloc(TUNNEL_RECORD_MAX);
+	tunnel->record = map_record();
 	if (tunnel->record == NULL)
 		return tunnel_fail(tunnel, TUNNEL_LOCAL, "out of memory for a tunnel with %s",
 				   tunnel->peer);
@@ -77,9 +89,9 @@ void tunnel_wipe(struct tunnel *tunnel)
 	noise_cipher_wipe(&tunnel->receiving);
 	buffer_wipe(&tunnel->output);
 	buffer_wipe(&tunnel->plain);
+	/* What is unmapped is nobody's any more. */
 	if (tunnel->record != NULL)
-		sodium_memzero(tunnel->record, TUNNEL_RECORD_MAX);
-	free(tunnel->record);
+		munmap(tunnel->record, TUNNEL_RECORD_MAX);
 	tunnel->record = NULL;
 }
 
