@@ -84,24 +84,6 @@ static int try_list(struct trial *trial, const char *name)
 	return result;
 }
 
-/* A list that the edge cannot read at all is no place to add to. */
-static int check_readable(const struct list_file *file, struct table *table, char *error,
-			  size_t error_size)
-{
-	struct stat status;
-
-	if (table_read(table, file->path, &status, error, error_size) != 0)
-		return EX_DATAERR;
-	if (status.st_ino == file->status.st_ino && status.st_size == file->status.st_size &&
-	    status.st_mtim.tv_sec == file->status.st_mtim.tv_sec &&
-	    status.st_mtim.tv_nsec == file->status.st_mtim.tv_nsec)
-		return EX_OK;
-	table_wipe(table);
-	snprintf(error, error_size, "%s: somebody changed it just now; nothing was done, try again",
-		 file->path);
-	return EX_TEMPFAIL;
-}
-
 /*
  * KEY NAME, or KEY OLD_KEY, without options, for a client that is in the list already: its new line
  * gets what its old one has. `like` keeps the words, which point into the table.
@@ -163,7 +145,7 @@ static int add_line(struct list_file *file, char **words, size_t count)
 	int result = EX_OK;
 
 	if (file->exists)
-		result = check_readable(file, &table, error, sizeof(error));
+		result = list_file_read_table(file, &table, error, sizeof(error));
 	if (result == EX_OK && count == 2)
 		take_old_line(&like, &table, words[0], words[1]);
 	if (result != EX_OK)
@@ -276,7 +258,7 @@ static int remove_lines(struct list_file *file, const char *key_or_name)
 
 	if (!file->exists)
 		return command_fail(EX_NOINPUT, "%s: there is no such file", file->path);
-	result = check_readable(file, &table, error, sizeof(error));
+	result = list_file_read_table(file, &table, error, sizeof(error));
 	if (result != EX_OK)
 		return command_fail(result, "%s", error);
 	for (size_t i = 0; i < table.count; i++)

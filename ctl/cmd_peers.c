@@ -1,20 +1,63 @@
 /*
  * peers: the allow-list as the edge reads it: who may deliver, with which options, and which lines
- * are not understood.
+ * are not understood; with what the running edge has counted of them. peers set: other options.
  */
+#include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "client_set.h"
 #include "command.h"
+#include "lib/control_client.h"
 #include "lib/table.h"
+#include "peer_listing.h"
 #include "tunnel/authorized_clients.h"
-#include "tunnel/base64_key.h"
 
 #define DEFAULT_FILE POSTERN_SYSCONFDIR "/authorized_clients"
+#define DEFAULT_SOCKET "unix:/run/postern-edge/control.sock"
 #define ERROR_MAX 4608 /* a path and a sentence or two */
-#define WORDS_MAX 32
+
+struct options {
+	const char *file, *socket;
+	int is_json, is_help;
+	char **words;
+	int count;
+};
+
+static int wrong_usage(const struct command *command, const char *why, const char *what)
+{
+	fprintf(stderr, "postern %s: %s%s\nusage: postern %s %s\n", command->name, why, what, command->name,
+		command->arguments);
+	return EX_USAGE;
+}
+
+static int parse(const struct command *command, int argc, char **argv, struct options *options)
+{
+	const struct option table[] = {
+		{ "file", required_argument, NULL, 1 },
+		{ "socket", required_argument, NULL, 2 },
+		{ "json", no_argument, &options->is_json, 1 },
+		{ "help", no_argument, &options->is_help, 1 },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+		if (option == '?')
+			return wrong_usage(command, "unknown option or missing value: ", argv[optind - 1]);
+		if (option == 1)
+			options->file = optarg;
+		if (option == 2)
+			options->socket = optarg;
+	}
+	options->words = argv + optind;
+	options->count = argc - optind;
+	return EX_OK;
+}
 
 static void print_complaint(void *context, const char *message)
 {
@@ -29,56 +72,62 @@ static int by_line(const void *left, const void *right)
 	return (a->line > b->line) - (a->line < b->line);
 }
 
-/* The options as they stand in the line. */
-static void print_options(struct table_line *line)
+/* The edge's answer as a file to read from; NULL with error and an exit code in *result. */
+static FILE *ask_edge(const char *socket, int *result, char *error, size_t error_size)
 {
-	char *words[WORDS_MAX];
-	int count = table_split(line->value, words, WORDS_MAX);
+	FILE *answer = tmpfile();
 
-	for (int i = 1; i < count; i++)
-		printf(" %s", words[i]);
-}
-
-static void print_clients(const struct authorized_clients *list, struct table *table)
-{
-	size_t next = 0;
-	int width = 0;
-
-	for (size_t i = 0; i < list->count; i++)
-		if ((int)strlen(list->clients[i].name) > width)
-			width = (int)strlen(list->clients[i].name);
-	for (size_t i = 0; i < list->count; i++) {
-		char key[BASE64_KEY_TEXT + 1];
-
-		base64_key_encode(key, list->clients[i].public_key);
-		printf("%-*s %s", width, list->clients[i].name, key);
-		/* Both are in the order of the file. */
-		while (next < table->count && table->lines[next].line < list->clients[i].line)
-			next++;
-		if (next < table->count && table->lines[next].line == list->clients[i].line)
-			print_options(&table->lines[next]);
-		putchar('\n');
+	if (answer == NULL) {
+		snprintf(error, error_size, "no temporary file for the edge's answer");
+		*result = EX_OSERR;
+		return NULL;
 	}
+	*result = control_client_ask(socket, "postern-edge", "peers", answer, error, error_size);
+	rewind(answer);
+	if (*result == EX_OK)
+		return answer;
+	fclose(answer);
+	return NULL;
 }
 
-static int run_peers(const struct command *command, int argc, char **argv)
+/* An edge that does not run is no mistake. */
+static int print_listing(const struct options *options, const struct authorized_clients *list, struct table *table)
 {
-	struct command_arguments arguments;
+	char reason[ERROR_MAX];
+	int result = EX_OK;
+	struct peer_listing listing = {
+		.list = list,
+		.table = table,
+		.counts = ask_edge(options->socket, &result, reason, sizeof(reason)),
+		.is_json = options->is_json != 0,
+	};
+
+	if (listing.counts == NULL) {
+		listing.reason = reason;
+		command_fail(0, "the list alone, without counts: %s", reason);
+	}
+	if (peer_listing_print(&listing) < 0)
+		result = command_fail(EX_DATAERR, "out of memory, or the edge's answer is not understood; is it of "
+						  "the same version?");
+	if (listing.counts != NULL)
+		fclose(listing.counts);
+	return result == EX_UNAVAILABLE ? EX_OK : result;
+}
+
+static int list_clients(const struct options *options)
+{
 	struct authorized_clients list;
 	struct table table;
 	char error[ERROR_MAX];
-	int result = command_parse(command, argc, argv, 0, 0, DEFAULT_FILE, &arguments);
+	int result = EX_OK;
 
-	if (result >= 0)
-		return result;
-	if (table_read(&table, arguments.file, NULL, error, sizeof(error)) != 0)
+	if (table_read(&table, options->file, NULL, error, sizeof(error)) != 0)
 		return command_fail(EX_NOINPUT, "%s", error);
-	result = EX_OK;
-	if (authorized_clients_read(&list, arguments.file, NULL, print_complaint, NULL, error,
+	if (authorized_clients_read(&list, options->file, NULL, print_complaint, NULL, error,
 				    sizeof(error)) == 0) {
 		/* No further lookups in it: the order of the file is the one that people know. */
 		qsort(list.clients, list.count, sizeof(*list.clients), by_line);
-		print_clients(&list, &table);
+		result = print_listing(options, &list, &table);
 		if (list.bad_lines > 0)
 			result = EX_DATAERR;
 	} else {
@@ -89,13 +138,39 @@ static int run_peers(const struct command *command, int argc, char **argv)
 	return result;
 }
 
+static int run_peers(const struct command *command, int argc, char **argv)
+{
+	struct options options = { .file = DEFAULT_FILE, .socket = DEFAULT_SOCKET };
+	int result = parse(command, argc, argv, &options);
+
+	if (result != EX_OK)
+		return result;
+	if (options.is_help) {
+		printf("usage: postern %s %s\n\n%s", command->name, command->arguments, command->help);
+		return EX_OK;
+	}
+	if (options.count == 0)
+		return list_clients(&options);
+	if (strcmp(options.words[0], "set") != 0)
+		return wrong_usage(command, "too much: ", options.words[0]);
+	if (options.is_json)
+		return wrong_usage(command, "--json is for the list", "");
+	if (options.count < 3)
+		return wrong_usage(command, "a name and an option are missing", "");
+	return client_set(options.file, options.words[1], options.words + 2, options.count - 2);
+}
+
 const struct command command_peers = {
 	.name = "peers",
-	.arguments = "[--file FILE]",
-	.summary = "list who may deliver through this edge",
-	.help = "Prints name, public key and options of every client in the edge's allow-list, and "
-		"on standard error the lines that are not\n"
-		"understood (which the edge ignores); then it exits with 65.\n\n"
-		"  --file FILE  the list, instead of " DEFAULT_FILE "\n",
+	.arguments = "[--file FILE] [--socket unix:PATH] [--json] | [--file FILE] set NAME OPTION=[VALUE]|disabled|enabled ...",
+	.summary = "who may deliver through this edge, what they have used, and other limits for them",
+	.help = "Prints name, public key and options of every client in the edge's allow-list, below that what the running edge has\n"
+		"counted of it, and on standard error the lines that are not understood (which the edge ignores); then it exits with 65.\n"
+		"Without a running edge there are no counts, and standard error says so.\n\n"
+		"set changes options in all lines of this name, as in postern-authorized_clients(5); OPTION= takes one out. It holds\n"
+		"from the client's next message on. Nothing else in the list changes.\n\n"
+		"  --file FILE         the list, instead of " DEFAULT_FILE "\n"
+		"  --socket unix:PATH  control_socket of edge.conf, instead of " DEFAULT_SOCKET "\n"
+		"  --json              the list and the counts as JSON\n",
 	.run = run_peers,
 };

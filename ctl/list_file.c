@@ -128,6 +128,23 @@ int list_file_open(struct list_file *file, const char *path, char *error, size_t
 	return 0;
 }
 
+int list_file_read_table(const struct list_file *file, struct table *table, char *error,
+			 size_t error_size)
+{
+	struct stat status;
+
+	if (table_read(table, file->path, &status, error, error_size) != 0)
+		return EX_DATAERR;
+	if (status.st_ino == file->status.st_ino && status.st_size == file->status.st_size &&
+	    status.st_mtim.tv_sec == file->status.st_mtim.tv_sec &&
+	    status.st_mtim.tv_nsec == file->status.st_mtim.tv_nsec)
+		return 0;
+	table_wipe(table);
+	snprintf(error, error_size, "%s: somebody changed it just now; nothing was done, try again",
+		 file->path);
+	return EX_TEMPFAIL;
+}
+
 /* The kernel's own labels belong to the file system's rules for new files. */
 static bool is_kernels_business(const char *attribute)
 {

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
+#include "lib/table.h"
 #include "lib/text_file.h"
 
 struct list_file {
@@ -29,6 +30,13 @@ struct list_file {
  * with `error`; in any case close it.
  */
 int list_file_open(struct list_file *file, const char *path, char *error, size_t error_size);
+
+/*
+ * The same file as a table: one that cannot be read as such at all is no place to edit. 0, or an exit
+ * code with `error` and *table empty.
+ */
+int list_file_read_table(const struct list_file *file, struct table *table, char *error,
+			 size_t error_size);
 
 /*
  * Writes the new text to file->temporary, with the owner, group, mode, ACL and extended attributes

@@ -102,9 +102,18 @@ struct exchange {
 
 static bool is_among(const char *word, size_t length, const char *const *words)
 {
-	for (; *words != NULL; words++)
-		if (strlen(*words) == length && memcmp(*words, word, length) == 0)
+	/* "rate=1/1m" and rate="1/1m" are one option. */
+	if (length > 0 && word[0] == '"') {
+		word++;
+		length--;
+	}
+	for (; *words != NULL; words++) {
+		size_t wanted = strlen(*words);
+		bool is_option = wanted > 0 && (*words)[wanted - 1] == '=';
+
+		if ((is_option ? wanted <= length : wanted == length) && memcmp(*words, word, wanted) == 0)
 			return true;
+	}
 	return false;
 }
 

@@ -32,8 +32,8 @@ char *list_lines_remove(const char *text, size_t length,
 
 /*
  * The text with words of the logical line whose first physical line is `line` exchanged: those equal
- * to one of `removed` (ended by NULL) go, with the white space before them, and `added` comes behind
- * its last word; NULL: none. Words are those of table_split(). Heap, to be freed; NULL without
+ * to one of `removed` (ended by NULL; "option=" means it with any value) go, with the white space
+ * before them, and `added` comes behind its last word; NULL: none. Physical lines keep their numbers. Words are those of table_split(). Heap, to be freed; NULL without
  * memory.
  */
 char *list_lines_exchange(const char *text, size_t length, size_t line, const char *const *removed,

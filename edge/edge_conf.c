@@ -48,6 +48,17 @@ static int check_listen(const void *value, char *error, size_t error_size)
 	return 0;
 }
 
+static int check_unix(const void *value, char *error, size_t error_size)
+{
+	const char *text = *(char *const *)value;
+	struct endpoint endpoint;
+
+	if (strncmp(text, "unix:/", 6) == 0)
+		return endpoint_parse(&endpoint, text, NULL, error, error_size);
+	snprintf(error, error_size, "\"%.100s\" must be \"unix:/path\"", text);
+	return -1;
+}
+
 /* The name in EHLO must be able to have an A record and a PTR: a full domain name in ASCII. */
 static int check_ehlo_name(const void *value, char *error, size_t error_size)
 {
@@ -82,6 +93,8 @@ const struct conf_setting edge_conf_settings[] = {
 		.minimum = 1, .help = "table of mail hosts that may deliver through this edge"),
 	SETTING(user, CONF_STRING, "_postern-edge", .minimum = 1,
 		.help = "user to become when started as root"),
+	SETTING(control_socket, CONF_STRING, "unix:/run/postern-edge/control.sock", .minimum = 1,
+		.check = check_unix, .help = "where `postern peers` asks for counts"),
 	SETTING(listen, CONF_STRING_LIST, ":" TUNNEL_DEFAULT_PORT, .check = check_listen,
 		.help = "addresses for tunnels"),
 	SETTING(resolvers, CONF_STRING_LIST, NULL,

@@ -26,6 +26,7 @@ struct edge_conf {
 	char *key_file;
 	char *authorized_clients;
 	char *user;
+	char *control_socket;		/* "unix:/path" */
 	/* network */
 	struct conf_list listen;
 	struct conf_list resolvers;

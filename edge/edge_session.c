@@ -36,6 +36,8 @@ static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
 /* The only way a session closes its tunnel. */
 static void close_tunnel(struct edge_session *session, enum close_reason reason, const char *text)
 {
+	if (reason == CLOSE_REVOKED)
+		tenant_table_count_refusal(&session->edge->tenants, session->client.name, TENANT_REVOKED);
 	session_table_release(&session->edge->sessions, &session->entry);
 	tunnel_close(&session->tunnel, reason, text);
 }
@@ -84,6 +86,7 @@ static bool admit(struct edge_session *session)
 	case SESSION_TOO_MANY_OF_CLIENT:
 		log_warning("client=%s: more than %zu tunnels (sessions_per_client); %s turned away",
 			    session->client.name, limits.per_client, session->peer);
+		tenant_table_count_refusal(&edge->tenants, session->client.name, TENANT_SESSIONS);
 		close_tunnel(session, CLOSE_LIMIT, "too many tunnels of this client");
 		return false;
 	}

@@ -18,10 +18,12 @@
 #include <unistd.h>
 
 #include "edge.h"
+#include "edge_control.h"
 #include "host_check.h"
 #include "journal.h"
 #include "keeper_process.h"
 #include "keeper_protocol.h"
+#include "lib/control_socket.h"
 #include "lib/log.h"
 #include "lib/privdrop.h"
 #include "lib/service.h"
@@ -214,19 +216,42 @@ static int open_state(struct edge *edge, char *error, size_t error_size)
 	return edge->connections == NULL ? -1 : 0;
 }
 
+/* Numbers for people: without them mail goes on. NULL: the log says why. */
+static struct control_socket *open_control(const struct edge *edge)
+{
+	char error[512];
+	struct control_socket *control = control_socket_open(edge->setup->conf.control_socket, error, sizeof(error));
+
+	if (control == NULL)
+		log_warning("control_socket: %s; `postern peers' cannot show counts", error);
+	return control;
+}
+
+static void serve_control(struct edge *edge, struct control_socket *control)
+{
+	char error[512];
+
+	if (control != NULL && control_socket_serve(control, edge_control_answer, edge, error, sizeof(error)) < 0)
+		log_warning("control_socket: %s; `postern peers' cannot show counts", error);
+}
+
 static int serve(struct edge *edge, struct listener *listener, const struct sandbox_grants *grants, const char *conf_path)
 {
 	int signal_fd = service_signals_open();
+	struct control_socket *control;
 	char error[512];
 
 	if (signal_fd < 0 || init_shared(edge) < 0)
 		return fail("no descriptors left at start");
+	control = open_control(edge);
 	if (open_journal(edge, error, sizeof(error)) < 0 || confine(edge, grants, error, sizeof(error)) < 0 ||
 	    open_state(edge, error, sizeof(error)) < 0)
 		return fail(error);
 	log_start(edge, conf_path);
 	own_ipv6_start(edge);
+	serve_control(edge, control);
 	if (listener_run(listener, edge, signal_fd, conf_path)) {
+		control_socket_close(control);
 		sts_store_destroy(edge->sts);
 		connection_cache_destroy(edge->connections);
 		tlsrpt_destroy(edge->tlsrpt);

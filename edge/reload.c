@@ -33,13 +33,14 @@ static void warn_of_restart(const struct edge_conf *now, const struct edge_conf 
 	    strcmp(now->key_file, fresh->key_file) != 0 ||
 	    strcmp(now->authorized_clients, fresh->authorized_clients) != 0 ||
 	    strcmp(now->relay_passwords, fresh->relay_passwords) != 0 ||
+	    strcmp(now->control_socket, fresh->control_socket) != 0 ||
 	    strcmp(now->state_directory, fresh->state_directory) != 0 ||
 	    now->journal_size != fresh->journal_size || now->journal_keep != fresh->journal_keep ||
 	    now->journal_sync != fresh->journal_sync ||
 	    now->content_memory != fresh->content_memory || now->strangers != fresh->strangers ||
 	    now->strangers_per_network != fresh->strangers_per_network || now->log_target != fresh->log_target ||
 	    now->log_level != fresh->log_level)
-		log_warning("listen, user, key_file, authorized_clients, relay_passwords, state_directory, journal_*, content_memory, strangers, strangers_per_network, "
+		log_warning("listen, user, key_file, authorized_clients, relay_passwords, control_socket, state_directory, journal_*, content_memory, strangers, strangers_per_network, "
 			    "log_target and log_level change only with a restart");
 }
 

@@ -5,6 +5,7 @@
  */
 #include "session_table.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -70,6 +71,23 @@ size_t session_table_count(struct session_table *table, const char *client)
 		count += entry->is_admitted && strcmp(entry->client.name, client) == 0;
 	pthread_mutex_unlock(&table->lock);
 	return count;
+}
+
+session_client_name *session_table_names(struct session_table *table, size_t *count)
+{
+	session_client_name *names = NULL;
+
+	pthread_mutex_lock(&table->lock);
+	*count = table->count;
+	if (table->count > 0)
+		names = calloc(table->count, sizeof(*names));
+	if (names != NULL)
+		*count = 0;
+	for (const struct session_entry *entry = table->first; names != NULL && entry != NULL; entry = entry->next)
+		if (entry->is_admitted)
+			memcpy(names[(*count)++], entry->client.name, sizeof(*names));
+	pthread_mutex_unlock(&table->lock);
+	return names;
 }
 
 enum session_admission session_table_admit(struct session_table *table, struct session_entry *entry,

@@ -66,6 +66,10 @@ void session_table_remove(struct session_table *table, struct session_entry *ent
 /* Tunnels of this client name. */
 size_t session_table_count(struct session_table *table, const char *client);
 
+/* The client name of every tunnel, in no order. Heap; NULL: no memory, or no session (*count 0). */
+typedef char session_client_name[CLIENT_NAME_MAX + 1];
+session_client_name *session_table_names(struct session_table *table, size_t *count);
+
 /* A transaction begins; not 0: it must not, for this reason. */
 enum close_reason session_table_begin(struct session_table *table, struct session_entry *entry);
 /* It is over; not 0: close the tunnel for this reason. */

@@ -183,6 +183,18 @@ void tenant_row_count_refusal(struct tenant_row *row, enum tenant_refusal refusa
 		atomic_fetch_add_explicit(&row->refused[refusal], count, memory_order_relaxed);
 }
 
+void tenant_table_count_refusal(struct tenant_table *table, const char *name, enum tenant_refusal refusal)
+{
+	struct tenant_row *row;
+
+	pthread_mutex_lock(&table->lock);
+	row = use_row(table, name);
+	if (row != NULL)
+		row->last_use = time(NULL);
+	tenant_row_count_refusal(row, refusal, 1);
+	pthread_mutex_unlock(&table->lock);
+}
+
 void tenant_row_count_outcome(struct tenant_row *row, enum delivery_action action)
 {
 	if (row != NULL)

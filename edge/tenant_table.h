@@ -1,6 +1,6 @@
 /*
  * What the tenants that use this edge have used of their limits, and what became of their mail, by
- * name, since the edge started. A row is made at the first transaction of a name; of more names
+ * name, since the edge started. A row is made when a name is first used; of more names
  * than TENANT_ROWS_MAX the one goes that was used longest ago, and begins afresh when it comes back.
  */
 #ifndef TENANT_TABLE_H
@@ -28,7 +28,9 @@ enum tenant_refusal {
 	TENANT_BOUNCES,		/* the rate of the null reverse-path */
 	TENANT_CONCURRENCY,
 	TENANT_SIZE,
-	TENANT_RECIPIENTS,	/* counted per recipient, the others per transaction */
+	TENANT_RECIPIENTS,	/* counted per recipient, those before per transaction, those after per tunnel */
+	TENANT_SESSIONS,	/* one more than sessions_per_client */
+	TENANT_REVOKED,		/* ended, as its key was revoked or disabled */
 	TENANT_REFUSALS,
 	TENANT_ADMITTED = TENANT_REFUSALS
 };
@@ -61,6 +63,9 @@ void tenant_row_leave(struct tenant_row *row, bool was_admitted);
 /* Refused, though admitted; or recipients that were. */
 void tenant_row_count_refusal(struct tenant_row *row, enum tenant_refusal refusal, size_t count);
 void tenant_row_count_outcome(struct tenant_row *row, enum delivery_action action);
+
+/* The same for what comes before a transaction. Without memory for a new row nothing is counted. */
+void tenant_table_count_refusal(struct tenant_table *table, const char *name, enum tenant_refusal refusal);
 
 struct tenant_count {
 	char name[CLIENT_NAME_MAX + 1];

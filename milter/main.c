@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "callbacks.h"
-#include "control_client.h"
 #include "dry_run.h"
+#include "lib/control_client.h"
 #include "lib/log.h"
 #include "lib/privdrop.h"
 #include "limits_table.h"
@@ -155,11 +155,15 @@ static int check(const struct options *options, struct milter_setup *setup)
 
 static int ask_limits(const struct options *options, const struct milter_setup *setup)
 {
-	char request[600];
+	char request[600], error[1200];
+	int result;
 
 	snprintf(request, sizeof(request), "limits %s%s%s", options->words[0], options->word_count > 1 ? " " : "",
 		 options->word_count > 1 ? options->words[1] : "");
-	return control_client_ask(setup->conf.control_socket, request, stdout, stderr);
+	result = control_client_ask(setup->conf.control_socket, "postern-milter", request, stdout, error, sizeof(error));
+	if (result != EX_OK)
+		fprintf(stderr, "postern-milter: %s\n", error);
+	return result;
 }
 
 static int prepare(const struct milter_conf *conf, int *policy_fd, char *error, size_t error_size)

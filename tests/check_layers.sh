@@ -47,7 +47,7 @@ only_in 'libconfig' '^lib/conf'
 only_in 'libmilter/' '^milter/'
 only_in 'cdb' '^milter/senders_cdb'
 only_in 'idn2' '^(edge/mx_list|milter/sender_address)'
-only_in 'jansson' '^ctl/(tls_report|edge_listing)'
+only_in 'jansson' '^ctl/(tls_report|edge_listing|peer_listing)'
 only_in 'zlib' '^ctl/tls_report'
 only_in 'curl/' '^edge/sts_fetch/'
 

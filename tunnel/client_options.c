@@ -174,6 +174,14 @@ static const struct {
 	{ "hello=", parse_hello },
 };
 
+bool client_options_is_known(const char *name)
+{
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(known[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 int client_options_parse(struct client_options *options, const char *word, char *reason,
 			 size_t reason_size)
 {

@@ -38,6 +38,8 @@ struct client_options {
  */
 int client_options_parse(struct client_options *options, const char *word, char *reason,
 			 size_t reason_size);
+/* "rate=", with the equals sign. */
+bool client_options_is_known(const char *name);
 void client_options_wipe(struct client_options *options);
 /* Two lines of one name share what is counted, so they must ask the same; `disabled` aside. */
 bool client_options_are_same(const struct client_options *one, const struct client_options *other);

@@ -220,3 +220,80 @@ class Sources(TenantCase):
         self.assertIn("wrong: source4 of client home: 198.51.100.99: Cannot assign requested address", found.stdout)
         self.options(f"source4={SOURCE4}")
         self.assertNotIn("source4", lab.vps.run("postern-edge", "--check-host", "postfix.example", check=False).stdout)
+
+
+class Peers(TenantCase):
+    """What `postern peers` says of a running edge, and what `postern peers set` does to it."""
+
+    def setUp(self):
+        super().setUp()
+        lab.edge.restart()
+
+    def counts(self, name="home"):
+        found = json.loads(lab.vps.run("postern", "peers", "--json").stdout)
+        self.assertTrue(found["is_running"], found)
+        return {client["name"]: client["counts"] for client in found["clients"]}.get(name)
+
+    def test_counts_and_throttle(self):
+        self.assertIsNone(self.counts())
+        started = int(time.time())
+        for _ in range(2):
+            self.assertIn("status=sent", self.outcome_line(self.send()))
+        self.assertIn("status=bounced", self.outcome_line(self.send(recipients=["you@nowhere.example"])))
+        found = self.counts()
+        self.assertEqual((found["transactions"], found["active"]), (3, 0))
+        self.assertEqual(found["recipients"], {"relayed": 2, "delayed": 0, "failed": 1})
+        self.assertEqual(set(found["refused"].values()), {0})
+        self.assertNotIn("rate", found)
+        self.assertTrue(started <= found["last_use"] <= time.time())
+        # The next message is the first that the new rate allows, the one after it is too much; the tunnel is open all the time.
+        self.assertEqual(lab.vps.run("postern", "peers", "set", "home", "rate=1/1h").stdout, "changed home (line 1)\n")
+        self.assertIn("status=sent", self.outcome_line(self.send()))
+        self.assertRegex(self.outcome_line(self.send()), r"dsn=4\.7\.0, status=deferred .*client home has used up its rate=")
+        found = self.counts()
+        self.assertEqual((found["transactions"], found["refused"]["rate"]), (4, 1))
+        self.assertEqual(found["rate"], {"tokens": 1, "duration_ms": 3600000, "left": 0})
+        self.assertRegex(lab.vps.run("postern", "peers").stdout,
+                         r"^home \S+ rate=1/1h\n  tunnels \d, messages under way 0; messages 4, recipients: 3 relayed, 0 delayed, 1 failed; "
+                         r"turned away: rate 1; rate 1/1h: 0 left; last use 20\d\d-")
+        lab.vps.run("postern", "peers", "set", "home", "rate=")
+        self.assertEqual(lab.vps.read(LIST), self.saved)
+        lab.home.flush()
+        wait_for("what waited is delivered", lambda: not lab.home.queue(), 20)
+
+    def test_tunnels_and_revocation(self):
+        self.line("concurrency=1")
+        tunnel = open_tunnel(self.key)
+        # It counts as a tunnel before it has sent anything.
+        self.assertEqual((self.counts("peer")["sessions"], self.counts("peer")["transactions"]), (1, 0))
+        self.assertEqual(self.outcome(tunnel, 1, "x@any.example")[0][0], (2, 0, 0))
+        lab.vps.run("postern", "peers", "set", "peer", "domains=a.example", "size=10k")
+        self.assertEqual(self.outcome(tunnel, 2, "x@any.example")[0][0], (4, 7, 1))
+        found = self.counts("peer")
+        self.assertEqual((found["transactions"], found["refused"]["domains"], found["recipients"]["relayed"]), (1, 1, 1))
+        lab.vps.run("postern", "revoke", "peer")
+        wait_for("the tunnel ends", lambda: self.counts("peer")["sessions"] == 0)
+        self.assertEqual(self.counts("peer")["refused"]["revoked"], 1)
+        self.assertIn("peer is not in the list\n  tunnels 0,", lab.vps.run("postern", "peers").stdout)
+
+    def test_killed_edge(self):
+        """The list is shown without an edge; what a killed one leaves behind does not hinder the next."""
+        lab.edge.kill()
+        self.addCleanup(lab.edge.start)
+        found = lab.vps.run("postern", "peers")
+        self.assertRegex(found.stdout, r"\Ahome \S+\n\Z")
+        self.assertIn("the list alone, without counts: cannot connect to unix:/run/postern-edge/control.sock: Connection refused", found.stderr)
+        lab.edge.start()
+        self.assertEqual(lab.vps.run("stat", "-c", "%U %a", "/run/postern-edge/control.sock").stdout, "_postern-edge 600\n")
+        self.assertIn("status=sent", self.outcome_line(self.send()))
+        self.assertEqual(self.counts()["transactions"], 1)
+
+    def test_no_place_for_the_socket(self):
+        conf = lab.vps.read("/etc/postern/edge.conf")
+        self.addCleanup(lab.edge.restart)
+        self.addCleanup(lab.vps.write, "/etc/postern/edge.conf", conf)
+        lab.vps.write("/etc/postern/edge.conf", conf + 'control_socket = "unix:/run/missing/control.sock";\n')
+        mark = lab.vps.log_mark()
+        lab.edge.restart()
+        lab.vps.wait_log("control_socket: .*/run/missing/control.sock: No such file.*`postern peers' cannot show counts", since=mark)
+        self.assertIn("status=sent", self.outcome_line(self.send()))

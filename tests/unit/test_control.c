@@ -11,18 +11,18 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
+#include "lib/control_client.h"
 #include "lib/deadline.h"
 #include "lib/endpoint.h"
 #include "lib/log.h"
 #include "limits_fixture.h"
 #include "milter/control.h"
-#include "milter/control_client.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static struct limits_fixture fixture;
 static struct rate_limits *limits;
-static struct control *control;
+static struct control_socket *control;
 static char path[100], endpoint[110];
 
 static int set_up(void **state)
@@ -45,7 +45,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	control_stop(control);
+	control_socket_close(control);
 	control = NULL;
 	rate_limits_destroy(limits);
 	limits_fixture_destroy(&fixture);
@@ -69,12 +69,12 @@ struct said {
 static struct said ask(const char *request)
 {
 	struct said said = { 0 };
-	size_t out_length, err_length;
-	FILE *out = open_memstream(&said.out, &out_length), *err = open_memstream(&said.err, &err_length);
+	size_t out_length;
+	FILE *out = open_memstream(&said.out, &out_length);
 
-	said.exit_code = control_client_ask(endpoint, request, out, err);
+	said.err = calloc(1, CONTROL_LINE_MAX);
+	said.exit_code = control_client_ask(endpoint, "postern-milter", request, out, said.err, CONTROL_LINE_MAX);
 	fclose(out);
-	fclose(err);
 	return said;
 }
 
@@ -130,7 +130,7 @@ static void test_answers(void **state)
 	expect("limits reset login:alice", EX_OK, "login:alice: nothing was used up\n", "");
 	expect("limits show", EX_OK, "login:bob messages=4/1d: 3 left, full again in 6h\n", "");
 	expect("limits reset *", EX_OK, "*: 1 limits start afresh\n", "");
-	expect("limits reset alice", EX_DATAERR, "", "postern-milter: \"alice\" is none of login:NAME, client:ADDRESS");
+	expect("limits reset alice", EX_DATAERR, "", "\"alice\" is none of login:NAME, client:ADDRESS");
 	expect("limits reset ", EX_DATAERR, "", "is none of");
 	expect("limits", EX_DATAERR, "", "unknown request \"limits\"");
 	expect("limits show all", EX_DATAERR, "", "unknown request");
@@ -226,7 +226,7 @@ static void test_stop_is_at_once(void **state)
 
 	(void)state;
 	usleep(100000);
-	control_stop(control);
+	control_socket_close(control);
 	control = NULL;
 	assert_true(deadline_now_ms() - before_ms < 1000);
 	assert_int_equal(access(path, F_OK), -1);
@@ -272,7 +272,7 @@ static void test_answers_that_break_off(void **state)
 	char error[300];
 
 	(void)state;
-	control_stop(control);
+	control_socket_close(control);
 	control = NULL;
 	assert_int_equal(endpoint_parse(&parsed, endpoint, NULL, error, sizeof(error)), 0);
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -302,7 +302,7 @@ static void test_start_failures(void **state)
 	assert_non_null(strstr(error, "Address already in use"));
 	memset(long_request, 'a', CONTROL_LINE_MAX);
 	long_request[CONTROL_LINE_MAX] = '\0';
-	expect(long_request, EX_USAGE, "", "a name of more than 255 bytes");
+	expect(long_request, EX_USAGE, "", "a request of more than 1022 bytes");
 	expect("limits reset login:a\nb", EX_USAGE, "", "line feed");
 }
 

@@ -152,6 +152,35 @@ static void test_exchange(void **state)
 	}
 }
 
+/* An option whatever its value; nothing else that has its name in it. */
+static void test_exchange_option(void **state)
+{
+	static const char *const removed[] = { "rate=", "disabled", NULL };
+	static const struct {
+		const char *before, *added, *after;
+	} rows[] = {
+		{ "K= home\n", "rate=1/1m", "K= home rate=1/1m\n" },
+		{ "K= home rate=5/1m size=1k\n", "rate=1/1m", "K= home size=1k rate=1/1m\n" },
+		{ "K= home rate=5/1m size=1k\n", NULL, "K= home size=1k\n" },
+		{ "K= home rate=\"5/1m\" \"rate=6/1m\"\n", NULL, "K= home\n" },
+		{ "K= home rat=5 bounces=rate=1 x=\"a rate=5 b\" rate\n", NULL,
+		  "K= home rat=5 bounces=rate=1 x=\"a rate=5 b\" rate\n" },
+		{ "K= home disabled\n# rate=1/1m\n\trate=5/1m # end\r\n", "rate=2/1m",
+		  "K= home\n# rate=1/1m\n # end rate=2/1m\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		size_t length;
+		char *text = list_lines_exchange(rows[i].before, strlen(rows[i].before), 1, removed,
+						 rows[i].added, &length);
+
+		if (length != strlen(rows[i].after) || memcmp(text, rows[i].after, length) != 0)
+			fail_msg("row %zu: \"%.*s\"", i, (int)length, text);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_remove),
 		cmocka_unit_test(test_exchange),
+		cmocka_unit_test(test_exchange_option),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

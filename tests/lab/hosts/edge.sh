@@ -19,6 +19,7 @@ start() {
 	local pid wrapper=() reports=log_path=/var/log/sanitizer/edge
 	! is_running || return 0
 	[ ! -e $wrapper_file ] || read -ra wrapper <$wrapper_file
+	install -d -o _postern-edge -g _postern-edge -m 755 /run/postern-edge
 	export ASAN_OPTIONS=$reports UBSAN_OPTIONS=$reports TSAN_OPTIONS=$reports
 	setpriv --reuid _postern-edge --regid _postern-edge --init-groups --inh-caps=-all \
 		"${wrapper[@]}" /usr/sbin/postern-edge -c /etc/postern/edge.conf \
