@@ -219,7 +219,9 @@ class HostileMx(Case):
         lab.edge.restart()
 
     def configure(self, **settings):
-        lab.vps.write(EDGE_CONF, self.saved + "".join(f'{name} = "{value}";\n' for name, value in settings.items()))
+        # Each message has its own connections, so that they can be counted; test_71_connections.py is about those that are shared.
+        lab.vps.write(EDGE_CONF, self.saved + "connection_cache_limit = 0;\n" +
+                      "".join(f'{name} = "{value}";\n' for name, value in settings.items()))
         lab.edge.restart()
 
     # -- all at once
