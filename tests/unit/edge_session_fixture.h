@@ -222,6 +222,8 @@ static inline int stop_edge(struct fixture *fixture)
 	connection_cache_destroy(fixture->edge.connections);
 	tenant_table_wipe(&fixture->edge.tenants);
 	stop_keeper(fixture);
+	tenant_table_wipe(&fixture->edge.tenants);
+	destination_table_wipe(&fixture->edge.destinations);
 	content_pool_wipe(&fixture->edge.content_pool);
 	close(fixture->edge.end.cancel_fd);
 	close(fixture->signals[0]);
