@@ -18,6 +18,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "lib/condition.h"
 #include "lib/deadline.h"
 #include "lib/thread.h"
 #include "tls_context.h"
@@ -197,12 +198,11 @@ static void *reap(void *argument)
 	pthread_mutex_lock(&cache->lock);
 	while (!cache->is_stopping) {
 		struct deadline later = deadline_in_ms(REAP_INTERVAL_MS);
-		struct timespec until = { .tv_sec = later.at_ms / 1000, .tv_nsec = later.at_ms % 1000 * 1000000 };
 
 		if (cache->count == 0)
 			pthread_cond_wait(&cache->changed, &cache->lock);
 		else
-			pthread_cond_timedwait(&cache->changed, &cache->lock, &until);
+			condition_wait_until(&cache->changed, &cache->lock, later);
 		ended = unlink_ended(cache, false);
 		pthread_mutex_unlock(&cache->lock);
 		end_list(ended);
@@ -211,16 +211,6 @@ static void *reap(void *argument)
 	pthread_mutex_unlock(&cache->lock);
 	tls_context_thread_end();
 	return NULL;
-}
-
-static void init_condition(pthread_cond_t *condition)
-{
-	pthread_condattr_t attributes;
-
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(condition, &attributes);
-	pthread_condattr_destroy(&attributes);
 }
 
 static void wipe(struct connection_cache *cache)
@@ -237,7 +227,7 @@ struct connection_cache *connection_cache_create(void)
 	if (cache == NULL)
 		return NULL;
 	pthread_mutex_init(&cache->lock, NULL);
-	init_condition(&cache->changed);
+	condition_init(&cache->changed);
 	if (thread_start(&cache->reaper, reap, cache) == 0)
 		return cache;
 	wipe(cache);

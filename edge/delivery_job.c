@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/condition.h"
 #include "lib/log.h"
 #include "lib/thread.h"
 #include "tls_context.h"
@@ -33,22 +34,6 @@ struct delivery_job {
 	bool is_left;			/* nobody listens */
 	int references;
 };
-
-static void init_condition(pthread_cond_t *condition)
-{
-	pthread_condattr_t attributes;
-
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(condition, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
-static struct timespec as_timespec(struct deadline deadline)
-{
-	return (struct timespec){ .tv_sec = deadline.at_ms / 1000,
-				  .tv_nsec = deadline.at_ms % 1000 * 1000000 };
-}
 
 static void destroy(struct delivery_job *job)
 {
@@ -128,7 +113,7 @@ struct delivery_job *delivery_job_start(struct edge *edge, struct transaction *t
 	job->is_journaled = edge->journal != NULL && transaction->envelope.queue_id[0] != '\0';
 	job->left_max = transaction->setup->conf.delivery_threads;
 	pthread_mutex_init(&job->lock, NULL);
-	init_condition(&job->changed);
+	condition_init(&job->changed);
 	delivery_progress_init(&job->progress, transaction->envelope.recipient_count);
 	transaction_move(&job->transaction, transaction);
 	delivery_jobs_begin(&edge->jobs);
@@ -156,14 +141,13 @@ static struct outcome *take_outcome(struct delivery_job *job)
 enum delivery_job_event delivery_job_wait(struct delivery_job *job, struct deadline deadline,
 					  size_t *recipient, struct delivery_status *status)
 {
-	struct timespec until = as_timespec(deadline);
 	struct outcome *outcome;
 	bool is_done;
 	int error = 0;
 
 	pthread_mutex_lock(&job->lock);
 	while (job->first == NULL && !job->is_done && error == 0)
-		error = pthread_cond_timedwait(&job->changed, &job->lock, &until);
+		error = condition_wait_until(&job->changed, &job->lock, deadline);
 	outcome = take_outcome(job);
 	is_done = job->is_done;
 	pthread_mutex_unlock(&job->lock);

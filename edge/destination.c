@@ -21,6 +21,7 @@
 
 #include "destination_share.h"
 #include "lib/ascii.h"
+#include "lib/condition.h"
 #include "lib/log.h"
 #include "lib/smtp_limits.h"
 
@@ -413,11 +414,6 @@ static bool has_to_go(const struct destination *destination, const struct waiter
 	return is_crowded && is_line_too_long(destination, waiter, wait_max_ms);
 }
 
-static struct timespec as_timespec(struct deadline deadline)
-{
-	return (struct timespec){ .tv_sec = deadline.at_ms / 1000, .tv_nsec = deadline.at_ms % 1000 * 1000000 };
-}
-
 /* The lock is given up while waiting. Returns with the waiter out of the line. */
 static enum destination_result wait_in_line(struct destination_table *table, struct destination *destination,
 					    const struct destination_request *request, struct waiter *waiter)
@@ -426,9 +422,9 @@ static enum destination_result wait_in_line(struct destination_table *table, str
 	bool goes = false;
 
 	while (!waiter->has_place && !table->is_stopping && !deadline_has_passed(deadline) && !is_closed(destination) && !goes) {
-		struct timespec until = as_timespec(deadline_earlier(deadline, deadline_in_ms(LOOK_AGAIN_MS)));
+		struct deadline next = deadline_earlier(deadline, deadline_in_ms(LOOK_AGAIN_MS));
 
-		if (pthread_cond_timedwait(&waiter->called, &table->lock, &until) == 0 || waiter->has_place)
+		if (condition_wait_until(&waiter->called, &table->lock, next) == 0 || waiter->has_place)
 			continue;
 		/* Room may have come about elsewhere. */
 		serve_line(destination);
@@ -517,13 +513,8 @@ void destination_table_wipe(struct destination_table *table)
 
 static void waiter_init(struct waiter *waiter)
 {
-	pthread_condattr_t attributes;
-
 	memset(waiter, 0, sizeof(*waiter));
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&waiter->called, &attributes);
-	pthread_condattr_destroy(&attributes);
+	condition_init(&waiter->called);
 }
 
 enum destination_result destination_enter(struct destination_table *table,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "journal_state.h"
+#include "lib/condition.h"
 #include "lib/log.h"
 
 /* After a write that failed: how long nothing is delivered before the disk is tried again. */
@@ -87,10 +88,8 @@ static enum journal_answer claim_old(struct journal *journal, struct journal_cla
 /* Caller holds the lock. May end early. */
 static void wait_for_release(struct journal *journal, struct deadline deadline)
 {
-	struct timespec until = { .tv_sec = deadline.at_ms / 1000,
-				  .tv_nsec = deadline.at_ms % 1000 * 1000000 };
 
-	pthread_cond_timedwait(&journal->released, &journal->lock, &until);
+	condition_wait_until(&journal->released, &journal->lock, deadline);
 }
 
 static enum journal_answer claim_locked(struct journal *journal, struct deadline deadline,

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "journal_state.h"
+#include "lib/condition.h"
 #include "lib/log.h"
 
 /* A record from later than this is from no clock at all. */
@@ -127,13 +128,8 @@ static int load(struct journal *journal, char *error, size_t error_size)
 
 static void init_lock(struct journal *journal)
 {
-	pthread_condattr_t attributes;
-
 	pthread_mutex_init(&journal->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&journal->released, &attributes);
-	pthread_condattr_destroy(&attributes);
+	condition_init(&journal->released);
 }
 
 static int open_files(struct journal *journal, const struct journal_settings *settings, char *error,

@@ -257,6 +257,7 @@ static int serve(struct edge *edge, struct listener *listener, const struct sand
 		tlsrpt_destroy(edge->tlsrpt);
 		journal_close(edge->journal);
 		keeper_client_destroy(edge->keeper);
+		destination_table_wipe(&edge->destinations);
 		tenant_table_wipe(&edge->tenants);
 		relay_refusals_wipe(&edge->relay_refusals);
 	}

@@ -15,6 +15,7 @@
 #include "lib/deadline.h"
 #include "lib/log.h"
 #include "lib/table.h"
+#include "lib/text_file.h"
 #include "relay_destination.h"
 
 /* A bad file is looked at again this often, and complained about this often. */
@@ -186,12 +187,6 @@ static int read_entries(struct entries *entries, const char *path, struct stat *
 	return result;
 }
 
-/* What stat(2) would have to say of a file that is not there; see text_file.h. */
-static bool is_absent(const struct stat *status)
-{
-	return status->st_ino == 0 && status->st_mode == 0;
-}
-
 struct relay_passwords *relay_passwords_create(const char *path, char *error, size_t error_size)
 {
 	struct relay_passwords *passwords = calloc(1, sizeof(*passwords));
@@ -203,7 +198,7 @@ struct relay_passwords *relay_passwords_create(const char *path, char *error, si
 	}
 	passwords->retry = passwords->reminder = deadline_in_ms(0);
 	if (read_entries(&passwords->entries, path, &passwords->status, error, error_size) == 0 ||
-	    is_absent(&passwords->status))
+	    text_file_is_absent(&passwords->status))
 		return passwords;
 	relay_passwords_destroy(passwords);
 	return NULL;

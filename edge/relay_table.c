@@ -21,6 +21,7 @@
 #include "lib/ascii.h"
 #include "lib/deadline.h"
 #include "lib/log.h"
+#include "lib/text_file.h"
 #include "mx_list.h"
 
 /* A bad file is looked at again this often, and complained about this often. */
@@ -167,12 +168,6 @@ static struct relay_map *read_map(const char *path, struct stat *status, char *e
 	return map;
 }
 
-/* What stat(2) would have to say of a file that is not there; see text_file.h. */
-static bool is_absent(const struct stat *status)
-{
-	return status->st_ino == 0 && status->st_mode == 0;
-}
-
 struct relay_table *relay_table_create(const char *path, char *error, size_t error_size)
 {
 	struct relay_table *table = calloc(1, sizeof(*table));
@@ -185,7 +180,7 @@ struct relay_table *relay_table_create(const char *path, char *error, size_t err
 	pthread_mutex_init(&table->lock, NULL);
 	table->retry = table->reminder = deadline_in_ms(0);
 	table->map = read_map(path, &table->status, error, error_size);
-	if (table->map != NULL || is_absent(&table->status))
+	if (table->map != NULL || text_file_is_absent(&table->status))
 		return table;
 	relay_table_destroy(table);
 	return NULL;

@@ -10,6 +10,7 @@
 #include "lib/ascii.h"
 #include "lib/quantity.h"
 #include "lib/table.h"
+#include "lib/text_file.h"
 
 struct reply_rules {
 	struct reply_rule *rules;
@@ -179,7 +180,7 @@ struct reply_rules *reply_rules_create(const char *path, char *error, size_t err
 	result = table_read(&table, path, &status, error, error_size);
 	if (result == 0)
 		result = take_lines(rules, &table, path, error, error_size);
-	else if (status.st_ino == 0 && status.st_mode == 0)	/* no such file, see text_file.h */
+	else if (text_file_is_absent(&status))
 		result = take_built_in(rules, error, error_size);
 	table_wipe(&table);
 	if (result == 0)

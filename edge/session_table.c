@@ -8,18 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
+
+#include "lib/condition.h"
 
 void session_table_init(struct session_table *table)
 {
-	pthread_condattr_t attributes;
-
 	memset(table, 0, sizeof(*table));
 	pthread_mutex_init(&table->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&table->emptied, &attributes);
-	pthread_condattr_destroy(&attributes);
+	condition_init(&table->emptied);
 }
 
 bool session_table_add(struct session_table *table, struct session_entry *entry)
@@ -202,13 +198,11 @@ void session_table_cut(struct session_table *table)
 
 size_t session_table_wait_empty(struct session_table *table, struct deadline deadline)
 {
-	struct timespec until = { .tv_sec = deadline.at_ms / 1000,
-				  .tv_nsec = deadline.at_ms % 1000 * 1000000 };
 	size_t left;
 
 	pthread_mutex_lock(&table->lock);
 	while (table->count > 0 &&
-	       pthread_cond_timedwait(&table->emptied, &table->lock, &until) == 0)
+	       condition_wait_until(&table->emptied, &table->lock, deadline) == 0)
 		;
 	left = table->count;
 	pthread_mutex_unlock(&table->lock);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "child_process.h"
+#include "lib/condition.h"
 #include "lib/endpoint.h"
 #include "lib/log.h"
 #include "lib/text_file.h"
@@ -54,18 +55,13 @@ struct run {
 struct sts_fetcher *sts_fetcher_create(const char *program)
 {
 	struct sts_fetcher *fetcher = calloc(1, sizeof(*fetcher));
-	pthread_condattr_t attributes;
-
 	if (fetcher == NULL)
 		return NULL;
 	fetcher->program = strdup(program);
 	fetcher->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	log_limit_init(&fetcher->log_limit);
 	pthread_mutex_init(&fetcher->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&fetcher->freed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	condition_init(&fetcher->freed);
 	if (fetcher->program != NULL && fetcher->cancel_fd >= 0)
 		return fetcher;
 	sts_fetcher_destroy(fetcher);
@@ -96,14 +92,12 @@ void sts_fetcher_cancel(struct sts_fetcher *fetcher)
 /* NULL, or why there is none. */
 static const char *take_place(struct sts_fetcher *fetcher, struct deadline deadline)
 {
-	struct timespec until = { .tv_sec = deadline.at_ms / 1000,
-				  .tv_nsec = deadline.at_ms % 1000 * 1000000 };
 	const char *why = NULL;
 	int waited = 0;
 
 	pthread_mutex_lock(&fetcher->lock);
 	while (fetcher->running >= STS_FETCHERS_MAX && !fetcher->is_cancelled && waited == 0)
-		waited = pthread_cond_timedwait(&fetcher->freed, &fetcher->lock, &until);
+		waited = condition_wait_until(&fetcher->freed, &fetcher->lock, deadline);
 	if (fetcher->is_cancelled)
 		why = "the edge is being stopped";
 	else if (fetcher->running >= STS_FETCHERS_MAX)

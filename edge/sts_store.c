@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/condition.h"
 #include "lib/log.h"
 #include "lib/thread.h"
 #include "sts_file.h"
@@ -43,23 +44,11 @@ int64_t sts_store_now(void)
 
 int sts_store_wait(struct sts_store *store, pthread_cond_t *condition, struct deadline deadline)
 {
-	struct timespec until = { .tv_sec = deadline.at_ms / 1000,
-				  .tv_nsec = deadline.at_ms % 1000 * 1000000 };
 
-	return pthread_cond_timedwait(condition, &store->lock, &until);
+	return condition_wait_until(condition, &store->lock, deadline);
 }
 
 /* ---- making and ending ---- */
-
-static void init_condition(pthread_cond_t *condition)
-{
-	pthread_condattr_t attributes;
-
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(condition, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
 
 /* When the text of this policy, which was fetched `age` ago, is to be fetched again. */
 static struct deadline refetch_after(const struct sts_store *store, const struct sts_policy *policy,
@@ -116,9 +105,9 @@ struct sts_store *sts_store_create(const char *file, const char *helper,
 	}
 	store->times = times != NULL ? *times : sts_times_default;
 	pthread_mutex_init(&store->lock, NULL);
-	init_condition(&store->finished);
-	init_condition(&store->work);
-	init_condition(&store->changed);
+	condition_init(&store->finished);
+	condition_init(&store->work);
+	condition_init(&store->changed);
 	log_limit_init(&store->log_limit);
 	store->file = strdup(file);
 	store->fetcher = sts_fetcher_create(helper);

@@ -9,6 +9,7 @@
 #include "domain_patterns.h"
 #include "lib/deadline.h"
 #include "lib/log.h"
+#include "lib/text_file.h"
 
 /* A bad file is looked at again this often, and complained about this often. */
 #define RETRY_MS 1000
@@ -78,12 +79,6 @@ static int read_entries(struct entries *entries, const char *path, struct stat *
 	return result;
 }
 
-/* What stat(2) would have to say of a file that is not there; see text_file.h. */
-static bool is_absent(const struct stat *status)
-{
-	return status->st_ino == 0 && status->st_mode == 0;
-}
-
 struct tls_policy_table *tls_policy_table_create(const char *path, char *error, size_t error_size)
 {
 	struct tls_policy_table *table = calloc(1, sizeof(*table));
@@ -95,7 +90,7 @@ struct tls_policy_table *tls_policy_table_create(const char *path, char *error, 
 	}
 	pthread_mutex_init(&table->lock, NULL);
 	if (read_entries(&table->entries, path, &table->status, error, error_size) < 0 &&
-	    !is_absent(&table->status)) {
+	    !text_file_is_absent(&table->status)) {
 		tls_policy_table_destroy(table);
 		return NULL;
 	}

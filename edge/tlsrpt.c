@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "lib/condition.h"
 #include "lib/log.h"
 #include "lib/thread.h"
 #include "tlsrpt_store.h"
@@ -62,14 +63,12 @@ static struct entry *pop(struct tlsrpt *tlsrpt)
 /* With the lock held. Until there is something to do, or until the time. */
 static void wait_until(struct tlsrpt *tlsrpt, int64_t until_ms)
 {
-	const struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
-
 	if (tlsrpt->first != NULL || tlsrpt->is_ending)
 		return;
 	if (until_ms == INT64_MAX)
 		pthread_cond_wait(&tlsrpt->wake, &tlsrpt->lock);
 	else
-		pthread_cond_timedwait(&tlsrpt->wake, &tlsrpt->lock, &until);
+		condition_wait_until(&tlsrpt->wake, &tlsrpt->lock, (struct deadline){ until_ms });
 }
 
 /* With the lock held: how many the log is to be told of now. */
@@ -141,12 +140,7 @@ static void *run(void *argument)
 
 static void init(struct tlsrpt *tlsrpt)
 {
-	pthread_condattr_t attributes;
-
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&tlsrpt->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	condition_init(&tlsrpt->wake);
 	pthread_mutex_init(&tlsrpt->lock, NULL);
 	tlsrpt->end = &tlsrpt->first;
 	tlsrpt->ending = DEADLINE_NEVER;

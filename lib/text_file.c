@@ -154,6 +154,11 @@ int text_file_read_fd(struct text_file *file, int fd, const char *name, size_t m
 	return -1;
 }
 
+bool text_file_is_absent(const struct stat *status)
+{
+	return status->st_ino == 0 && status->st_mode == 0;
+}
+
 void text_file_wipe(struct text_file *file)
 {
 	if (file->text != NULL)

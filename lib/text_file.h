@@ -6,6 +6,7 @@
 #ifndef TEXT_FILE_H
 #define TEXT_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 
@@ -24,6 +25,8 @@ int text_file_read(struct text_file *file, const char *path, size_t maximum, str
 /* The same of a descriptor, which stays the caller's; `name` is for the reasons. */
 int text_file_read_fd(struct text_file *file, int fd, const char *name, size_t maximum, char *error,
 		      size_t error_size);
+/* By `status` after text_file_read(): there is no such file. */
+bool text_file_is_absent(const struct stat *status);
 /* Clears the text and frees it. */
 void text_file_wipe(struct text_file *file);
 

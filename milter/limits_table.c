@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/table.h"
+#include "lib/text_file.h"
 
 /* Addresses of IPv6 come by the /64: a host that has one has them all (RFC 6177, RFC 7421). */
 #define IPV6_OWNER_BITS 64
@@ -80,12 +81,6 @@ static int take_lines(struct limits_table *table, const struct table *text, char
 	return find_double(table, reason, reason_size, number);
 }
 
-/* What stat(2) would have to say of a file that is not there; see text_file.h. */
-static bool is_absent(const struct stat *status)
-{
-	return status->st_ino == 0 && status->st_mode == 0;
-}
-
 struct limits_table *limits_table_read(const char *path, struct stat *status, char *error, size_t error_size)
 {
 	struct limits_table *table = calloc(1, sizeof(*table));
@@ -96,7 +91,7 @@ struct limits_table *limits_table_read(const char *path, struct stat *status, ch
 	memset(status, 0, sizeof(*status));
 	if (table == NULL)
 		goto no_memory;
-	if (table_read(&text, path, status, error, error_size) < 0 && !is_absent(status))
+	if (table_read(&text, path, status, error, error_size) < 0 && !text_file_is_absent(status))
 		goto fail;
 	table->entries = calloc(text.count + 1, sizeof(*table->entries));
 	if (table->entries == NULL)

@@ -10,8 +10,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/condition.h"
 #include "lib/log.h"
 #include "lib/table.h"
+#include "lib/text_file.h"
 #include "lib/thread.h"
 #include "rate_limits_state.h"
 #include "rate_state.h"
@@ -79,12 +81,10 @@ static void *run_writer(void *argument)
 {
 	struct rate_limits *limits = argument;
 	struct deadline next = deadline_in_ms(RATE_LIMITS_WRITE_MS);
-	struct timespec until;
 
 	pthread_mutex_lock(&limits->lock);
 	while (!limits->is_stopping) {
-		until = (struct timespec){ .tv_sec = next.at_ms / 1000, .tv_nsec = next.at_ms % 1000 * 1000000 };
-		pthread_cond_timedwait(&limits->stopped, &limits->lock, &until);
+		condition_wait_until(&limits->stopped, &limits->lock, next);
 		if (limits->is_stopping || !deadline_has_passed(next))
 			continue;
 		pthread_mutex_unlock(&limits->lock);
@@ -112,14 +112,9 @@ static void free_all(struct rate_limits *limits)
 
 static void init_locks(struct rate_limits *limits)
 {
-	pthread_condattr_t attributes;
-
 	pthread_mutex_init(&limits->lock, NULL);
 	pthread_mutex_init(&limits->refresh_lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&limits->stopped, &attributes);
-	pthread_condattr_destroy(&attributes);
+	condition_init(&limits->stopped);
 	limits->retry = limits->reminder = limits->overflow_reminder = deadline_in_ms(0);
 }
 
@@ -182,7 +177,7 @@ static void read_again(struct rate_limits *limits)
 	char error[400];
 
 	fresh = limits_table_read(limits->table_path, &status, error, sizeof(error));
-	if (fresh != NULL && status.st_ino == 0) {
+	if (fresh != NULL && text_file_is_absent(&status)) {
 		/* Without a file everything would be allowed: perhaps it is just being replaced. */
 		snprintf(error, sizeof(error), "%s is gone", limits->table_path);
 		limits_table_destroy(fresh);

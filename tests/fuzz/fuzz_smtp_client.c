@@ -45,6 +45,7 @@ static struct {
 
 static SSL_CTX *server_ssl_ctx;
 static struct tls_context *client_tls;
+static uint64_t inputs;
 
 /* ---- the password ---- */
 
@@ -379,6 +380,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 					     .data_done_timeout_ms = SMTP_DATA_DONE_TIMEOUT_MS,
 					     .cancel_fd = -1 };
 	struct smtp_auth auth = { .may_be_anybody = true, .find_login = find_login };
+	struct buffer resume_key;
 	struct smtp_event event;
 	struct smtp_client client;
 	bool is_long;
@@ -391,6 +393,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	terms.level = levels[bytes[0] & 3];
 	terms.check = terms.level == TLS_VERIFY ? TLS_CHECK_NAMES : TLS_CHECK_NOTHING;
 	terms.needs_requiretls = bytes[0] & 4;
+	/* TLS sessions are kept, but none is resumed: no input may depend on those before it. */
+	buffer_init(&resume_key, sizeof(inputs));
+	require(buffer_put_u64(&resume_key, ++inputs) == 0);
+	params.resume_key = &resume_key;
 	serve(bytes + 2, length - 2);
 	if (smtp_client_open(&client, server.client_fd, &params, &event) == 0) {
 		require(terms.level < TLS_ENCRYPT || client.tls.description[0] != '\0');
@@ -412,6 +418,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 		}
 	}
 	require(!client.is_open);
+	buffer_wipe(&resume_key);
 	leave();
 	server.client_fd = -1;
 	return 0;

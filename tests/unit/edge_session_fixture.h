@@ -220,7 +220,10 @@ static inline int stop_edge(struct fixture *fixture)
 	       atomic_load(&fixture->edge.setup->references) != 1;
 	edge_setup_release(fixture->edge.setup);
 	connection_cache_destroy(fixture->edge.connections);
+	tenant_table_wipe(&fixture->edge.tenants);
 	stop_keeper(fixture);
+	tenant_table_wipe(&fixture->edge.tenants);
+	destination_table_wipe(&fixture->edge.destinations);
 	content_pool_wipe(&fixture->edge.content_pool);
 	close(fixture->edge.end.cancel_fd);
 	close(fixture->signals[0]);

@@ -116,6 +116,7 @@ static int tear_down(void **state)
 	left = left || count_threads(world) != 0 || content_pool_used(&edge->content_pool) != 0 ||
 	       atomic_load(&edge->setup->references) != 1 || destination_table_occupied(&edge->destinations) != 0;
 	destination_table_wipe(&edge->destinations);
+	tenant_table_wipe(&edge->tenants);
 	content_pool_wipe(&edge->content_pool);
 	close(edge->end.cancel_fd);
 	journal_close(edge->journal);

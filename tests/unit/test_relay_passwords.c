@@ -12,52 +12,18 @@
 #include <unistd.h>
 
 #include "edge/relay_passwords.h"
+#include "table_place.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-struct fixture {
-	char directory[64], path[96], error[1000];
-};
-
 static int setup(void **state)
 {
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	strcpy(fixture->directory, "/tmp/postern-passwords-XXXXXX");
-	if (mkdtemp(fixture->directory) == NULL)
-		return -1;
-	snprintf(fixture->path, sizeof(fixture->path), "%s/relay_passwords", fixture->directory);
-	*state = fixture;
-	return 0;
+	return table_place_make(state, "relay_passwords");
 }
 
-static int teardown(void **state)
+static struct relay_passwords *create(struct table_place *place)
 {
-	struct fixture *fixture = *state;
-
-	unlink(fixture->path);
-	rmdir(fixture->directory);
-	free(fixture);
-	return 0;
-}
-
-static void write_file(const struct fixture *fixture, const char *text, mode_t mode)
-{
-	char fresh[128];
-	FILE *file;
-
-	snprintf(fresh, sizeof(fresh), "%s.new", fixture->path);
-	file = fopen(fresh, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-	assert_int_equal(chmod(fresh, mode), 0);
-	assert_int_equal(rename(fresh, fixture->path), 0);
-}
-
-static struct relay_passwords *create(struct fixture *fixture)
-{
-	return relay_passwords_create(fixture->path, fixture->error, sizeof(fixture->error));
+	return relay_passwords_create(place->path, place->error, sizeof(place->error));
 }
 
 /* "" = there is none. */
@@ -105,10 +71,10 @@ static void test_find(void **state)
 	};
 	struct relay_passwords *passwords;
 
-	write_file(*state, text, 0600);
+	table_place_write(*state, text, 0600);
 	passwords = create(*state);
 	if (passwords == NULL)
-		fail_msg("%s", ((struct fixture *)*state)->error);
+		fail_msg("%s", ((struct table_place *)*state)->error);
 	assert_int_equal(relay_passwords_count(passwords), 7);
 	for (size_t i = 0; i < COUNT(rows); i++)
 		check(passwords, rows[i].next_hop, rows[i].expected);
@@ -124,18 +90,18 @@ static void test_modes(void **state)
 		{ 0600, true }, { 0400, true }, { 0640, false }, { 0604, false }, { 0644, false },
 		{ 0660, false }, { 0620, false }, { 0601, false }, { 0700, false }, { 0602, false },
 	};
-	struct fixture *fixture = *state;
+	struct table_place *place = *state;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct relay_passwords *passwords;
 
-		write_file(fixture, "[a.example]:587 u:p\n", rows[i].mode);
-		passwords = create(fixture);
+		table_place_write(place, "[a.example]:587 u:p\n", rows[i].mode);
+		passwords = create(place);
 		if ((passwords != NULL) != rows[i].is_good)
-			fail_msg("mode %04o: %s", rows[i].mode, passwords != NULL ? "taken" : fixture->error);
-		if (passwords == NULL && (strstr(fixture->error, fixture->path) == NULL ||
-					  strstr(fixture->error, "chmod 600 ") == NULL))
-			fail_msg("%s", fixture->error);
+			fail_msg("mode %04o: %s", rows[i].mode, passwords != NULL ? "taken" : place->error);
+		if (passwords == NULL && (strstr(place->error, place->path) == NULL ||
+					  strstr(place->error, "chmod 600 ") == NULL))
+			fail_msg("%s", place->error);
 		relay_passwords_destroy(passwords);
 	}
 }
@@ -143,13 +109,13 @@ static void test_modes(void **state)
 /* Root may own it, and who reads it; nobody else. */
 static void test_owner(void **state)
 {
-	struct fixture *fixture = *state;
+	struct table_place *place = *state;
 
-	write_file(fixture, "[a.example]:587 u:p\n", 0600);
-	if (geteuid() != 0 || chown(fixture->path, 12345, 0) != 0)
+	table_place_write(place, "[a.example]:587 u:p\n", 0600);
+	if (geteuid() != 0 || chown(place->path, 12345, 0) != 0)
 		skip();
-	assert_null(create(fixture));
-	assert_non_null(strstr(fixture->error, "owned by uid 12345, read by uid 0; chown 0 "));
+	assert_null(create(place));
+	assert_non_null(strstr(place->error, "owned by uid 12345, read by uid 0; chown 0 "));
 }
 
 static void test_mistakes(void **state)
@@ -168,33 +134,33 @@ static void test_mistakes(void **state)
 		{ "a.example u:hunter2\na.EXAMPLE v:w\n", ":2: a.example stands in line 1 already" },
 		{ long_password, ":1: user or password is longer than 255 bytes" },
 	};
-	struct fixture *fixture = *state;
+	struct table_place *place = *state;
 
 	snprintf(long_password, sizeof(long_password), "[a.example]:587 u:hunter2%0300d\n", 0);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		write_file(fixture, rows[i].text, 0600);
-		if (create(fixture) != NULL)
+		table_place_write(place, rows[i].text, 0600);
+		if (create(place) != NULL)
 			fail_msg("taken: %s", rows[i].text);
-		if (strstr(fixture->error, rows[i].expected) == NULL ||
-		    strstr(fixture->error, "hunter2") != NULL)
-			fail_msg("%s", fixture->error);
+		if (strstr(place->error, rows[i].expected) == NULL ||
+		    strstr(place->error, "hunter2") != NULL)
+			fail_msg("%s", place->error);
 	}
 }
 
 static void test_change(void **state)
 {
-	struct fixture *fixture = *state;
-	struct relay_passwords *passwords = create(fixture);
+	struct table_place *place = *state;
+	struct relay_passwords *passwords = create(place);
 
 	assert_non_null(passwords);	/* no file yet */
 	check(passwords, "[a.example]:587", "");
-	write_file(fixture, "[a.example]:587 u:one\n", 0600);
+	table_place_write(place, "[a.example]:587 u:one\n", 0600);
 	check(passwords, "[a.example]:587", "u/one");
-	write_file(fixture, "[a.example]:587 u:two\n[b.example]:25 v:three\n", 0600);
+	table_place_write(place, "[a.example]:587 u:two\n[b.example]:25 v:three\n", 0600);
 	check(passwords, "[a.example]:587", "u/two");
-	write_file(fixture, "[a.example]:587 u:four\n", 0644);	/* others can read it: not taken */
+	table_place_write(place, "[a.example]:587 u:four\n", 0644);	/* others can read it: not taken */
 	check(passwords, "[a.example]:587", "u/two");
-	unlink(fixture->path);
+	unlink(place->path);
 	check(passwords, "[b.example]:25", "v/three");
 	relay_passwords_destroy(passwords);
 }
@@ -202,11 +168,11 @@ static void test_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_find, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_owner, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_mistakes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_find, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_modes, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_owner, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_mistakes, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_change, setup, table_place_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

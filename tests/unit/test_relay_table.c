@@ -11,54 +11,20 @@
 #include <unistd.h>
 
 #include "edge/relay_table.h"
+#include "table_place.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-struct fixture {
-	char directory[64], path[96], error[1000];
-};
-
 static int setup(void **state)
 {
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	strcpy(fixture->directory, "/tmp/postern-relay-XXXXXX");
-	if (mkdtemp(fixture->directory) == NULL)
-		return -1;
-	snprintf(fixture->path, sizeof(fixture->path), "%s/relay", fixture->directory);
-	*state = fixture;
-	return 0;
+	return table_place_make(state, "relay");
 }
 
-static int teardown(void **state)
-{
-	struct fixture *fixture = *state;
-
-	unlink(fixture->path);
-	rmdir(fixture->directory);
-	free(fixture);
-	return 0;
-}
-
-/* By rename, as editors do it. */
-static void write_table(const struct fixture *fixture, const char *text)
-{
-	char fresh[128];
-	FILE *file;
-
-	snprintf(fresh, sizeof(fresh), "%s.new", fixture->path);
-	file = fopen(fresh, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-	assert_int_equal(rename(fresh, fixture->path), 0);
-}
-
-static struct relay_table *create(struct fixture *fixture, const char *text)
+static struct relay_table *create(struct table_place *place, const char *text)
 {
 	if (text != NULL)
-		write_table(fixture, text);
-	return relay_table_create(fixture->path, fixture->error, sizeof(fixture->error));
+		table_place_write(place, text, 0644);
+	return relay_table_create(place->path, place->error, sizeof(place->error));
 }
 
 /* "" = no relay. */
@@ -107,7 +73,7 @@ static void test_precedence(void **state)
 					   "xn--bcher-kva.example [one.relay.example]:submission\n");
 
 	if (table == NULL)
-		fail_msg("%s", ((struct fixture *)*state)->error);
+		fail_msg("%s", ((struct table_place *)*state)->error);
 	for (size_t i = 0; i < COUNT(rows); i++)
 		check(table, rows[i].domain, rows[i].next_hop);
 	relay_table_destroy(table);
@@ -162,34 +128,34 @@ static void test_mistakes(void **state)
 		{ "a.example directly:1 x=y\n", "relay:1: unknown option \"x=y\"" },
 		{ "a.example direct now\n", "relay:1: unknown option \"now\"" },
 	};
-	struct fixture *fixture = *state;
+	struct table_place *place = *state;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		if (create(fixture, rows[i].text) != NULL)
+		if (create(place, rows[i].text) != NULL)
 			fail_msg("taken: %s", rows[i].text);
-		if (strstr(fixture->error, rows[i].expected) == NULL)
-			fail_msg("%s", fixture->error);
+		if (strstr(place->error, rows[i].expected) == NULL)
+			fail_msg("%s", place->error);
 	}
 }
 
 /* A message that is on its way keeps the table that it has seen. */
 static void test_change(void **state)
 {
-	struct fixture *fixture = *state;
-	struct relay_table *table = create(fixture, "a.example [old.example]:587\n");
+	struct table_place *place = *state;
+	struct relay_table *table = create(place, "a.example [old.example]:587\n");
 	struct relay_map *seen;
 	const struct relay_hop *hop;
 
 	assert_non_null(table);
 	seen = relay_table_acquire(table);
 	hop = relay_map_find(seen, "a.example");
-	write_table(fixture, "a.example [new.example]:587\n");
+	table_place_write(place, "a.example [new.example]:587\n", 0644);
 	check(table, "a.example", "[new.example]:587");
 	assert_string_equal(hop->destination.next_hop, "[old.example]:587");
 	relay_map_release(seen);
-	write_table(fixture, "a.example [broken.example\n");
+	table_place_write(place, "a.example [broken.example\n", 0644);
 	check(table, "a.example", "[new.example]:587");
-	unlink(fixture->path);
+	unlink(place->path);
 	check(table, "a.example", "[new.example]:587");
 	relay_table_destroy(table);
 }
@@ -197,11 +163,11 @@ static void test_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_precedence, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_same_relay_is_one, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_table, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_mistakes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_precedence, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_same_relay_is_one, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_no_table, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_mistakes, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_change, setup, table_place_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "edge/tls_policy_table.h"
+#include "table_place.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define HEX32 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -134,43 +135,9 @@ static void test_mistakes(void **state)
 	}
 }
 
-struct fixture {
-	char directory[64], path[96], error[500];
-};
-
 static int setup(void **state)
 {
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	strcpy(fixture->directory, "/tmp/postern-tls-policy-XXXXXX");
-	if (mkdtemp(fixture->directory) == NULL)
-		return -1;
-	snprintf(fixture->path, sizeof(fixture->path), "%s/tls_policy", fixture->directory);
-	*state = fixture;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *fixture = *state;
-
-	unlink(fixture->path);
-	rmdir(fixture->directory);
-	free(fixture);
-	return 0;
-}
-
-static void write_table(const struct fixture *fixture, const char *text)
-{
-	char fresh[128];
-	FILE *file;
-
-	snprintf(fresh, sizeof(fresh), "%s.new", fixture->path);
-	file = fopen(fresh, "w");
-	assert_non_null(file);
-	fputs(text, file);
-	fclose(file);
-	assert_int_equal(rename(fresh, fixture->path), 0);
+	return table_place_make(state, "tls_policy");
 }
 
 /* The level for a domain, or -1. */
@@ -183,21 +150,21 @@ static int level_of(struct tls_policy_table *table, const char *domain)
 
 static void test_find(void **state)
 {
-	struct fixture *fixture = *state;
+	struct table_place *place = *state;
 	struct tls_policy_table *table;
 	struct tls_policy policy;
 
-	write_table(fixture, "# policies\n"
+	table_place_write(place, "# policies\n"
 			     "Example.com\tencrypt\n"
 			     ".example.com\tsecure\n"
 			     ".deep.example.com\n"
 			     "  verify match=nexthop\n"
 			     "[192.0.2.1] none\n"
 			     "[IPv6:2001:db8::1] encrypt\n"
-			     "* dane-only\n");
-	table = tls_policy_table_create(fixture->path, fixture->error, sizeof(fixture->error));
+			     "* dane-only\n", 0644);
+	table = tls_policy_table_create(place->path, place->error, sizeof(place->error));
 	if (table == NULL)
-		fail_msg("%s", fixture->error);
+		fail_msg("%s", place->error);
 	assert_int_equal(level_of(table, "example.com"), TLS_ENCRYPT);
 	assert_int_equal(level_of(table, "a.example.com"), TLS_SECURE);
 	assert_int_equal(level_of(table, "deep.example.com"), TLS_SECURE);
@@ -216,13 +183,13 @@ static void test_find(void **state)
 
 static void test_no_file(void **state)
 {
-	struct fixture *fixture = *state;
+	struct table_place *place = *state;
 	struct tls_policy_table *table =
-		tls_policy_table_create(fixture->path, fixture->error, sizeof(fixture->error));
+		tls_policy_table_create(place->path, place->error, sizeof(place->error));
 
 	assert_non_null(table);
 	assert_int_equal(level_of(table, "example.com"), -1);
-	write_table(fixture, "example.com encrypt\n");
+	table_place_write(place, "example.com encrypt\n", 0644);
 	assert_int_equal(level_of(table, "example.com"), TLS_ENCRYPT);
 	tls_policy_table_destroy(table);
 }
@@ -239,35 +206,35 @@ static void test_bad_file_at_start(void **state)
 		{ "example.com\n", ":1: no level" },
 		{ "b\xc3\xbc" "cher.example may\n", ":1: \"b\xc3\xbc" "cher.example\" must be written in A-labels" },
 	};
-	struct fixture *fixture = *state;
+	struct table_place *place = *state;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		write_table(fixture, rows[i].text);
-		assert_null(tls_policy_table_create(fixture->path, fixture->error,
-						    sizeof(fixture->error)));
-		assert_non_null(strstr(fixture->error, fixture->path));
-		if (strstr(fixture->error, rows[i].expected) == NULL)
-			fail_msg("%s", fixture->error);
+		table_place_write(place, rows[i].text, 0644);
+		assert_null(tls_policy_table_create(place->path, place->error,
+						    sizeof(place->error)));
+		assert_non_null(strstr(place->error, place->path));
+		if (strstr(place->error, rows[i].expected) == NULL)
+			fail_msg("%s", place->error);
 	}
 }
 
 /* A policy is never lost by a slip, nor by an editor that moves the file away for a moment. */
 static void test_change(void **state)
 {
-	struct fixture *fixture = *state;
+	struct table_place *place = *state;
 	struct tls_policy_table *table;
 
-	write_table(fixture, "example.com encrypt\n");
-	table = tls_policy_table_create(fixture->path, fixture->error, sizeof(fixture->error));
+	table_place_write(place, "example.com encrypt\n", 0644);
+	table = tls_policy_table_create(place->path, place->error, sizeof(place->error));
 	assert_non_null(table);
-	write_table(fixture, "example.com may\nexample.net\n");
+	table_place_write(place, "example.com may\nexample.net\n", 0644);
 	assert_int_equal(level_of(table, "example.com"), TLS_ENCRYPT);
-	unlink(fixture->path);
+	unlink(place->path);
 	assert_int_equal(level_of(table, "example.com"), TLS_ENCRYPT);
 	sleep(1);	/* a bad file is not looked at again at once */
 	assert_int_equal(level_of(table, "example.com"), TLS_ENCRYPT);
 	sleep(1);
-	write_table(fixture, "example.com secure\n");
+	table_place_write(place, "example.com secure\n", 0644);
 	assert_int_equal(level_of(table, "example.com"), TLS_SECURE);
 	tls_policy_table_destroy(table);
 }
@@ -279,10 +246,10 @@ int main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_fingerprints),
 		cmocka_unit_test(test_mistakes),
-		cmocka_unit_test_setup_teardown(test_find, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad_file_at_start, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_find, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_no_file, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_bad_file_at_start, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_change, setup, table_place_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

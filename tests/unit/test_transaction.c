@@ -63,6 +63,7 @@ static int tear_down(void **state)
 	       fixture->transaction.state != TRANSACTION_NONE;
 	pthread_mutex_destroy(&fixture->edge.setup_lock);
 	content_pool_wipe(&fixture->edge.content_pool);
+	tenant_table_wipe(&fixture->edge.tenants);
 	free(fixture->setup.conf.ehlo_name);
 	free(fixture);
 	return left;
