@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "allow_list.h"
 #include "command.h"
 #include "lib/table.h"
 #include "tunnel/authorized_clients.h"
 #include "tunnel/base64_key.h"
 
-#define DEFAULT_FILE POSTERN_SYSCONFDIR "/authorized_clients"
 #define ERROR_MAX 4608 /* a path and a sentence or two */
 #define WORDS_MAX 32
 
@@ -67,9 +67,12 @@ static int run_peers(const struct command *command, int argc, char **argv)
 	struct authorized_clients list;
 	struct table table;
 	char error[ERROR_MAX];
-	int result = command_parse(command, argc, argv, 0, 0, DEFAULT_FILE, &arguments);
+	int result = command_parse(command, argc, argv, 0, 0, ALLOW_LIST_FILE, &arguments);
 
 	if (result >= 0)
+		return result;
+	result = allow_list_check(arguments.file);
+	if (result != EX_OK)
 		return result;
 	if (table_read(&table, arguments.file, NULL, error, sizeof(error)) != 0)
 		return command_fail(EX_NOINPUT, "%s", error);
@@ -96,6 +99,6 @@ const struct command command_peers = {
 	.help = "Prints name, public key and options of every client in the edge's allow-list, and "
 		"on standard error the lines that are not\n"
 		"understood (which the edge ignores); then it exits with 65.\n\n"
-		"  --file FILE  the list, instead of " DEFAULT_FILE "\n",
+		"  --file FILE  the list, instead of " ALLOW_LIST_FILE "\n",
 	.run = run_peers,
 };
