@@ -12,13 +12,13 @@
 #include <sysexits.h>
 
 #include "list_lines.h"
+#include "allow_list.h"
 #include "command.h"
 #include "lib/log.h"
 #include "lib/table.h"
 #include "list_file.h"
 #include "tunnel/authorized_clients.h"
 
-#define DEFAULT_FILE POSTERN_SYSCONFDIR "/authorized_clients"
 #define ERROR_MAX 4608 /* a path and a sentence or two */
 #define WORDS_MAX 32
 
@@ -163,7 +163,7 @@ static int run_authorize(const struct command *command, int argc, char **argv)
 	struct command_arguments arguments;
 	struct list_file file;
 	char error[ERROR_MAX];
-	int result = command_parse(command, argc, argv, 2, WORDS_MAX, DEFAULT_FILE, &arguments);
+	int result = command_parse(command, argc, argv, 2, WORDS_MAX, ALLOW_LIST_FILE, &arguments);
 
 	if (result >= 0)
 		return result;
@@ -173,6 +173,9 @@ static int run_authorize(const struct command *command, int argc, char **argv)
 					    "argument %d is empty or has white space, quotes or "
 					    "control characters in it",
 					    i + 1);
+	result = allow_list_check(arguments.file);
+	if (result != EX_OK)
+		return result;
 	result = list_file_open(&file, arguments.file, error, sizeof(error));
 	if (result == EX_OK)
 		result = add_line(&file, arguments.words, (size_t)arguments.count);
@@ -279,12 +282,15 @@ static int run_revoke(const struct command *command, int argc, char **argv)
 	struct command_arguments arguments;
 	struct list_file file;
 	char error[ERROR_MAX];
-	int result = command_parse(command, argc, argv, 1, 1, DEFAULT_FILE, &arguments);
+	int result = command_parse(command, argc, argv, 1, 1, ALLOW_LIST_FILE, &arguments);
 
 	if (result >= 0)
 		return result;
 	if (!list_lines_word_is_clean(arguments.words[0]))
 		return command_fail(EX_USAGE, "that is neither a key nor a name");
+	result = allow_list_check(arguments.file);
+	if (result != EX_OK)
+		return result;
 	result = list_file_open(&file, arguments.file, error, sizeof(error));
 	if (result == EX_OK)
 		result = remove_lines(&file, arguments.words[0]);
@@ -303,7 +309,7 @@ const struct command command_authorize = {
 		"postern-authorized_clients(5). The edge notices by itself. Nothing else in the "
 		"list changes. For a name, or a key, that is there already the options may be left "
 		"out: the new line gets those of the old one.\n\n"
-		"  --file FILE  the list, instead of " DEFAULT_FILE "\n",
+		"  --file FILE  the list, instead of " ALLOW_LIST_FILE "\n",
 	.run = run_authorize,
 };
 
@@ -314,6 +320,6 @@ const struct command command_revoke = {
 	.help = "Removes every line with this public key or this name from the edge's allow-list. "
 		"The edge ends the tunnels of these keys\n"
 		"before their next message. Nothing else in the list changes.\n\n"
-		"  --file FILE  the list, instead of " DEFAULT_FILE "\n",
+		"  --file FILE  the list, instead of " ALLOW_LIST_FILE "\n",
 	.run = run_revoke,
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "allow_list.h"
 #include "client_set.h"
 #include "command.h"
 #include "lib/control_client.h"
@@ -16,7 +17,6 @@
 #include "peer_listing.h"
 #include "tunnel/authorized_clients.h"
 
-#define DEFAULT_FILE POSTERN_SYSCONFDIR "/authorized_clients"
 #define DEFAULT_SOCKET "unix:/run/postern-edge/control.sock"
 #define ERROR_MAX 4608 /* a path and a sentence or two */
 
@@ -140,7 +140,7 @@ static int list_clients(const struct options *options)
 
 static int run_peers(const struct command *command, int argc, char **argv)
 {
-	struct options options = { .file = DEFAULT_FILE, .socket = DEFAULT_SOCKET };
+	struct options options = { .file = ALLOW_LIST_FILE, .socket = DEFAULT_SOCKET };
 	int result = parse(command, argc, argv, &options);
 
 	if (result != EX_OK)
@@ -149,14 +149,17 @@ static int run_peers(const struct command *command, int argc, char **argv)
 		printf("usage: postern %s %s\n\n%s", command->name, command->arguments, command->help);
 		return EX_OK;
 	}
+	if (options.count > 0 && strcmp(options.words[0], "set") != 0)
+		return wrong_usage(command, "too much: ", options.words[0]);
+	if (options.count > 0 && options.is_json)
+		return wrong_usage(command, "--json is for the list", "");
+	if (options.count > 0 && options.count < 3)
+		return wrong_usage(command, "a name and an option are missing", "");
+	result = allow_list_check(options.file);
+	if (result != EX_OK)
+		return result;
 	if (options.count == 0)
 		return list_clients(&options);
-	if (strcmp(options.words[0], "set") != 0)
-		return wrong_usage(command, "too much: ", options.words[0]);
-	if (options.is_json)
-		return wrong_usage(command, "--json is for the list", "");
-	if (options.count < 3)
-		return wrong_usage(command, "a name and an option are missing", "");
 	return client_set(options.file, options.words[1], options.words + 2, options.count - 2);
 }
 
@@ -169,7 +172,7 @@ const struct command command_peers = {
 		"Without a running edge there are no counts, and standard error says so.\n\n"
 		"set changes options in all lines of this name, as in postern-authorized_clients(5); OPTION= takes one out. It holds\n"
 		"from the client's next message on. Nothing else in the list changes.\n\n"
-		"  --file FILE         the list, instead of " DEFAULT_FILE "\n"
+		"  --file FILE         the list, instead of " ALLOW_LIST_FILE "\n"
 		"  --socket unix:PATH  control_socket of edge.conf, instead of " DEFAULT_SOCKET "\n"
 		"  --json              the list and the counts as JSON\n",
 	.run = run_peers,

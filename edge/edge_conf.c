@@ -9,10 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client_map.h"
 #include "content.h"
 #include "lib/endpoint.h"
 #include "lib/host_name.h"
 #include "lib/smtp_limits.h"
+#include "lib/socketmap.h"
 #include "tls_level.h"
 #include "tunnel/tunnel_limits.h"
 
@@ -79,6 +81,13 @@ static int check_protocols(const void *value, char *error, size_t error_size)
 	return tls_protocols_parse(&protocols, *(char *const *)value, error, error_size);
 }
 
+static int check_clients(const void *value, char *error, size_t error_size)
+{
+	const char *setting = *(char *const *)value;
+
+	return socketmap_spec(setting) == NULL ? 0 : client_map_check(setting, error, error_size);
+}
+
 #define SETTING(member, conf_type, default_value, ...) \
 	{ .name = #member, .type = conf_type, .offset = offsetof(struct edge_conf, member), \
 	  .default_text = default_value, __VA_ARGS__ }
@@ -90,7 +99,9 @@ const struct conf_setting edge_conf_settings[] = {
 	SETTING(key_file, CONF_STRING, "/var/lib/postern/edge.key", .minimum = 1,
 		.help = "the edge's secret key, mode 0600 (postern keygen)"),
 	SETTING(authorized_clients, CONF_STRING, POSTERN_SYSCONFDIR "/authorized_clients",
-		.minimum = 1, .help = "table of mail hosts that may deliver through this edge"),
+		.minimum = 1, .check = check_clients,
+		.help = "table of mail hosts that may deliver through this edge: a file or "
+			"socketmap:ENDPOINT:NAME"),
 	SETTING(user, CONF_STRING, "_postern-edge", .minimum = 1,
 		.help = "user to become when started as root"),
 	SETTING(control_socket, CONF_STRING, "unix:/run/postern-edge/control.sock", .minimum = 1,

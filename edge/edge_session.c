@@ -22,9 +22,11 @@ static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
 {
 	struct edge_session *session = context;
 	struct tenant_terms terms;
+	enum keeper_word word = keeper_client_authorize(session->edge->keeper, public_key,
+							&session->client, &terms);
 
-	if (keeper_client_authorize(session->edge->keeper, public_key, &session->client, &terms) !=
-	    KEEPER_YES)
+	session->is_unknown = word == KEEPER_UNKNOWN;
+	if (word != KEEPER_YES)
 		return false;
 	session->limits = terms.limits;
 	memcpy(psk_out, session->client.psk, NOISE_KEYLEN);
@@ -50,12 +52,14 @@ static const char *reason_text(enum close_reason reason)
 static void explain_failed_handshake(struct edge_session *session)
 {
 	struct edge *edge = session->edge;
+	const char *reason = session->tunnel.error;
 
+	if (handshake_table_has_dropped(&edge->handshakes, &session->handshake))
+		reason = "it made room for newer ones (handshakes, handshakes_per_network)";
+	else if (session->is_unknown)
+		reason = "its key was not found authorised before, and the socketmap cannot be asked now";
 	if (log_limit_allows(&edge->handshake_log, deadline_now_ms()))
-		log_info("handshake with %s failed: %s", session->peer,
-			 handshake_table_has_dropped(&edge->handshakes, &session->handshake)
-				 ? "it made room for newer ones (handshakes, handshakes_per_network)"
-				 : session->tunnel.error);
+		log_info("handshake with %s failed: %s", session->peer, reason);
 }
 
 /* The handshake is done: is there room for one more tunnel? */
@@ -136,7 +140,7 @@ static void end_transaction(struct edge_session *session)
 	log_set_tag(NULL);
 }
 
-/* 0, or why this client may not deliver any more. */
+/* 0, or why this client may not deliver any more. terms->is_unknown: nobody can tell. */
 static enum close_reason look_up(const struct edge_session *session,
 				 const struct reverse_path *sender, struct tenant_terms *terms)
 {
@@ -146,6 +150,10 @@ static enum close_reason look_up(const struct edge_session *session,
 		return 0;
 	case KEEPER_NO:
 		return CLOSE_REVOKED;
+	case KEEPER_UNKNOWN:
+		*terms = (struct tenant_terms){ .is_unknown = true };
+		snprintf(terms->tenant.name, sizeof(terms->tenant.name), "%s", session->client.name);
+		return 0;
 	case KEEPER_GONE:
 		return CLOSE_SHUTDOWN;
 	}

@@ -15,8 +15,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "client_map.h"
 #include "journal_file.h"
 #include "lib/endpoint.h"
+#include "lib/socketmap.h"
 #include "own_ipv6.h"
 #include "tcp_connect.h"
 #include "tunnel/tunnel_limits.h"
@@ -271,14 +273,34 @@ static bool check_sources(const struct edge_conf *conf)
 	return is_good;
 }
 
-bool host_check_rest(const struct edge_setup *setup, char *const *domains)
+/* A question with a known answer: the edge is not its own client. */
+static bool check_socketmap(const char *setting, const uint8_t own_public_key[32])
+{
+	char error[512];
+
+	switch (client_map_probe(setting, own_public_key, error, sizeof(error))) {
+	case CLIENT_NOT_AUTHORIZED:
+		return GOOD("authorized_clients \"%s\": answers", setting);
+	case CLIENT_AUTHORIZED:
+		return WRONG("authorized_clients \"%s\": knows this edge's own key as a client; does it say so of "
+			     "every key?", setting);
+	case CLIENT_UNKNOWN:
+		break;
+	}
+	return WRONG("authorized_clients: %s", error);
+}
+
+bool host_check_rest(const struct edge_setup *setup, const uint8_t own_public_key[32], char *const *domains)
 {
 	bool is_good = check_disk(&setup->conf);
 
 	if (*domains == NULL)
 		domains = known_domains;
 	is_good &= check_dns(setup);
-	is_good &= check_sources(&setup->conf);
+	if (socketmap_spec(setup->conf.authorized_clients) != NULL)
+		is_good &= check_socketmap(setup->conf.authorized_clients, own_public_key);
+	else
+		is_good &= check_sources(&setup->conf);
 	is_good &= check_egress(setup, MX_FAMILY_IPV4, domains);
 	is_good &= check_ipv6(setup, domains);
 	return is_good;

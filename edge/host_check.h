@@ -8,6 +8,7 @@
 #define HOST_CHECK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "edge_setup.h"
 
@@ -16,8 +17,8 @@ bool host_check_ports(const struct edge_conf *conf);
 /*
  * Everything else, in half a minute at most; to be called as the user who will run. domains: whose
  * mail servers are connected to, ends with NULL; none: large ones that everybody knows. Nothing is
- * said to them.
+ * said to them. own_public_key: the edge's, which no socketmap of clients should know.
  */
-bool host_check_rest(const struct edge_setup *setup, char *const *domains);
+bool host_check_rest(const struct edge_setup *setup, const uint8_t own_public_key[32], char *const *domains);
 
 #endif

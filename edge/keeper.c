@@ -23,6 +23,7 @@
 #include "keeper_message.h"
 #include "keeper_protocol.h"
 #include "lib/log.h"
+#include "lib/socketmap.h"
 #include "lib/text_file.h"
 #include "tunnel/keyfile.h"
 
@@ -60,21 +61,40 @@ static const char *exposed(const struct keeper *keeper, const char **directory_o
 	return path;
 }
 
-/* The psk files of a list that has come into force. */
-static void guard_list(struct keeper *keeper)
+static void warn_exposed(const struct keeper *keeper)
 {
-	uint64_t generation = client_list_generation(keeper->clients);
-	const char *path, *directory;
+	const char *directory, *path = exposed(keeper, &directory);
 
-	if (generation == keeper->checked_generation)
-		return;
-	client_list_each_psk_file(keeper->clients, guard_file, keeper);
-	keeper->checked_generation = generation;
-	path = exposed(keeper, &directory);
 	if (path != NULL)
 		log_error("%s lies below %s, which the process that talks to the network may read; "
 			  "move it, or the edge will not start again",
 			  path, directory);
+}
+
+/* The psk files of a list that has come into force. */
+static void guard_list(struct keeper *keeper)
+{
+	uint64_t generation;
+
+	if (keeper->clients == NULL)
+		return;
+	generation = client_list_generation(keeper->clients);
+	if (generation == keeper->checked_generation)
+		return;
+	client_list_each_psk_file(keeper->clients, guard_file, keeper);
+	keeper->checked_generation = generation;
+	warn_exposed(keeper);
+}
+
+/* One that an answer of the socketmap names. */
+static int guard_psk_file(void *context, const char *path)
+{
+	struct keeper *keeper = context;
+
+	if (guarded_files_add(&keeper->guarded, path) < 0)
+		return -1;
+	warn_exposed(keeper);
+	return 0;
 }
 
 static int refuse_exposed(const struct keeper *keeper, char *error, size_t error_size)
@@ -90,15 +110,25 @@ static int refuse_exposed(const struct keeper *keeper, char *error, size_t error
 	return -1;
 }
 
+static int open_clients(struct keeper *keeper, char *error, size_t error_size)
+{
+	const char *where = keeper->settings->authorized_clients;
+	const uint8_t *own = keeper->keys.keys[0].public_key;
+
+	if (socketmap_spec(where) != NULL)
+		keeper->map = client_map_create(where, own, guard_psk_file, keeper, error, error_size);
+	else
+		keeper->clients = client_list_create(where, own, error, error_size);
+	return keeper->map != NULL || keeper->clients != NULL ? 0 : -1;
+}
+
 int keeper_open(struct keeper *keeper, const struct keeper_settings *settings, char *error,
 		size_t error_size)
 {
 	*keeper = (struct keeper){ .settings = settings };
 	if (own_keys_open(&keeper->keys, settings->key_file, error, error_size) < 0)
 		return -1;
-	keeper->clients = client_list_create(settings->authorized_clients, keeper->keys.keys[0].public_key,
-					     error, error_size);
-	if (keeper->clients == NULL)
+	if (open_clients(keeper, error, error_size) < 0)
 		return -1;
 	if (settings->relay_passwords != NULL) {
 		keeper->passwords = relay_passwords_create(settings->relay_passwords, error, error_size);
@@ -108,9 +138,11 @@ int keeper_open(struct keeper *keeper, const struct keeper_settings *settings, c
 	}
 	guard_file(keeper, settings->key_file);
 	guard_file(keeper, keeper->keys.next_path);
-	guard_file(keeper, settings->authorized_clients);
-	client_list_each_psk_file(keeper->clients, guard_file, keeper);
-	keeper->checked_generation = client_list_generation(keeper->clients);
+	if (keeper->clients != NULL) {
+		guard_file(keeper, settings->authorized_clients);
+		client_list_each_psk_file(keeper->clients, guard_file, keeper);
+		keeper->checked_generation = client_list_generation(keeper->clients);
+	}
 	return refuse_exposed(keeper, error, error_size);
 }
 
@@ -119,6 +151,8 @@ void keeper_close(struct keeper *keeper)
 	own_keys_wipe(&keeper->keys);
 	client_list_destroy(keeper->clients);
 	keeper->clients = NULL;
+	client_map_destroy(keeper->map);
+	keeper->map = NULL;
 	relay_passwords_destroy(keeper->passwords);
 	keeper->passwords = NULL;
 	guarded_files_wipe(&keeper->guarded);
@@ -182,12 +216,20 @@ static void answer_dh(struct keeper *keeper, const struct keeper_request *reques
 
 /* *found is to be wiped. */
 static bool find_client(struct keeper *keeper, const uint8_t public_key[NOISE_DHLEN],
-			struct authorized_client *found)
+			struct authorized_client *found, struct keeper_answer *answer)
 {
-	if (client_list_find(keeper->clients, public_key, found) && !found->options.is_disabled)
-		return true;
-	explicit_bzero(found, sizeof(*found));
-	return false;
+	if (keeper->map != NULL) {
+		enum client_word word = client_map_find(keeper->map, public_key, found);
+
+		answer->is_authorized = word == CLIENT_AUTHORIZED;
+		answer->is_unknown = word == CLIENT_UNKNOWN;
+	} else {
+		answer->is_authorized = client_list_find(keeper->clients, public_key, found) &&
+					!found->options.is_disabled;
+	}
+	if (!answer->is_authorized)
+		explicit_bzero(found, sizeof(*found));
+	return answer->is_authorized;
 }
 
 static void answer_authorize(struct keeper *keeper, const struct keeper_request *request,
@@ -195,9 +237,8 @@ static void answer_authorize(struct keeper *keeper, const struct keeper_request 
 {
 	struct authorized_client found;
 
-	if (!find_client(keeper, request->public_key, &found))
+	if (!find_client(keeper, request->public_key, &found, answer))
 		return;
-	answer->is_authorized = 1;
 	tenant_terms_set(&answer->terms, &found, "");
 	memcpy(answer->client.public_key, found.public_key, sizeof(found.public_key));
 	memcpy(answer->client.name, found.name, strlen(found.name));
@@ -211,7 +252,15 @@ static void answer_is_authorized(struct keeper *keeper, const struct keeper_requ
 {
 	struct authorized_client found;
 
-	answer->is_authorized = find_client(keeper, request->public_key, &found);
+	/* Asked of every tunnel at once: the socketmap's server is asked before the next transaction. */
+	if (keeper->map != NULL) {
+		enum client_word word = client_map_recall(keeper->map, request->public_key);
+
+		answer->is_authorized = word == CLIENT_AUTHORIZED;
+		answer->is_unknown = word == CLIENT_UNKNOWN;
+		return;
+	}
+	find_client(keeper, request->public_key, &found, answer);
 	explicit_bzero(&found, sizeof(found));
 }
 
@@ -220,9 +269,8 @@ static void answer_admit(struct keeper *keeper, const struct keeper_request *req
 {
 	struct authorized_client found;
 
-	if (!find_client(keeper, request->public_key, &found))
+	if (!find_client(keeper, request->public_key, &found, answer))
 		return;
-	answer->is_authorized = 1;
 	tenant_terms_set(&answer->terms, &found, request->sender);
 	explicit_bzero(&found, sizeof(found));
 }
@@ -286,6 +334,10 @@ static int answer_request(struct keeper *keeper, const struct keeper_request *re
 		own_keys_refresh(&keeper->keys);
 		put_keys(keeper, answer);
 		guard_list(keeper);
+		if (keeper->map != NULL) {
+			answer->generation = client_map_generation(keeper->map);
+			return 0;
+		}
 		answer->count = client_list_count(keeper->clients);
 		answer->generation = client_list_generation(keeper->clients);
 		return 0;

@@ -1,7 +1,7 @@
 /*
  * The keeper: the one process that has the edge's secret key, the allow-list, the preshared keys and
- * the passwords for relays in its memory. It answers the worker, which talks to the world, and talks to nobody else: no
- * network, no DNS, no TLS.
+ * the passwords for relays in its memory. It answers the worker, which talks to the world, and talks to nobody else but the
+ * server of a socketmap, if the allow-list is in one (client_map.h): no DNS, no TLS.
  *
  * The worker is treated as if it had been taken over. It can have a Diffie-Hellman result, for that
  * is what it needs to shake hands, and the preshared key of a client whose public key it names, and
@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "client_list.h"
+#include "client_map.h"
 #include "guarded_files.h"
 #include "own_keys.h"
 #include "relay_passwords.h"
@@ -22,7 +23,7 @@
 
 struct keeper_settings {
 	const char *key_file;
-	const char *authorized_clients;
+	const char *authorized_clients;	/* a file, or "socketmap:..." */
 	const char *relay_passwords;	/* NULL: none */
 	/*
 	 * What the worker may read or write by itself: keeper_open() fails if one of the guarded
@@ -33,7 +34,8 @@ struct keeper_settings {
 
 struct keeper {
 	struct own_keys keys;
-	struct client_list *clients;
+	struct client_list *clients;	/* NULL: they are in the map */
+	struct client_map *map;		/* NULL: they are in a file */
 	struct relay_passwords *passwords;	/* NULL: none */
 	struct guarded_files guarded;
 	const struct keeper_settings *settings;

@@ -240,6 +240,13 @@ struct noise_static_key keeper_client_static_key(struct keeper_client_key *key)
 	return result;
 }
 
+static enum keeper_word word_of(const struct keeper_answer *answer)
+{
+	if (answer->is_authorized)
+		return KEEPER_YES;
+	return answer->is_unknown ? KEEPER_UNKNOWN : KEEPER_NO;
+}
+
 enum keeper_word keeper_client_authorize(struct keeper_client *client,
 					 const uint8_t public_key[NOISE_DHLEN],
 					 struct authorized_client *client_out,
@@ -249,7 +256,7 @@ enum keeper_word keeper_client_authorize(struct keeper_client *client,
 	struct keeper_answer answer;
 
 	if (ask_about(client, KEEPER_AUTHORIZE, public_key, &answer) == 0)
-		word = answer.is_authorized ? KEEPER_YES : KEEPER_NO;
+		word = word_of(&answer);
 	if (word == KEEPER_YES) {
 		*client_out = answer.client;
 		client_out->name[CLIENT_NAME_MAX] = '\0';
@@ -274,10 +281,8 @@ enum keeper_word keeper_client_admit(struct keeper_client *client,
 		close(file);
 	if (result < 0)
 		return KEEPER_GONE;
-	if (!answer.is_authorized)
-		return KEEPER_NO;
 	*terms_out = answer.terms;
-	return KEEPER_YES;
+	return word_of(&answer);
 }
 
 enum keeper_word keeper_client_is_authorized(struct keeper_client *client,
@@ -287,7 +292,7 @@ enum keeper_word keeper_client_is_authorized(struct keeper_client *client,
 
 	if (ask_about(client, KEEPER_IS_AUTHORIZED, public_key, &answer) < 0)
 		return KEEPER_GONE;
-	return answer.is_authorized ? KEEPER_YES : KEEPER_NO;
+	return word_of(&answer);
 }
 
 int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t *generation_out,

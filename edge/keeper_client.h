@@ -19,7 +19,8 @@
 
 struct keeper_client;
 
-enum keeper_word { KEEPER_YES, KEEPER_NO, KEEPER_GONE };
+/* UNKNOWN: the list is in a socketmap, whose server cannot be asked now; of questions about a key. */
+enum keeper_word { KEEPER_YES, KEEPER_NO, KEEPER_UNKNOWN, KEEPER_GONE };
 
 /*
  * Waits for the keeper's greeting on fd (owned from now on, also after an error). pid: the child
@@ -53,7 +54,7 @@ enum keeper_word keeper_client_admit(struct keeper_client *client,
 enum keeper_word keeper_client_is_authorized(struct keeper_client *client,
 					     const uint8_t public_key[NOISE_DHLEN]);
 /*
- * Of the allow-list: clients in it, and a number that grows with each new list; and the edge's
+ * Of the allow-list: clients in it (0 if it is in a socketmap), and a number that grows with each new list; and the edge's
  * keys, which may have changed. 0 or -1.
  */
 int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t *generation_out,

@@ -55,7 +55,8 @@ run(const struct keeper_settings *settings, int fd, pid_t worker)
 	close_all_but(fd);
 	if (lock_up(worker, error, sizeof(error)) < 0 ||
 	    keeper_open(&keeper, settings, error, sizeof(error)) < 0 ||
-	    sandbox_enter_keeper(error, sizeof(error)) < 0) {
+	    sandbox_enter_keeper(keeper.map != NULL ? client_map_endpoint(keeper.map) : NULL, error,
+				 sizeof(error)) < 0) {
 		keeper_greet(&keeper, fd, error);
 		keeper_close(&keeper);
 		_exit(EX_CONFIG);

@@ -27,7 +27,7 @@ enum keeper_question {
 	KEEPER_AUTHORIZE,     /* may this key shake hands? With its psk */
 	KEEPER_IS_AUTHORIZED, /* may it still deliver? Without */
 	KEEPER_ADMIT,	      /* may it deliver mail of this sender domain, and on what terms? */
-	KEEPER_LIST,	      /* count and generation of the allow-list, and the edge's public keys */
+	KEEPER_LIST,	      /* count (0: in a socketmap) and generation of the allow-list, and the edge's public keys */
 	KEEPER_OPEN,	      /* the file of this path for reading; a descriptor comes along */
 	KEEPER_LOGIN,	      /* the login for the relay whose next_hop is in `path` */
 };
@@ -55,8 +55,9 @@ struct keeper_answer {
 	int32_t error;		  /* 0; or an errno, and nothing else is filled in but `reason` */
 	uint8_t key[NOISE_DHLEN]; /* of DH */
 	struct keeper_keys keys;  /* of HELLO and LIST */
-	/* Of all questions about a key; `is_authorized` alone of IS_AUTHORIZED. */
+	/* Of all questions about a key; those two alone of IS_AUTHORIZED. */
 	uint32_t is_authorized;
+	uint32_t is_unknown; /* nobody can tell now; only if the allow-list is in a socketmap */
 	struct authorized_client client; /* of AUTHORIZE; its options are not filled in */
 	struct tenant_terms terms;	 /* of AUTHORIZE and ADMIT */
 	uint64_t generation, count;    /* of LIST; the first also of LOGIN, of the passwords */

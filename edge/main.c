@@ -27,6 +27,7 @@
 #include "lib/log.h"
 #include "lib/privdrop.h"
 #include "lib/service.h"
+#include "lib/socketmap.h"
 #include "lib/text_file.h"
 #include "listener.h"
 #include "own_ipv6.h"
@@ -35,6 +36,7 @@
 #include "tlsrpt.h"
 #include "wiping_allocator.h"
 
+#define CLIENTS_TEXT_MAX 400	/* "clients in socketmap:..." */
 #define DEFAULT_CONF POSTERN_SYSCONFDIR "/edge.conf"
 
 struct options {
@@ -133,12 +135,17 @@ static int start_keeper(struct edge *edge, const struct sandbox_grants *grants, 
 	return 0;
 }
 
-static size_t count_clients(struct edge *edge)
+/* How many, or where they are. */
+static void print_clients(struct edge *edge, char *text, size_t size)
 {
+	const char *where = edge->setup->conf.authorized_clients;
 	size_t count = 0;
 
 	keeper_client_list(edge->keeper, &count, &edge->list_generation, &edge->keys);
-	return count;
+	if (socketmap_spec(where) != NULL)
+		snprintf(text, size, "clients in %s", where);
+	else
+		snprintf(text, size, "%zu clients", count);
 }
 
 /* From here on the keeper opens what the worker must read again, and the rest is out of reach. */
@@ -170,8 +177,10 @@ static int init_shared(struct edge *edge)
 static void log_start(struct edge *edge, const char *conf_path)
 {
 	const struct edge_conf *conf = &edge->setup->conf;
+	char clients[CLIENTS_TEXT_MAX];
 
-	log_info("started: %s, ehlo_name=%s, %zu clients", conf_path, conf->ehlo_name, count_clients(edge));
+	print_clients(edge, clients, sizeof(clients));
+	log_info("started: %s, ehlo_name=%s, %s", conf_path, conf->ehlo_name, clients);
 	edge_setup_warn(edge->setup, conf_path);
 	if (!wiping_allocator_is_active())
 		log_debug("built with a sanitizer: memory is not wiped when it is given back");
@@ -290,10 +299,14 @@ static bool check_logins(struct edge *edge)
 /* --check and --check-host, as the user who will run. */
 static int check(struct edge *edge, const struct options *options, bool ports_are_good)
 {
+	char clients[CLIENTS_TEXT_MAX];
+
 	if (!check_logins(edge))
 		return EX_CONFIG;
-	printf("%s: good; %zu clients\n", options->conf_path, count_clients(edge));
-	if (options->checks_host && !(host_check_rest(edge->setup, options->domains) & ports_are_good))
+	print_clients(edge, clients, sizeof(clients));
+	printf("%s: good; %s\n", options->conf_path, clients);
+	if (options->checks_host &&
+	    !(host_check_rest(edge->setup, edge->keys.public_keys[0], options->domains) & ports_are_good))
 		return EX_UNAVAILABLE;
 	return EX_OK;
 }

@@ -15,6 +15,7 @@ static enum smtp_login_result find(void *context, struct sasl_login *found)
 		break;
 	case KEEPER_NO:
 		return SMTP_LOGIN_NONE;
+	case KEEPER_UNKNOWN:
 	case KEEPER_GONE:
 		return SMTP_LOGIN_ERROR;
 	}

@@ -27,9 +27,9 @@ static int fail(const char *what, char *error, size_t error_size)
 	return -1;
 }
 
-static int restrict_calls(bool is_keeper, char *error, size_t error_size)
+static int restrict_calls(enum sandbox_process process, const struct endpoint *server, char *error, size_t error_size)
 {
-	if (HAS_SANITIZERS || sandbox_calls_restrict(is_keeper) == 0)
+	if (HAS_SANITIZERS || sandbox_calls_restrict(process, server) == 0)
 		return 0;
 	return fail("seccomp", error, error_size);
 }
@@ -77,23 +77,25 @@ int sandbox_enter_worker(const struct sandbox_grants *grants, char *error, size_
 		return fail("sanitizers", error, error_size);
 	if (landlock_enforce(&landlock) < 0)
 		return fail("landlock_restrict_self", error, error_size);
-	return restrict_calls(false, error, error_size);
+	return restrict_calls(SANDBOX_WORKER, NULL, error, error_size);
 }
 
-int sandbox_enter_keeper(char *error, size_t error_size)
+int sandbox_enter_keeper(const struct endpoint *server, char *error, size_t error_size)
 {
 	struct landlock landlock;
 
 	if (landlock_begin(&landlock, LANDLOCK_NO_BIND | LANDLOCK_NO_CONNECT | LANDLOCK_NO_SIGNAL |
 					      LANDLOCK_NO_ABSTRACT) < 0)
 		return fail("landlock_create_ruleset", error, error_size);
-	if (landlock_allow_path(&landlock, "/", LANDLOCK_READ) < 0)
+	if (landlock_allow_path(&landlock, "/", LANDLOCK_READ) < 0 ||
+	    (server != NULL && !server->is_unix &&
+	     landlock_allow_connect(&landlock, (uint16_t)strtoul(server->port, NULL, 10)) < 0))
 		return fail("landlock_add_rule", error, error_size);
 	if (allow_sanitizers(&landlock) < 0)
 		return fail("sanitizers", error, error_size);
 	if (landlock_enforce(&landlock) < 0)
 		return fail("landlock_restrict_self", error, error_size);
-	return restrict_calls(true, error, error_size);
+	return restrict_calls(SANDBOX_KEEPER, server, error, error_size);
 }
 
 void sandbox_warn(void)

@@ -1,7 +1,8 @@
 /*
  * The two lists of system calls, for libseccomp. The worker's is long, because OpenSSL, ldns, the
  * C library's threads and the start of postern-sts-fetch need what they need; it still has no place
- * for the parts of the kernel that intruders look for. The keeper's has no network.
+ * for the parts of the kernel that intruders look for. The keeper's has no network,
+ * but for the address family of the server that it asks about clients, if that is what it does.
  *
  * clone3(2) hides its flags from a filter, so it "does not exist", and the C library takes
  * clone(2), of which new namespaces are not allowed. Libraries for other architectures are not used
@@ -14,6 +15,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -50,6 +52,9 @@ static const char *const of_the_worker[] = {
 	"sched_getscheduler", "set_tid_address", "times", "uname", "vfork", "wait4", "waitid",
 };
 
+/* Of the keeper, where it asks a server: connecting with a limit of time. */
+static const char *const of_a_client[] = { "getsockopt", "setsockopt" };
+
 /* Not one of them has a use in mail: whoever makes it is not us. */
 static const char *const of_intruders[] = {
 	"acct", "add_key", "bpf", "chroot", "clock_adjtime", "clock_settime", "delete_module",
@@ -83,10 +88,26 @@ static int add_all(scmp_filter_ctx filter, uint32_t action, const char *const *n
 	return 0;
 }
 
-static int add_keeper(scmp_filter_ctx filter)
+/* TCP: SOCK_CLOEXEC and SOCK_NONBLOCK aside, of the family that the address has. */
+static int add_tcp(scmp_filter_ctx filter, const char *address)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
+	const unsigned family = strchr(address, ':') != NULL ? AF_INET6 : AF_INET;
+
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+				SCMP_A0(SCMP_CMP_EQ, family, 0),
+				SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
+}
+
+static int add_keeper(scmp_filter_ctx filter, const struct endpoint *server)
+{
+	if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+			     SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0)) != 0)
+		return -1;
+	if (server == NULL)
+		return 0;
+	if (add_all(filter, SCMP_ACT_ALLOW, of_a_client, COUNT(of_a_client)) != 0)
+		return -1;
+	return server->is_unix ? 0 : add_tcp(filter, server->host);
 }
 
 static int add_worker(scmp_filter_ctx filter)
@@ -112,7 +133,7 @@ bool sandbox_calls_are_available(void)
 	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-int sandbox_calls_restrict(bool is_keeper)
+int sandbox_calls_restrict(enum sandbox_process process, const struct endpoint *server)
 {
 	scmp_filter_ctx filter;
 	int result = -1;
@@ -126,7 +147,7 @@ int sandbox_calls_restrict(bool is_keeper)
 	if (seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0 &&
 	    add_all(filter, SCMP_ACT_ALLOW, common, COUNT(common)) == 0 &&
 	    add_all(filter, SCMP_ACT_KILL_PROCESS, of_intruders, COUNT(of_intruders)) == 0 &&
-	    (is_keeper ? add_keeper(filter) : add_worker(filter)) == 0) {
+	    (process == SANDBOX_KEEPER ? add_keeper(filter, server) : add_worker(filter)) == 0) {
 		result = seccomp_load(filter);
 		if (result < 0)
 			errno = -result;

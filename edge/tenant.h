@@ -36,6 +36,7 @@ struct tenant_terms {
 	struct tenant_limits limits;
 	bool has_domains;		/* its senders are bound to domains */
 	bool is_foreign_sender;		/* this one is not in them */
+	bool is_unknown;		/* nobody can tell now; only the name is filled in */
 };
 
 /* The smaller one; own = 0: no limit of its own. */

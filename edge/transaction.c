@@ -114,6 +114,13 @@ static void enter(struct transaction *transaction, struct edge *edge,
 	struct tenant_admission admission = { .refusal = TENANT_REFUSALS };
 	struct delivery_status status = { 0 };
 
+	if (terms->is_unknown) {
+		delivery_status_set_local(&status, STAGE_EDGE, ENHANCED_STATUS(4, 3, 0),
+					  "this edge cannot find out now whether client %s may deliver",
+					  transaction->tenant.name);
+		refuse(transaction, &status);
+		return;
+	}
 	transaction->row = tenant_table_enter(&edge->tenants, terms,
 					      transaction->envelope.reverse_path.is_null,
 					      deadline_now_ms(), &admission);

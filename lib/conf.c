@@ -231,6 +231,28 @@ static int parse(struct pending *pending, const struct conf_setting *settings, c
 	return result;
 }
 
+int conf_look_up(const char *path, const char *name, char **value_out, char *error, size_t error_size)
+{
+	struct text_file file;
+	const char *found;
+	config_t config;
+	int result = -1;
+
+	*value_out = NULL;
+	if (conf_file_read(&file, path, error, error_size) != 0)
+		return -1;
+	config_init(&config);
+	if (config_read_string(&config, file.text) != CONFIG_TRUE)
+		snprintf(error, error_size, "%s:%d: %s", path, config_error_line(&config), config_error_text(&config));
+	else if (config_lookup_string(&config, name, &found) == CONFIG_TRUE && (*value_out = strdup(found)) == NULL)
+		snprintf(error, error_size, "%s: out of memory", path);
+	else
+		result = 0;
+	config_destroy(&config);
+	text_file_wipe(&file);
+	return result;
+}
+
 static void put_member(void *conf, const struct conf_setting *setting,
 		       const union conf_value *value)
 {

@@ -68,6 +68,12 @@ int conf_defaults(void *conf, const struct conf_setting *settings, char *error, 
  */
 int conf_read(void *conf, const struct conf_setting *settings, const char *path, char *error,
 	      size_t error_size);
+/*
+ * One text of a file that is another program's: for those who need to know where something is.
+ * *value_out: heap; NULL if the setting is not there, or no text. 0, or -1 with error: the file cannot
+ * be read.
+ */
+int conf_look_up(const char *path, const char *name, char **value_out, char *error, size_t error_size);
 /* Frees strings and lists, and clears every member of the table. */
 void conf_wipe(void *conf, const struct conf_setting *settings);
 

@@ -40,6 +40,7 @@ struct socketmap {
 	struct connection *idle[IDLE_MAX];	/* the last one was used last */
 	size_t idle_count;
 	struct endpoint endpoint;	/* fixed, as is the rest */
+	int64_t timeout_ms;
 	char *name;
 };
 
@@ -73,7 +74,12 @@ static int parse_spec(struct socketmap *map, const char *spec, char *error, size
 	return map->name != NULL ? 0 : fail_spec(error, error_size, spec, "out of memory");
 }
 
-struct socketmap *socketmap_create(const char *spec, char *error, size_t error_size)
+const char *socketmap_spec(const char *setting)
+{
+	return strncmp(setting, "socketmap:", 10) == 0 ? setting + 10 : NULL;
+}
+
+struct socketmap *socketmap_create(const char *spec, int64_t timeout_ms, char *error, size_t error_size)
 {
 	struct socketmap *map = calloc(1, sizeof(*map));
 
@@ -85,6 +91,7 @@ struct socketmap *socketmap_create(const char *spec, char *error, size_t error_s
 		free(map);
 		return NULL;
 	}
+	map->timeout_ms = timeout_ms;
 	pthread_mutex_init(&map->lock, NULL);
 	return map;
 }
@@ -104,6 +111,11 @@ void socketmap_destroy(struct socketmap *map)
 	pthread_mutex_destroy(&map->lock);
 	free(map->name);
 	free(map);
+}
+
+const struct endpoint *socketmap_endpoint(const struct socketmap *map)
+{
+	return &map->endpoint;
 }
 
 static struct connection *take_last(struct socketmap *map)
@@ -313,7 +325,7 @@ static enum stream_result exchange(struct connection *connection, const char *re
 static enum socketmap_result ask(struct socketmap *map, const char *request, char **value_out, char *error,
 				 size_t error_size)
 {
-	struct deadline deadline = deadline_in_ms(SOCKETMAP_TIMEOUT_MS);
+	struct deadline deadline = deadline_in_ms(map->timeout_ms);
 	struct connection *connection = take_idle(map);
 	enum socketmap_result result;
 	enum stream_result outcome;

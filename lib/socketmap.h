@@ -8,18 +8,26 @@
 
 #include <stddef.h>
 
+#include "endpoint.h"
 #include "stream.h"
 
 struct socketmap;
 
 #define SOCKETMAP_VALUE_MAX 100000	/* the protocol's own bound */
-#define SOCKETMAP_TIMEOUT_MS 10000	/* connect, ask and answer together */
+#define SOCKETMAP_TIMEOUT_MS 10000	/* connect, ask and answer together, where nothing asks for less */
 
 enum socketmap_result { SOCKETMAP_FOUND, SOCKETMAP_NOT_FOUND, SOCKETMAP_TROUBLE };
 
-/* spec: "unix:/path:name" or "inet:host:port:name". NULL with error. Connects only when asked. */
-struct socketmap *socketmap_create(const char *spec, char *error, size_t error_size);
+/* What follows "socketmap:" in a setting; NULL: it names something else. Points into it. */
+const char *socketmap_spec(const char *setting);
+/*
+ * spec: "unix:/path:name" or "inet:host:port:name". timeout_ms: for one question. NULL with error.
+ * Connects only when asked.
+ */
+struct socketmap *socketmap_create(const char *spec, int64_t timeout_ms, char *error, size_t error_size);
 void socketmap_destroy(struct socketmap *map);
+/* Where the server is; as long as the map. */
+const struct endpoint *socketmap_endpoint(const struct socketmap *map);
 
 /*
  * Thread-safe; idle connections are kept and used again (a stale one is replaced once, silently).

@@ -41,8 +41,8 @@ static int open_table(struct senders *senders, const char *spec, char *error, si
 		senders->text = senders_text_create(spec, senders->delimiter, error, error_size);
 	else if (strncmp(spec, "cdb:/", 5) == 0)
 		senders->cdb = senders_cdb_create(spec + 4, error, error_size);
-	else if (strncmp(spec, "socketmap:", 10) == 0)
-		senders->socketmap = socketmap_create(spec + 10, error, error_size);
+	else if (socketmap_spec(spec) != NULL)
+		senders->socketmap = socketmap_create(socketmap_spec(spec), SOCKETMAP_TIMEOUT_MS, error, error_size);
 	else
 		snprintf(error, error_size, "\"%.200s\" is no table for senders; it can be /path of a text file, cdb:/path or "
 			 "socketmap:unix:/path:name", spec);

@@ -66,26 +66,39 @@ static int parse_key(struct reading *reading, struct authorized_client *client, 
 	return 0;
 }
 
-static int parse_name(struct reading *reading, struct authorized_client *client, const char *name)
+static int __attribute__((format(printf, 3, 4)))
+bad_value(char *reason, size_t reason_size, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, reason_size, format, arguments);
+	va_end(arguments);
+	return -1;
+}
+
+static int parse_name(struct authorized_client *client, const char *name, char *reason,
+		      size_t reason_size)
 {
 	size_t length = strlen(name);
 
 	if (length == 0)
-		return bad_line(reading, client->line, "the name is empty");
+		return bad_value(reason, reason_size, "the name is empty");
 	if (length > CLIENT_NAME_MAX)
-		return bad_line(reading, client->line, "name longer than %d characters",
-				CLIENT_NAME_MAX);
+		return bad_value(reason, reason_size, "name longer than %d characters",
+				 CLIENT_NAME_MAX);
 	if (strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") !=
 	    length)
-		return bad_line(reading, client->line,
-				"a name is made of letters, digits, \"-\", \"_\" and \".\"");
+		return bad_value(reason, reason_size,
+				 "a name is made of letters, digits, \"-\", \"_\" and \".\"");
 	memcpy(client->name, name, length + 1);
 	return 0;
 }
 
 /* Whoever guards the keys must know all of their names. */
-static int note_psk_file(struct authorized_clients *list, const char *path)
+static int note_psk_file(void *context, const char *path)
 {
+	struct authorized_clients *list = context;
 	size_t capacity = list->psk_file_count;
 	char **larger;
 
@@ -104,55 +117,60 @@ static int note_psk_file(struct authorized_clients *list, const char *path)
 	return 0;
 }
 
-static int parse_psk(struct reading *reading, struct authorized_client *client, const char *path)
+static int read_psk(struct authorized_client *client, const char *path, char *reason,
+		    size_t reason_size)
 {
 	char error[400];
 
-	if (path[0] != '/')
-		return bad_line(reading, client->line, "psk= needs the absolute path of a file");
-	if (note_psk_file(reading->list, path) < 0)
-		return bad_line(reading, client->line, "out of memory");
 	if (!sodium_is_zero(client->psk, sizeof(client->psk)))
-		return bad_line(reading, client->line, "psk= is there twice");
+		return bad_value(reason, reason_size, "psk= is there twice");
 	if (keyfile_read(client->psk, path, error, sizeof(error)) < 0)
-		return bad_line(reading, client->line, "psk=%s", error);
+		return bad_value(reason, reason_size, "psk=%s", error);
 	if (sodium_is_zero(client->psk, sizeof(client->psk)))
-		return bad_line(reading, client->line, "psk=%.200s: all zeros is no key", path);
+		return bad_value(reason, reason_size, "psk=%.200s: all zeros is no key", path);
 	return 0;
 }
 
-static int parse_option(struct reading *reading, struct authorized_client *client,
-			const char *option)
+int authorized_client_parse(struct authorized_client *client, char *value,
+			    authorized_client_psk_fn *note, void *context, char *reason,
+			    size_t reason_size)
 {
-	char reason[400];
+	char *words[WORDS_MAX];
+	int count = table_split(value, words, WORDS_MAX), result;
 
-	if (strncmp(option, "psk=", 4) == 0)
-		return parse_psk(reading, client, option + 4);
-	if (client_options_parse(&client->options, option, reason, sizeof(reason)) < 0)
-		return bad_line(reading, client->line, "%s", reason);
-	return 0;
+	if (count < 0)
+		return bad_value(reason, reason_size, "too many words, or a quote without its end");
+	if (count == 0)
+		return bad_value(reason, reason_size, "a name must follow the key");
+	result = parse_name(client, words[0], reason, reason_size);
+	for (int i = 1; i < count && result == 0; i++) {
+		const char *path = strncmp(words[i], "psk=", 4) == 0 ? words[i] + 4 : NULL;
+
+		if (path == NULL)
+			result = client_options_parse(&client->options, words[i], reason,
+						      reason_size);
+		else if (path[0] != '/')
+			result = bad_value(reason, reason_size,
+					   "psk= needs the absolute path of a file");
+		else if (note(context, path) < 0)
+			result = bad_value(reason, reason_size, "out of memory");
+		else
+			result = read_psk(client, path, reason, reason_size);
+	}
+	return result;
 }
 
 static int parse_line(struct reading *reading, struct authorized_client *client,
 		      struct table_line *line)
 {
-	char *words[WORDS_MAX];
-	int count = table_split(line->value, words, WORDS_MAX);
-	int i;
+	char reason[480];
 
 	client->line = line->line;
 	if (parse_key(reading, client, line->key) < 0)
 		return -1;
-	if (count < 0)
-		return bad_line(reading, client->line,
-				"too many words, or a quote without its end");
-	if (count == 0)
-		return bad_line(reading, client->line, "a name must follow the key");
-	if (parse_name(reading, client, words[0]) < 0)
-		return -1;
-	for (i = 1; i < count; i++)
-		if (parse_option(reading, client, words[i]) < 0)
-			return -1;
+	if (authorized_client_parse(client, line->value, note_psk_file, reading->list, reason,
+				    sizeof(reason)) < 0)
+		return bad_line(reading, client->line, "%s", reason);
 	return 0;
 }
 
@@ -166,7 +184,7 @@ static int by_key_and_line(const void *left, const void *right)
 	return (a->line > b->line) - (a->line < b->line);
 }
 
-static void wipe_client(struct authorized_client *client)
+void authorized_client_wipe(struct authorized_client *client)
 {
 	client_options_wipe(&client->options);
 	sodium_memzero(client, sizeof(*client));
@@ -186,7 +204,7 @@ static void remove_doubles(struct reading *reading)
 		    memcmp(last->public_key, client->public_key, NOISE_DHLEN) == 0) {
 			bad_line(reading, client->line, "the same key as in line %zu (%s)",
 				 last->line, last->name);
-			wipe_client(client);
+			authorized_client_wipe(client);
 		} else {
 			list->clients[kept++] = *client;
 		}
@@ -225,7 +243,7 @@ static void remove_contradictions(struct reading *reading)
 				 "other options than line %zu has for the same name; give both "
 				 "lines the same (psk= and disabled aside)",
 				 last->line);
-			wipe_client(client);
+			authorized_client_wipe(client);
 		} else {
 			list->clients[kept++] = *client;
 		}
@@ -257,7 +275,7 @@ int authorized_clients_read(struct authorized_clients *list, const char *path,
 		if (parse_line(&reading, client, &table.lines[i]) == 0)
 			list->count++;
 		else
-			wipe_client(client);
+			authorized_client_wipe(client);
 	}
 	table_wipe(&table);
 	qsort(list->clients, list->count, sizeof(*list->clients), by_key_and_line);
@@ -270,7 +288,7 @@ int authorized_clients_read(struct authorized_clients *list, const char *path,
 void authorized_clients_wipe(struct authorized_clients *list)
 {
 	for (size_t i = 0; i < list->count; i++)
-		wipe_client(&list->clients[i]);
+		authorized_client_wipe(&list->clients[i]);
 	free(list->clients);
 	for (size_t i = 0; i < list->psk_file_count; i++)
 		free(list->psk_files[i]);

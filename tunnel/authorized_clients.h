@@ -33,6 +33,17 @@ struct authorized_clients {
 	struct stat status;			/* of the file as read */
 };
 
+/*
+ * What follows the key in a line, cut up in place. Calls note_psk_file (returns -1: no memory) with
+ * each file that psk= names, before it is read. Key and line are left as they are. 0, or -1 with
+ * what is wrong in reason; the client is to be wiped in any case.
+ */
+typedef int authorized_client_psk_fn(void *context, const char *path);
+int authorized_client_parse(struct authorized_client *client, char *value,
+			    authorized_client_psk_fn *note_psk_file, void *context, char *reason,
+			    size_t reason_size);
+void authorized_client_wipe(struct authorized_client *client);
+
 /* Called for every bad line: "PATH:LINE: reason". */
 typedef void authorized_clients_complain_fn(void *context, const char *message);
 

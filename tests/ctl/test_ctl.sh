@@ -133,6 +133,9 @@ run 0 'revoked line \(line 4\)' revoke line --file list
 run 0 "^office ${third//+/[+]}" peers --file list
 # A list that cannot be read at all is refused by line, and left alone.
 printf ' starts with space\n' >orphan
+run 64 'socketmap:unix:/run/x:clients is no file' authorize "$(new_key)" x --file socketmap:unix:/run/x:clients
+run 64 'in the database behind that socketmap' revoke home --file socketmap:unix:/run/x:clients
+run 64 'in the database behind that socketmap' peers --file socketmap:unix:/run/x:clients
 run 65 'orphan:1: ' authorize "$(new_key)" x --file orphan
 printf '\xef\xbb\xbf' >bom
 run 66 'bom:1: .*byte-order mark' authorize "$(new_key)" x --file bom

@@ -413,6 +413,33 @@ static void a_short_error_buffer_is_respected(void **state)
 	conf_wipe(&sample, settings);
 }
 
+/* Of a file that is somebody else's: no table, one text. */
+static void one_text_is_looked_up(void **state)
+{
+	static const struct {
+		const char *text, *value; /* NULL: not there */
+		int result;
+	} rows[] = {
+		{ "a = 1; where = \"socketmap:x\";", "socketmap:x", 0 },
+		{ "where = \"\";", "", 0 },
+		{ "where = 5;", NULL, 0 },
+		{ "a = 1;", NULL, 0 },
+		{ "", NULL, 0 },
+		{ "where = x", NULL, -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *value;
+
+		write_file(rows[i].text, strlen(rows[i].text));
+		if (conf_look_up(path, "where", &value, error, sizeof(error)) != rows[i].result ||
+		    (value == NULL) != (rows[i].value == NULL) || (value != NULL && strcmp(value, rows[i].value) != 0))
+			fail_msg("%s: %s", rows[i].text, value != NULL ? value : "nothing");
+		free(value);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +452,7 @@ int main(void)
 		cmocka_unit_test(only_regular_files_are_read),
 		cmocka_unit_test(a_wrong_table_is_reported),
 		cmocka_unit_test(a_short_error_buffer_is_respected),
+		cmocka_unit_test(one_text_is_looked_up),
 	};
 
 	return cmocka_run_group_tests(tests, make_path, remove_path);

@@ -165,6 +165,8 @@ static void test_bad_lines(void **state)
 		{ "ehlo_name = \"relay2.example.com\";", "ehlo_name" }, /* doubled */
 		{ "key_file = \"\";", "key_file" },
 		{ "authorized_clients = \"\";", "authorized_clients" },
+		{ "authorized_clients = \"socketmap:unix:/run/x\";", "write socketmap:unix:/path:name" },
+		{ "authorized_clients = \"socketmap:inet:db.example:1:x\";", "no IP address" },
 		{ "user = \"\";", "user" },
 		{ "user = 0;", "user" },
 		{ "control_socket = \"\";", "control_socket" },

@@ -13,6 +13,7 @@
 
 #include "captured_log.h"
 #include "keeper_fixture.h"
+#include "socketmap_server.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -553,6 +554,60 @@ static void test_start(void **state)
 	keeper_close(&keeper);
 }
 
+static uint32_t about(struct keeper_fixture *fixture, enum keeper_question question, int who,
+		      struct keeper_answer *answer)
+{
+	struct keeper_request request = { .question = question };
+
+	memcpy(request.public_key, fixture->keys[who].public_key, NOISE_DHLEN);
+	if (question == KEEPER_ADMIT)
+		strcpy(request.sender, "b.example");
+	ask(fixture, &request, answer);
+	return answer->is_authorized | answer->is_unknown << 1;
+}
+
+/* The list is in a socketmap: its words, the psk that it names, and what nobody knows. */
+static void test_socketmap(void **state)
+{
+	struct keeper_fixture *fixture = *state;
+	struct keeper_request request = { .question = KEEPER_OPEN };
+	char setting[200], value[200], yes[220];
+	struct socketmap_server server;
+	struct keeper_answer answer;
+
+	assert_int_equal(socketmap_server_start(&server), 0);
+	snprintf(setting, sizeof(setting), "socketmap:unix:%s:clients", server.path);
+	snprintf(value, sizeof(value), "OK alice psk=%s domains=a.example", fixture->psk_path);
+	snprintf(yes, sizeof(yes), "%zu:%s,", strlen(value), value);
+	fixture->settings.authorized_clients = setting;
+	begin(fixture);
+	socketmap_server_say(&server, yes, strlen(yes), SERVER_STAYS);
+	assert_int_equal(about(fixture, KEEPER_IS_AUTHORIZED, ALICE, &answer), 2);
+	assert_int_equal(socketmap_server_questions(&server), 0);
+	assert_int_equal(about(fixture, KEEPER_AUTHORIZE, ALICE, &answer), 1);
+	assert_string_equal(answer.client.name, "alice");
+	assert_memory_equal(answer.client.psk, fixture->psk, sizeof(fixture->psk));
+	assert_int_equal(about(fixture, KEEPER_ADMIT, ALICE, &answer), 1);
+	assert_true(answer.terms.is_foreign_sender);
+	assert_int_equal(about(fixture, KEEPER_IS_AUTHORIZED, ALICE, &answer), 1);
+	assert_int_equal(about(fixture, KEEPER_AUTHORIZE, EDGE, &answer), 0);
+	socketmap_server_say(&server, "9:NOTFOUND ,", 12, SERVER_STAYS);
+	assert_int_equal(about(fixture, KEEPER_AUTHORIZE, BOB, &answer), 0);
+	socketmap_server_say(&server, "9:TEMP down,", 12, SERVER_STAYS);
+	assert_int_equal(about(fixture, KEEPER_AUTHORIZE, MALLORY, &answer), 2);
+	assert_false(contains(&answer, sizeof(answer), fixture->psk));
+	assert_int_equal(about(fixture, KEEPER_ADMIT, MALLORY, &answer), 2);
+	assert_int_equal(about(fixture, KEEPER_LIST, ALICE, &answer), 0);
+	assert_int_equal(answer.count, 0);
+	/* What the map named as a psk is not the worker's to read, whatever it holds by then. */
+	write_file(fixture->psk_path, "no key any more\n");
+	strcpy(request.path, fixture->psk_path);
+	ask(fixture, &request, &answer);
+	assert_int_equal(answer.error, EACCES);
+	assert_int_equal(end(fixture), 0);
+	socketmap_server_stop(&server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -565,6 +620,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_logins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hostile_requests, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_descriptors_are_dropped, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_socketmap, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_start, set_up, tear_down),
 	};
 

@@ -75,6 +75,21 @@ static int internet_socket(void)
 	return socket_of(AF_INET);
 }
 
+static int internet6_socket(void)
+{
+	return socket_of(AF_INET6);
+}
+
+static int udp_socket(void)
+{
+	return socket(AF_INET, SOCK_DGRAM, 0) >= 0 ? 0 : -1;
+}
+
+static int set_option(void)
+{
+	return setsockopt(-1, SOL_SOCKET, SO_SNDTIMEO, NULL, 0);
+}
+
 static int packet_socket(void)
 {
 	return socket(AF_PACKET, SOCK_RAW, 0) >= 0 ? 0 : -1;
@@ -130,14 +145,14 @@ static const struct {
 	{ "unshare", unshare_all, KILLED, KILLED },
 };
 
-static int try_in_child(int (*act)(void), bool is_keeper)
+static int try_in_child(int (*act)(void), enum sandbox_process process, const struct endpoint *server)
 {
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-		    sandbox_calls_restrict(is_keeper) != 0)
+		    sandbox_calls_restrict(process, server) != 0)
 			_exit(255);
 		errno = 0;
 		_exit(act() == 0 ? 0 : errno != 0 ? errno : 254);
@@ -153,8 +168,8 @@ static void test_calls(void **state)
 	(void)state;
 	assert_true(sandbox_calls_are_available());
 	for (size_t i = 0; i < COUNT(calls); i++) {
-		int worker = try_in_child(calls[i].act, false),
-		    keeper = try_in_child(calls[i].act, true);
+		int worker = try_in_child(calls[i].act, SANDBOX_WORKER, NULL),
+		    keeper = try_in_child(calls[i].act, SANDBOX_KEEPER, NULL);
 
 		/* What a C library makes of a thread that cannot be is its own affair. */
 		if (worker != calls[i].worker ||
@@ -164,7 +179,47 @@ static void test_calls(void **state)
 	}
 }
 
+/* A keeper that asks a server gets what that takes, and no more of the network. */
+static void test_calls_to_a_server(void **state)
+{
+	static const struct {
+		const char *what;
+		int (*act)(void);
+		int none, by_unix, by_inet, by_inet6;
+	} rows[] = {
+		{ "unix socket", unix_socket, 0, 0, 0, 0 },
+		{ "IPv4 socket", internet_socket, ENOSYS, ENOSYS, 0, ENOSYS },
+		{ "IPv6 socket", internet6_socket, ENOSYS, ENOSYS, ENOSYS, 0 },
+		{ "UDP socket", udp_socket, ENOSYS, ENOSYS, ENOSYS, ENOSYS },
+		{ "packet socket", packet_socket, ENOSYS, ENOSYS, ENOSYS, ENOSYS },
+		{ "option", set_option, ENOSYS, EBADF, EBADF, EBADF },
+		{ "program", run_program, ENOSYS, ENOSYS, ENOSYS, ENOSYS },
+		{ "file", write_file, ENOSYS, ENOSYS, ENOSYS, ENOSYS },
+	};
+	static const struct endpoint by_unix = { .is_unix = 1, .host = "/run/x" };
+	static const struct endpoint by_inet = { .host = "192.0.2.1", .port = "1" };
+	static const struct endpoint by_inet6 = { .host = "2001:db8::1", .port = "1" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int none = try_in_child(rows[i].act, SANDBOX_KEEPER, NULL);
+		int unix_ = try_in_child(rows[i].act, SANDBOX_KEEPER, &by_unix);
+		int inet = try_in_child(rows[i].act, SANDBOX_KEEPER, &by_inet);
+		int inet6 = try_in_child(rows[i].act, SANDBOX_KEEPER, &by_inet6);
+
+		if (none != rows[i].none || unix_ != rows[i].by_unix || inet != rows[i].by_inet ||
+		    inet6 != rows[i].by_inet6)
+			fail_msg("%s: %d, %d, %d, %d", rows[i].what, none, unix_, inet, inet6);
+	}
+}
+
 #else
+
+static void test_calls_to_a_server(void **state)
+{
+	(void)state;
+	assert_true(sandbox_calls_are_available());
+}
 
 static void test_calls(void **state)
 {
@@ -316,7 +371,7 @@ static int confined_keeper(void)
 	char error[200];
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    sandbox_enter_keeper(error, sizeof(error)) != 0)
+	    sandbox_enter_keeper(NULL, error, sizeof(error)) != 0)
 		return 1;
 	if (try_open(below("key"), O_RDONLY) != 0 || try_open("/etc/passwd", O_RDONLY) != 0)
 		return 2;
@@ -352,6 +407,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_calls_to_a_server),
 		cmocka_unit_test_setup_teardown(test_reach, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_guarded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_files, set_up, tear_down),

@@ -31,7 +31,7 @@ static int setup(void **state)
 	if (fixture == NULL || socketmap_server_start(&fixture->server) != 0)
 		return -1;
 	snprintf(spec, sizeof(spec), "unix:%s:senders", fixture->server.path);
-	fixture->map = socketmap_create(spec, fixture->error, sizeof(fixture->error));
+	fixture->map = socketmap_create(spec, SOCKETMAP_TIMEOUT_MS, fixture->error, sizeof(fixture->error));
 	*state = fixture;
 	return fixture->map != NULL ? 0 : -1;
 }
@@ -78,7 +78,7 @@ static void test_spec(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct socketmap *map = socketmap_create(rows[i].spec, error, sizeof(error));
+		struct socketmap *map = socketmap_create(rows[i].spec, SOCKETMAP_TIMEOUT_MS, error, sizeof(error));
 
 		if ((map != NULL) != (rows[i].expected == NULL))
 			fail_msg("\"%s\": %s", rows[i].spec, map == NULL ? error : "accepted");
@@ -275,7 +275,7 @@ static void test_no_server(void **state)
 {
 	struct fixture *fixture = *state;
 	char error[600], *value = NULL;
-	struct socketmap *map = socketmap_create("unix:/nonexistent/socket:senders", error, sizeof(error));
+	struct socketmap *map = socketmap_create("unix:/nonexistent/socket:senders", SOCKETMAP_TIMEOUT_MS, error, sizeof(error));
 
 	(void)fixture;
 	assert_non_null(map);

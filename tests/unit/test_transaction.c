@@ -536,6 +536,21 @@ static void test_answered_swallows_the_rest(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* The socketmap cannot be asked: put off, and what was counted of the client stays as it is. */
+static void test_unknown_client(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->terms = (struct tenant_terms){ .tenant.name = "alice", .is_unknown = true };
+	begin_declaring(fixture, 200000);
+	check_refused(fixture, ENHANCED_STATUS(4, 3, 0), "whether client alice may deliver");
+	assert_true(add_recipient(fixture, 0));
+	assert_true(add_text(fixture, MESSAGE));
+	assert_true(complete(fixture, MESSAGE, strlen(MESSAGE)));
+	check_refused(fixture, ENHANCED_STATUS(4, 3, 0), "whether client alice may deliver");
+	assert_null(fixture->transaction.row);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -545,7 +560,7 @@ int main(void)
 		TEST(test_declared_size),
 		TEST(test_real_size),
 		TEST(test_too_many_recipients),
-		TEST(test_tenant_limits), TEST(test_foreign_sender), TEST(test_gaps),
+		TEST(test_tenant_limits), TEST(test_foreign_sender), TEST(test_unknown_client), TEST(test_gaps),
 		TEST(test_order),
 		TEST(test_lies_about_the_content),
 		TEST(test_smuggling),

@@ -1,0 +1,30 @@
+/* A list in a socketmap belongs to the database behind its server, and is changed with that one's tools. */
+#include "allow_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "command.h"
+#include "lib/conf.h"
+#include "lib/socketmap.h"
+
+#define EDGE_CONF POSTERN_SYSCONFDIR "/edge.conf"
+
+int allow_list_check(const char *file)
+{
+	char *where = NULL, error[512];
+	int result = EX_OK;
+
+	if (socketmap_spec(file) != NULL)
+		return command_fail(EX_USAGE, "%s is no file: add, remove and list keys in the database behind that "
+				    "socketmap", file);
+	if (strcmp(file, ALLOW_LIST_FILE) != 0 ||
+	    conf_look_up(EDGE_CONF, "authorized_clients", &where, error, sizeof(error)) != 0)
+		return EX_OK;
+	if (where != NULL && socketmap_spec(where) != NULL)
+		result = command_fail(EX_CONFIG, EDGE_CONF ": the allow-list of this edge is in %s; add, remove and "
+				      "list keys in the database behind it (--file edits a file all the same)", where);
+	free(where);
+	return result;
+}
