@@ -63,8 +63,8 @@ void session_table_release(struct session_table *table, struct session_entry *en
 /* The session is over; the last thing its thread does with the edge. */
 void session_table_remove(struct session_table *table, struct session_entry *entry);
 
-/* Tunnels of this client name. */
-size_t session_table_count(struct session_table *table, const char *client);
+/* Tunnels of this client name; *busy_out (or NULL): those with a transaction. */
+size_t session_table_count(struct session_table *table, const char *client, size_t *busy_out);
 
 /* A transaction begins; not 0: it must not, for this reason. */
 enum close_reason session_table_begin(struct session_table *table, struct session_entry *entry);
