@@ -492,18 +492,6 @@ size_t destination_table_occupied(struct destination_table *table)
 	return count;
 }
 
-bool destination_table_is_crowded(struct destination_table *table, const char *client_name)
-{
-	struct destination_client *client;
-	bool is_crowded;
-
-	pthread_mutex_lock(&table->lock);
-	HASH_FIND_STR(table->clients, client_name, client);
-	is_crowded = client != NULL && destination_share_is_crowded(client->slots, client->busy);
-	pthread_mutex_unlock(&table->lock);
-	return is_crowded;
-}
-
 void destination_table_wipe(struct destination_table *table)
 {
 	while (table->remembered != NULL)

@@ -42,11 +42,6 @@ void destination_table_stop(struct destination_table *table);
 
 /* Destinations where somebody is inside or in line. */
 size_t destination_table_occupied(struct destination_table *table);
-/*
- * Has the client hardly a slot left? A delivery that goes on after its slot was given back still counts: it takes part of what its destination
- * may have.
- */
-bool destination_table_is_crowded(struct destination_table *table, const char *client);
 
 struct destination_request {
 	const char *domain;		/* in any case of letters; or a relay's next_hop */

@@ -317,6 +317,7 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 	struct smtp_event event;
 
 	if (take_kept(walk, address)) {
+		tell_testing(walk);
 		run_transactions(walk, address);
 		if (!walk->client.is_stale)
 			return DELIVERY_NEXT_HOST;

@@ -114,12 +114,19 @@ static struct deadline next_look(int64_t began_ms, int64_t wait_ms)
 	return deadline_in_ms(left_ms > 0 && left_ms < LEAVE_AGAIN_MS ? left_ms : LEAVE_AGAIN_MS);
 }
 
+/* A message has one of the slots, however many destinations it has; a delivery that goes on by itself has none. */
+static bool is_crowded(struct edge_session *session)
+{
+	size_t busy, slots = session_table_count(&session->edge->sessions, session->client.name, &busy);
+
+	return destination_share_is_crowded(slots, busy);
+}
+
 static bool is_wait_over(struct edge_session *session, int64_t began_ms, int64_t wait_ms)
 {
 	int64_t waited_ms = deadline_now_ms() - began_ms;
 
-	return waited_ms >= wait_ms || (waited_ms >= DESTINATION_CROWDED_PATIENCE_MS &&
-					destination_table_is_crowded(&session->edge->destinations, session->client.name));
+	return waited_ms >= wait_ms || (waited_ms >= DESTINATION_CROWDED_PATIENCE_MS && is_crowded(session));
 }
 
 /* Tells outcomes as they come, until all are there or the wait is over. */

@@ -58,14 +58,20 @@ static enum session_admission judge(const struct session_table *table, const cha
 	return all >= limits.in_all ? SESSION_TOO_MANY : SESSION_ADMITTED;
 }
 
-size_t session_table_count(struct session_table *table, const char *client)
+size_t session_table_count(struct session_table *table, const char *client, size_t *busy_out)
 {
-	size_t count = 0;
+	size_t count = 0, busy = 0;
 
 	pthread_mutex_lock(&table->lock);
-	for (const struct session_entry *entry = table->first; entry != NULL; entry = entry->next)
-		count += entry->is_admitted && strcmp(entry->client.name, client) == 0;
+	for (const struct session_entry *entry = table->first; entry != NULL; entry = entry->next) {
+		if (!entry->is_admitted || strcmp(entry->client.name, client) != 0)
+			continue;
+		count++;
+		busy += entry->is_busy;
+	}
 	pthread_mutex_unlock(&table->lock);
+	if (busy_out != NULL)
+		*busy_out = busy;
 	return count;
 }
 

@@ -63,8 +63,8 @@ void session_table_release(struct session_table *table, struct session_entry *en
 /* The session is over; the last thing its thread does with the edge. */
 void session_table_remove(struct session_table *table, struct session_entry *entry);
 
-/* Tunnels of this client name. */
-size_t session_table_count(struct session_table *table, const char *client);
+/* Tunnels of this client name; *busy_out (or NULL): those with a transaction. */
+size_t session_table_count(struct session_table *table, const char *client, size_t *busy_out);
 
 /* The client name of every tunnel, in no order. Heap; NULL: no memory, or no session (*count 0). */
 typedef char session_client_name[CLIENT_NAME_MAX + 1];

@@ -189,6 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct edge edge = { .name = "us", .endpoint = { .host = "h", .port = "1" } };
 	struct transport_setup setup = {
 		.conf = { .hostname = (char *)(uintptr_t)"home.example",
+			  .key_file = (char *)(uintptr_t)"/nonexistent/key",
 			  .edges = (char *)(uintptr_t)"/nonexistent/edges",
 			  .routes = (char *)(uintptr_t)"/nonexistent/routes",
 			  .sendmail = (char *)(uintptr_t)"/nonexistent/sendmail",

@@ -74,6 +74,7 @@ static inline void start(struct session *session, enum fake_edge_mode mode)
 		.hostname = (char *)(uintptr_t) "home.example",
 		.connect_timeout = 5000,
 		.idle_timeout = 10000,
+		.key_file = (char *)(uintptr_t) "/nonexistent/key",
 		.edges = (char *)(uintptr_t) "/nonexistent/edges",
 		.routes = (char *)(uintptr_t) "/nonexistent/routes",
 		.sendmail = (char *)(uintptr_t) "/bin/false",

@@ -143,9 +143,11 @@ static struct destination_share share(const struct world *world, int d)
 
 static bool is_crowded(const struct world *world)
 {
-	struct destination_share now = share(world, 0);
+	size_t busy = 0;
 
-	return destination_share_is_crowded(now.slots, now.busy);
+	for (size_t i = 0; i < world->slots; i++)
+		busy += world->place[i].destination >= 0;
+	return destination_share_is_crowded(world->slots, busy);
 }
 
 static bool is_too_long(const struct world *world, int d)

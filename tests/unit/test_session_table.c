@@ -117,6 +117,34 @@ static void test_limits(void **state)
  * Case 95: the idle tunnel of a revoked client ends at once, the busy one after its transaction,
  * those of others not at all.
  */
+/* A client's tunnels, and how many of them have a message; handshakes and others' do not count. */
+static void test_count(void **state)
+{
+	struct session busy = { 0 }, idle = { 0 }, other = { 0 };
+	struct session_entry in_handshake = { 0 };
+	struct session_table table;
+	size_t count;
+
+	(void)state;
+	session_table_init(&table);
+	open_session(&table, &busy, "mail");
+	open_session(&table, &idle, "mail");
+	open_session(&table, &other, "other");
+	assert_true(session_table_add(&table, &in_handshake));
+	assert_int_equal(session_table_begin(&table, &busy.entry), 0);
+	assert_int_equal(session_table_begin(&table, &other.entry), 0);
+	assert_int_equal(session_table_count(&table, "mail", &count), 2);
+	assert_int_equal(count, 1);
+	assert_int_equal(session_table_finish(&table, &busy.entry), 0);
+	assert_int_equal(session_table_count(&table, "mail", &count), 2);
+	assert_int_equal(count, 0);
+	assert_int_equal(session_table_count(&table, "nobody", NULL), 0);
+	session_table_remove(&table, &in_handshake);
+	close_session(&table, &busy);
+	close_session(&table, &idle);
+	close_session(&table, &other);
+}
+
 static void test_end(void **state)
 {
 	struct session_entry in_handshake;
@@ -328,6 +356,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_count),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_wait_empty_gives_up),
