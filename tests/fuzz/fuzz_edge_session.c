@@ -12,7 +12,10 @@
  * the mail host has gone, nothing of it is left: no session, no delivery, no content.
  *
  * feeds: frames of an authorised mail host in any order, to a session of the edge
- * covers: edge/edge_session.c edge/transaction.c edge/session_delivery.c:send_done,
+ * covers: edge/edge_session.c:authorize, close_tunnel, admit, shake_hands, send_info, end_transaction,
+ *     look_up, on_envelope, log_transaction, on_end, is_leftover, on_transaction_frame, may_go_on, explain_loss, forget,
+ *     serve, run, begin_handshake, start, edge_session_start
+ *     edge/transaction.c edge/session_delivery.c:send_done,
  *     session_delivery_refuse, session_delivery_run edge/session_table.c:session_table_add,
  *     session_table_admit, session_table_begin, session_table_finish, session_table_remove
  */
@@ -160,12 +163,12 @@ static void *run_keeper(void *unused)
 /* The real one, but for its files. */
 static void start_keeper(void)
 {
-	char line[80], error[400];
+	char line[160], error[400];
 	pthread_t thread;
 	int ends[2];
 
 	base64_key_encode(line, client_key.public_key);
-	strcat(line, " home\n");
+	strcat(line, " home domains=example.com,a.example,b.net rate=20/1h bounces=3/1h recipients=4\n");
 	memory_file_open(&clients_file, line, strlen(line));
 	keeper.keys.path = keeper.keys.next_path = "/nonexistent";
 	keeper.keys.keys[0] = noise_keypair_static_key(&edge_key);
@@ -420,5 +423,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	check_answers(&speech, heard, heard_length);
 	require(content_pool_used(&edge.content_pool) == 0);
 	require(atomic_load(&edge.setup->references) == 1);
+	/* What one input has used up is there again for the next. */
+	tenant_table_wipe(&edge.tenants);
+	tenant_table_init(&edge.tenants);
 	return 0;
 }
