@@ -97,7 +97,7 @@ class Held:
         host.run("kill", "-CONT", *pids, check=False)
 
     def result(self, point, sent, is_held, text, row):
-        calls, killed = strace.parse(text)
+        calls, killed = strace.parse(text, self.servers)
         call, _, deed = point.what.partition(":")
         struck = strace.nth(calls, call, point.number) if is_held else None
         # Of these the transport dies as it should: it is Postfix's child, and has nothing to put in order.

@@ -18,11 +18,15 @@ FLUSH_S = 1
 
 # serial: the same in one thread of the edge. strace counts each thread's calls by itself, and the first thread
 # that comes to a number is hit, so the early calls of a second thread are never reached.
-Scenario = collections.namedtuple("Scenario", "domains edge_settings")
+# cached: the edge has just delivered to that server, and still has the connection; in the others it keeps none.
+Scenario = collections.namedtuple("Scenario", "domains edge_settings is_warm", defaults=(False,))
+ANEW = "connection_cache_limit = 0;\n"
+KEPT = 'connection_cache_time_limit = "60s";\n'
 SCENARIOS = {
-    "one": Scenario([HONEST], ""),
-    "three": Scenario([HONEST, HONEST, HONEST_TLS], ""),
-    "serial": Scenario([HONEST, HONEST, HONEST_TLS], "parallel_destinations = 1;\n"),
+    "one": Scenario([HONEST], ANEW),
+    "three": Scenario([HONEST, HONEST, HONEST_TLS], ANEW),
+    "serial": Scenario([HONEST, HONEST, HONEST_TLS], ANEW + "parallel_destinations = 1;\n"),
+    "cached": Scenario([HONEST], KEPT, is_warm=True),
 }
 
 

@@ -32,11 +32,12 @@ def undisturbed(scenario, mail):
     target = Transport(scenario)
     target.begin()
     try:
+        target.prepare()
         tracer = target.attach()
         strike = target.strike(None, mail)
         wait_for("the transport's end", lambda: 'close(0)' in lab.home.read(f"{HOME}/trace"))
         target.detach(tracer)
-        edge_calls = traced(None, strike.mail, lab.vps.read(EDGE_TRACE)).calls
+        edge_calls = traced(None, strike.mail, lab.vps.read(EDGE_TRACE), target.servers).calls
     finally:
         target.end()
     return strike.mail, edge_calls, strike.calls
@@ -128,9 +129,9 @@ def of_scenario(scenario, edge_calls, transport_calls):
         found["power"] = of_calls(scenario, "power", most)
     if scenario == "one":
         found["unsynced"] = after_outcome(edge, edge_calls[-1])[:UNSYNCED]
-    if scenario == "serial":
+    if scenario in ("serial", "cached"):
         found["power-torn"] = of_calls(scenario, "power-torn", most)
-    if scenario != "serial":    # which differs in the edge alone
+    if scenario not in ("serial", "cached"):    # which differ in the edge alone
         found["transport"] = transport
         found["tunnel"] = of_tunnel(scenario, calls)
         found["transport-error"] = of_errors(scenario, "transport-error", made, configuration(calls))

@@ -32,7 +32,8 @@ INTENT = "1"
 class Call:
     """began, ended: seconds; ended and result are None if it never returned.
 
-    is_injected: it was not made, and failed. connection: of a tunnel's calls in the edge, which tunnel.
+    is_injected: it was not made, and failed. connection: of a tunnel's calls in the edge, which tunnel. address: of the mail host, if it is
+    one of those to a server.
     """
 
     def __init__(self, thread, name, began):
@@ -46,6 +47,7 @@ class Call:
         self.is_injected = False
         self.connection = -1
         self.role = ""
+        self.address = ""
 
     def finish(self, text):
         self.is_injected = INJECTED in text
@@ -74,8 +76,11 @@ class Call:
         return f"{self.name}({self.role}{shown})"
 
 
-def parse(text):
-    """(calls in the order of their beginning, the signal that killed the program or "")."""
+def parse(text, servers=None):
+    """(calls in the order of their beginning, the signal that killed the program or "").
+
+    servers: {descriptor: address} of the connections to mail hosts that were there before.
+    """
     calls, open_calls, killed = [], {}, ""
     for line in text.splitlines():
         match = LINE.match(line)
@@ -96,13 +101,13 @@ def parse(text):
             call.finish(arguments + more)
             if unfinished:
                 open_calls[thread] = call
-    name_roles(calls)
+    name_roles(calls, dict(servers or {}))
     return calls, killed
 
 
-def name_roles(calls):
+def name_roles(calls, servers):
     """Each call's role: who is at the other end of its descriptor."""
-    roles = {0: "postfix", 1: "postfix"}
+    roles = {0: "postfix", 1: "postfix"} | dict.fromkeys(servers, "mx")
     tunnels = {}
     for index, call in enumerate(calls):
         if call.name == "accept4" and call.result is not None and call.result >= 0:
@@ -110,6 +115,7 @@ def name_roles(calls):
             tunnels[call.result] = index
         elif call.name == "connect":
             roles[call.descriptor] = peer(call.arguments)
+            servers[call.descriptor] = address(call.arguments)
         elif call.name in ("pwrite64", "fdatasync"):
             roles[call.descriptor] = "journal"
         elif call.name in ("sendto", "sendmsg") and re.search(r'"<\d+>', call.arguments):
@@ -119,6 +125,8 @@ def name_roles(calls):
         call.role = roles.get(call.descriptor, "file")
         if call.role == "tunnel":
             call.connection = tunnels.get(call.descriptor, -1)
+        elif call.role == "mx":
+            call.address = servers[call.descriptor]
         if call.name == "close" and call.descriptor > 1:
             roles.pop(call.descriptor, None)
 
@@ -126,6 +134,11 @@ def name_roles(calls):
 def peer(arguments):
     port = re.search(r"htons\((\d+)\)", arguments)
     return {"25": "mx", "53": "dns", "7843": "tunnel", "7844": "tunnel"}.get(port[1], "other") if port else "log"
+
+
+def address(arguments):
+    found = re.search(r'(?:inet_addr\(|inet_pton\(AF_INET6, )"([^"]+)"', arguments)
+    return found[1] if found else ""
 
 
 def counts(calls):
@@ -199,14 +212,14 @@ def sync_after(calls, written):
 
 def windows(calls):
     """All of them, in the order of their intents."""
-    found, address = [], {}
+    found, server = [], {}
     for call in calls:
-        if call.name == "connect" and call.role == "mx":
-            address[call.thread] = re.search(r'(?:inet_addr\(|inet_pton\(AF_INET6, )"([^"]+)"', call.arguments)[1]
+        if call.role == "mx":
+            server[call.thread] = call.address
         elif call.name == "pwrite64":
             record = RECORD.match(call.arguments.partition(", ")[2])
             if record and record[1] == INTENT:
-                found.append(Window(calls, call, address.get(call.thread, "")))
+                found.append(Window(calls, call, server.get(call.thread, "")))
     return found
 
 

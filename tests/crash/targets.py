@@ -6,12 +6,13 @@ the program is killed; or call:ERROR, which fails so. What is held instead is in
 """
 import collections
 import contextlib
+import itertools
 import os
 import re
 import subprocess
 
 from harness import lab, wait_for
-from mail import SCENARIOS
+from mail import Mail, SCENARIOS
 import rows
 import strace
 
@@ -26,6 +27,7 @@ EDGE_TRACER = "/run/crash.pid"
 HOME = "/run/crash"
 # How long an edge has things to do after Postfix has heard enough.
 FAREWELL_S = 0.2
+WARM = itertools.count(1)
 WRAPPER = f"""#!/bin/sh
 # Postfix's spawn(8) starts this instead of the transport. What is armed holds for one transport.
 if mv {HOME}/armed {HOME}/taken 2>/dev/null; then
@@ -45,9 +47,9 @@ def inject(point):
     return strace.OPTIONS + ["-e", f"inject={call}:signal=KILL:when={point.number}"]
 
 
-def traced(point, mail, text):
-    """The Strike that a trace shows."""
-    calls, killed = strace.parse(text)
+def traced(point, mail, text, servers=None):
+    """The Strike that a trace shows. servers: as strace.parse() has it."""
+    calls, killed = strace.parse(text, servers)
     if point and ":" in point.what:
         struck = next((call for call in calls if call.is_injected), None)
         faults = (f"killed by SIG{killed}",) if killed else ()
@@ -61,6 +63,8 @@ class Edge:
     """The edge runs as always; strace is attached before the mail is sent, so its start is not counted. Cases 164 to 169."""
 
     def __init__(self, scenario):
+        self.scenario = scenario
+        self.servers = {}
         self.settings = SCENARIOS[scenario].edge_settings
         self.conf = lab.vps.read(EDGE_CONF)
 
@@ -81,7 +85,21 @@ class Edge:
     def options(self, point):
         return inject(point)
 
+    def prepare(self):
+        """Before a strike: what the edge keeps from one mail to the next is there, if the scenario says so."""
+        if not SCENARIOS[self.scenario].is_warm:
+            return
+        mail = Mail(f"warm{next(WARM)}", self.scenario)
+        mail.finish()
+        wait_for("a connection that is kept", self.connections, 5, 0.01)
+
+    def connections(self):
+        """{descriptor: address} of the edge's connections to mail hosts."""
+        lines = lab.vps.run("ss", "-Htnp", "state", "established", "dst", ":25").stdout.splitlines()
+        return {int(re.search(r"fd=(\d+)", line)[1]): line.split()[3].rpartition(":")[0].strip("[]") for line in lines}
+
     def attach(self, point=None):
+        self.servers = self.connections()
         command = ["strace", *self.options(point), "-o", EDGE_TRACE, "-p", str(lab.edge.pid)]
         tracer = lab.vps.popen("sh", "-c", f'echo $$ >{EDGE_TRACER}; exec "$@"', "sh", *command,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -115,7 +133,7 @@ class Edge:
                 tracer.wait(FAREWELL_S)
         finally:
             self.detach(tracer)
-        strike = traced(point, sent, lab.vps.read(EDGE_TRACE))
+        strike = traced(point, sent, lab.vps.read(EDGE_TRACE), self.servers)
         if strike.has_struck:       # and may not be buried yet
             wait_for("the edge's end", lambda: not lab.edge.is_running)
         if not lab.edge.is_running:
@@ -137,7 +155,7 @@ class EdgeError(Edge):
             wait_for("a first attempt", lambda: self.is_over(sent), 60, 0.01)
         finally:
             self.detach(tracer)
-        strike = traced(point, sent, lab.vps.read(EDGE_TRACE))
+        strike = traced(point, sent, lab.vps.read(EDGE_TRACE), self.servers)
         faults = list(strike.faults)
         if not lab.edge.is_running or lab.edge.pid != pid:
             faults.append("the edge is gone")
