@@ -302,7 +302,7 @@ static void deliver_to_next_hop(const struct host_walk_params *params, const cha
 		report_not_entered(params, next_hop, result, &place);
 		return;
 	}
-	host_walk_run(params, &lesson);
+	host_walk_run(params, &place, &lesson);
 	destination_leave(delivery->destinations, &place, &lesson);
 }
 

@@ -74,6 +74,8 @@ struct destination {
 	uint64_t last_number;
 	struct destination_presence *presences;
 	int64_t left_ms;		/* when somebody left last; 0: nobody has */
+	int64_t called_ms;		/* since when nobody has got further than called_step; 0: nobody is about to, or a host has greeted */
+	enum destination_step called_step;
 	struct destination *older, *newer;	/* of those remembered */
 	bool is_remembered;
 	UT_hash_handle hh;
@@ -298,11 +300,22 @@ static enum destination_speed speed_of(const struct destination *destination)
 	return destination_share_speed(destination->average_ms, mean_age_ms(destination));
 }
 
+/* How long until it is silent: 0, it is; -1, it will not be. What is known of its speed says more. */
+static int64_t until_silent_ms(const struct destination *destination)
+{
+	int64_t left_ms = destination->called_ms + DESTINATION_SILENT_MS - deadline_now_ms();
+
+	if (destination->called_ms == 0 || destination->average_ms > 0)
+		return -1;
+	return left_ms > 0 ? left_ms : 0;
+}
+
 static struct destination_share share_of(const struct destination_presence *presence)
 {
 	const struct destination_client *client = presence->client;
 	struct destination_share share = {
 		.speed = speed_of(presence->destination),
+		.is_silent = until_silent_ms(presence->destination) == 0,
 		.slots = client->slots,
 		.busy = client->busy,
 		.active = presence->active,
@@ -414,6 +427,13 @@ static bool has_to_go(const struct destination *destination, const struct waiter
 	return is_crowded && is_line_too_long(destination, waiter, wait_max_ms);
 }
 
+static struct deadline next_look(const struct destination *destination)
+{
+	int64_t silent_ms = until_silent_ms(destination);
+
+	return deadline_in_ms(silent_ms > 0 && silent_ms < LOOK_AGAIN_MS ? silent_ms : LOOK_AGAIN_MS);
+}
+
 /* The lock is given up while waiting. Returns with the waiter out of the line. */
 static enum destination_result wait_in_line(struct destination_table *table, struct destination *destination,
 					    const struct destination_request *request, struct waiter *waiter)
@@ -422,7 +442,7 @@ static enum destination_result wait_in_line(struct destination_table *table, str
 	bool goes = false;
 
 	while (!waiter->has_place && !table->is_stopping && !deadline_has_passed(deadline) && !is_closed(destination) && !goes) {
-		struct deadline next = deadline_earlier(deadline, deadline_in_ms(LOOK_AGAIN_MS));
+		struct deadline next = deadline_earlier(deadline, next_look(destination));
 
 		if (condition_wait_until(&waiter->called, &table->lock, next) == 0 || waiter->has_place)
 			continue;
@@ -538,6 +558,20 @@ enum destination_result destination_enter(struct destination_table *table,
 	return result;
 }
 
+void destination_note(struct destination_table *table, const struct destination_place *place, enum destination_step step)
+{
+	struct destination *destination = place->destination;
+
+	pthread_mutex_lock(&table->lock);
+	if (step == DESTINATION_GREETED) {
+		destination->called_ms = 0;
+	} else if (destination->called_ms == 0 || destination->called_step < step) {
+		destination->called_ms = deadline_now_ms();
+		destination->called_step = step;
+	}
+	pthread_mutex_unlock(&table->lock);
+}
+
 void destination_leave(struct destination_table *table, const struct destination_place *place,
 		       const struct destination_lesson *lesson)
 {
@@ -550,7 +584,8 @@ void destination_leave(struct destination_table *table, const struct destination
 		destination->average_ms = inside_ms > 0 ? inside_ms : 1;
 	else
 		destination->average_ms += (inside_ms - destination->average_ms) / AVERAGE_WEIGHT;
-	destination->active--;
+	if (--destination->active == 0)
+		destination->called_ms = 0;
 	destination->entered_sum_ms -= place->entered_ms;
 	destination->left_ms = deadline_now_ms();
 	count_active(place->presence, -1);

@@ -88,6 +88,10 @@ enum destination_result {
 enum destination_result destination_enter(struct destination_table *table,
 					  const struct destination_request *request,
 					  struct destination_place *place_out);
+/* How the holder of a place gets on with a host. Where nobody gets on, the destination is silent (destination_share.h). */
+enum destination_step { DESTINATION_CONNECTS, DESTINATION_CONNECTED, DESTINATION_GREETED };
+
+void destination_note(struct destination_table *table, const struct destination_place *place, enum destination_step step);
 /* NULL: there was nothing to be learnt. */
 void destination_leave(struct destination_table *table, const struct destination_place *place,
 		       const struct destination_lesson *lesson);

@@ -45,9 +45,10 @@ bool destination_share_allows(const struct destination_share *share)
 int64_t destination_share_wait_max_ms(const struct destination_share *share, int64_t wait_max_ms, bool *counts_itself_out)
 {
 	bool is_crowded = destination_share_is_crowded(share->slots, share->busy);
-
 	int64_t crowded_max_ms = share->slow > 0 ? DESTINATION_BESIEGED_WAIT_MAX_MS : DESTINATION_CROWDED_WAIT_MAX_MS;
 
+	if (share->is_silent)
+		crowded_max_ms = 0;
 	*counts_itself_out = share->speed != DESTINATION_QUICK && is_crowded && !is_within(share, share->held);
 	return *counts_itself_out && wait_max_ms > crowded_max_ms ? crowded_max_ms : wait_max_ms;
 }

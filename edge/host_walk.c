@@ -46,6 +46,8 @@ struct walk {
 	struct relay_login login;	/* params->relay's */
 	struct delivery_place place;
 	struct destination_lesson *lesson;
+	const struct destination_place *at;
+	bool is_calling;		/* a host that has not greeted yet */
 };
 
 static int port_of(const struct walk *walk)
@@ -196,12 +198,23 @@ static void note_source(struct walk *walk, int fd)
 				       sizeof(walk->source));
 }
 
+static enum destination_step step_of(enum delivery_stage stage)
+{
+	if (stage <= STAGE_CONNECT)
+		return DESTINATION_CONNECTS;
+	return stage == STAGE_GREETING ? DESTINATION_CONNECTED : DESTINATION_GREETED;
+}
+
 static void on_stage(void *context, enum delivery_stage stage)
 {
 	struct walk *walk = context;
+	const struct delivery *delivery = walk->params->delivery;
 
-	delivery_progress_move(walk->params->delivery->progress, &walk->place, stage,
-			       walk->host->exchange, walk->address);
+	delivery_progress_move(delivery->progress, &walk->place, stage, walk->host->exchange, walk->address);
+	if (walk->is_calling) {
+		walk->is_calling = stage <= STAGE_GREETING;
+		destination_note(delivery->destinations, walk->at, step_of(stage));
+	}
 }
 
 static struct smtp_client_params client_params(struct walk *walk)
@@ -273,6 +286,7 @@ static bool open_connection(struct walk *walk, const struct sockaddr_storage *ad
 
 	*event = (struct smtp_event){ .stage = STAGE_CONNECT, .failure = SMTP_FAILURE_CONNECT };
 	memset(&walk->client, 0, sizeof(walk->client));
+	walk->is_calling = true;
 	on_stage(walk, STAGE_CONNECT);
 	fd = tcp_connect(
 		address, tenant_source(delivery->tenant, address->ss_family, &source),
@@ -485,7 +499,7 @@ static void report_no_memory(const struct host_walk_params *params)
 		params->report(params->context, params->recipients[i], &status);
 }
 
-void host_walk_run(const struct host_walk_params *params, struct destination_lesson *lesson)
+void host_walk_run(const struct host_walk_params *params, const struct destination_place *at, struct destination_lesson *lesson)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
 
@@ -495,6 +509,7 @@ void host_walk_run(const struct host_walk_params *params, struct destination_les
 		return;
 	}
 	walk->params = params;
+	walk->at = at;
 	walk->lesson = lesson;
 	buffer_init(&walk->key, CONNECTION_KEY_MAX);
 	if (params->relay != NULL) {

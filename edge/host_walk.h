@@ -32,7 +32,7 @@ struct host_walk_params {
 	void *context;
 };
 
-/* *lesson: what the walk has shown about the domain's hosts. */
-void host_walk_run(const struct host_walk_params *params, struct destination_lesson *lesson);
+/* From a place at the destination, which hears when its hosts speak. *lesson: what the walk has shown about them. */
+void host_walk_run(const struct host_walk_params *params, const struct destination_place *at, struct destination_lesson *lesson);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "edge/destination.h"
+#include "edge/destination_share.h"
 
 #define DOMAIN "example.com"
 /* No wait takes this long unless a wake-up was lost; a busy machine needs some of it. */
@@ -282,6 +283,84 @@ static void test_line_too_long(void **state)
 	wipe(&table);
 }
 
+#define SLOTS 24
+#define PLACES 4
+
+struct guest {
+	struct destination_table *table;
+	pthread_t thread;
+	enum destination_result result;
+	struct destination_place place;
+	int64_t took_ms;
+};
+
+static void *visit(void *argument)
+{
+	struct guest *guest = argument;
+	int64_t before_ms = deadline_now_ms();
+
+	guest->result = destination_enter(guest->table, &(struct destination_request){
+		.domain = DOMAIN,
+		.limit = PLACES,
+		.wait_max_ms = DESTINATION_WAIT_MAX_MS,
+		.deadline = deadline_in_ms(2000),
+		.client = "home",
+		.slots = SLOTS,
+	}, &guest->place);
+	guest->took_ms = deadline_now_ms() - before_ms;
+	return NULL;
+}
+
+/*
+ * All slots of a client are with one destination: four inside, who connect, the rest in a line that would be served in time as far as
+ * anybody knows. After 300 ms one of those inside has come to `step`. How many are sent away before the 2 s that they would wait, and how soon
+ * is the first?
+ */
+static size_t sent_away(enum destination_step step, int64_t *first_ms)
+{
+	struct guest guests[SLOTS];
+	struct destination_table table;
+	size_t away = 0;
+
+	destination_table_init(&table);
+	*first_ms = INT64_MAX;
+	for (size_t i = 0; i < SLOTS; i++) {
+		guests[i] = (struct guest){ .table = &table };
+		if (i >= PLACES) {
+			assert_int_equal(pthread_create(&guests[i].thread, NULL, visit, &guests[i]), 0);
+			continue;
+		}
+		visit(&guests[i]);
+		assert_int_equal(guests[i].result, DESTINATION_ENTERED);
+		destination_note(&table, &guests[i].place, DESTINATION_CONNECTS);
+	}
+	usleep(300000);
+	destination_note(&table, &guests[0].place, step);
+	for (size_t i = PLACES; i < SLOTS; i++) {
+		pthread_join(guests[i].thread, NULL);
+		assert_int_equal(guests[i].result, DESTINATION_BUSY);
+		away += guests[i].took_ms < 1900;
+		*first_ms = guests[i].took_ms < *first_ms ? guests[i].took_ms : *first_ms;
+	}
+	for (size_t i = 0; i < PLACES; i++)
+		destination_leave(&table, &guests[i].place, NULL);
+	wipe(&table);
+	return away;
+}
+
+/* Those go who make the crowd: seven eighths of 24 are 21. */
+static void test_silence(void **state)
+{
+	int64_t first_ms;
+
+	(void)state;
+	assert_int_equal(sent_away(DESTINATION_CONNECTS, &first_ms), 4);
+	assert_true(first_ms >= DESTINATION_SILENT_MS - 50);
+	assert_int_equal(sent_away(DESTINATION_CONNECTED, &first_ms), 4);
+	assert_true(first_ms >= DESTINATION_SILENT_MS + 250);
+	assert_int_equal(sent_away(DESTINATION_GREETED, &first_ms), 0);
+}
+
 static void test_deadline(void **state)
 {
 	struct destination_table table;
@@ -387,6 +466,7 @@ int main(void)
 		cmocka_unit_test(test_limit_changes),
 		cmocka_unit_test(test_tarpit),
 		cmocka_unit_test(test_line_too_long),
+		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_crowd),
