@@ -18,7 +18,7 @@ SUBMISSION, HELD = "127.0.0.1:25", "127.0.0.1:2627"
 STUNNEL_HOME, STUNNEL_VPS, RELAY = "127.0.0.1:2626", "198.51.100.20:4465", "127.0.0.1:2525"
 
 MASTER = """
-postern-spawn{n} unix - n n - {n} spawn
+postern-spawn{n} unix - n n - 0 spawn
   user=_postern argv=/usr/libexec/postern/postern-transport
 postern{n} unix - - n - {n} lmtp
   -o lmtp_send_xforward_command=yes -o lmtp_data_done_timeout=1020s

@@ -40,7 +40,7 @@ start() {
 transport() {
 	useradd --system --no-create-home --shell /usr/sbin/nologin _postern
 	cat >>/etc/postfix/master.cf <<-EOF
-	postern-spawn unix - n n - 100 spawn
+	postern-spawn unix - n n - 0 spawn
 	  user=_postern argv=/usr/libexec/postern/postern-transport
 	postern unix - - n - 100 lmtp
 	  -o lmtp_send_xforward_command=yes -o lmtp_data_done_timeout=1020s
