@@ -160,10 +160,12 @@ static int add_line(struct list_file *file, char **words, size_t count)
 
 static int run_authorize(const struct command *command, int argc, char **argv)
 {
+	const char *path = ALLOW_LIST_FILE;
+	const struct command_option options[] = { { "file", &path, NULL }, { NULL, NULL, NULL } };
 	struct command_arguments arguments;
 	struct list_file file;
 	char error[ERROR_MAX];
-	int result = command_parse(command, argc, argv, 2, WORDS_MAX, ALLOW_LIST_FILE, &arguments);
+	int result = command_parse(command, argc, argv, options, &arguments);
 
 	if (result >= 0)
 		return result;
@@ -173,10 +175,10 @@ static int run_authorize(const struct command *command, int argc, char **argv)
 					    "argument %d is empty or has white space, quotes or "
 					    "control characters in it",
 					    i + 1);
-	result = allow_list_check(arguments.file);
+	result = allow_list_check(path);
 	if (result != EX_OK)
 		return result;
-	result = list_file_open(&file, arguments.file, error, sizeof(error));
+	result = list_file_open(&file, path, error, sizeof(error));
 	if (result == EX_OK)
 		result = add_line(&file, arguments.words, (size_t)arguments.count);
 	else
@@ -279,19 +281,21 @@ static int remove_lines(struct list_file *file, const char *key_or_name)
 
 static int run_revoke(const struct command *command, int argc, char **argv)
 {
+	const char *path = ALLOW_LIST_FILE;
+	const struct command_option options[] = { { "file", &path, NULL }, { NULL, NULL, NULL } };
 	struct command_arguments arguments;
 	struct list_file file;
 	char error[ERROR_MAX];
-	int result = command_parse(command, argc, argv, 1, 1, ALLOW_LIST_FILE, &arguments);
+	int result = command_parse(command, argc, argv, options, &arguments);
 
 	if (result >= 0)
 		return result;
 	if (!list_lines_word_is_clean(arguments.words[0]))
 		return command_fail(EX_USAGE, "that is neither a key nor a name");
-	result = allow_list_check(arguments.file);
+	result = allow_list_check(path);
 	if (result != EX_OK)
 		return result;
-	result = list_file_open(&file, arguments.file, error, sizeof(error));
+	result = list_file_open(&file, path, error, sizeof(error));
 	if (result == EX_OK)
 		result = remove_lines(&file, arguments.words[0]);
 	else
@@ -310,6 +314,8 @@ const struct command command_authorize = {
 		"list changes. For a name, or a key, that is there already the options may be left "
 		"out: the new line gets those of the old one.\n\n"
 		"  --file FILE  the list, instead of " ALLOW_LIST_FILE "\n",
+	.words_min = 2,
+	.words_max = WORDS_MAX,
 	.run = run_authorize,
 };
 
@@ -321,5 +327,7 @@ const struct command command_revoke = {
 		"The edge ends the tunnels of these keys\n"
 		"before their next message. Nothing else in the list changes.\n\n"
 		"  --file FILE  the list, instead of " ALLOW_LIST_FILE "\n",
+	.words_min = 1,
+	.words_max = 1,
 	.run = run_revoke,
 };

@@ -3,7 +3,6 @@
  * the transport will read it, with the table of routes, before it counts; every other line stays as
  * it is. Running transports take it at their next message.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +20,8 @@
 
 struct edges_command {
 	const char *conf_path;
-	int is_json, is_help;
-	char **words;
-	int count;
+	bool is_json;
+	struct command_arguments arguments;
 	struct transport_conf conf;
 	struct list_file file;
 };
@@ -41,36 +39,6 @@ static const struct action actions[] = {
 	{ "disable", "disabled", { "drain", "disabled" }, "disabled" },
 	{ "enable", "enabled", { "drain", "disabled" }, NULL },
 };
-
-static int wrong_usage(const struct command *command, const char *why, const char *what)
-{
-	fprintf(stderr, "postern %s: %s%s\nusage: postern %s %s\n", command->name, why, what,
-		command->name, command->arguments);
-	return EX_USAGE;
-}
-
-static int parse(const struct command *command, int argc, char **argv, struct edges_command *edges)
-{
-	const struct option table[] = {
-		{ "config", required_argument, NULL, 1 },
-		{ "json", no_argument, &edges->is_json, 1 },
-		{ "help", no_argument, &edges->is_help, 1 },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		if (option == '?')
-			return wrong_usage(command,
-					   "unknown option or missing value: ", argv[optind - 1]);
-		if (option == 1)
-			edges->conf_path = optarg;
-	}
-	edges->words = argv + optind;
-	edges->count = argc - optind;
-	return EX_OK;
-}
 
 /* A sentence about the text that was prepared becomes one about the table. */
 static int fail_about(const struct list_file *file, const char *error)
@@ -147,11 +115,11 @@ static int replace(struct edges_command *edges, char *text, size_t length, const
 static int add(struct edges_command *edges)
 {
 	char *words[WORDS_MAX], key[200], *text;
-	size_t count = (size_t)edges->count - 1, length, line;
+	size_t count = (size_t)edges->arguments.count - 1, length, line;
 
-	if ((size_t)snprintf(key, sizeof(key), "key=%s", edges->words[3]) >= sizeof(key))
+	if ((size_t)snprintf(key, sizeof(key), "key=%s", edges->arguments.words[3]) >= sizeof(key))
 		return command_fail(EX_DATAERR, "KEY is not what `postern pubkey' prints");
-	memcpy(words, edges->words + 1, count * sizeof(*words));
+	memcpy(words, edges->arguments.words + 1, count * sizeof(*words));
 	words[2] = key;
 	for (size_t i = 0; i < count; i++)
 		if (!list_lines_word_is_clean(words[i]))
@@ -197,7 +165,7 @@ static int remove_edge(struct edges_command *edges, const struct edge_table *tab
 				    edge->name);
 	text = list_lines_remove(edges->file.text.text, edges->file.text.length, is_that_line,
 				 &edge->line, &length);
-	return replace(edges, text, length, "removed", edges->words[1]);
+	return replace(edges, text, length, "removed", edges->arguments.words[1]);
 }
 
 static int change(struct edges_command *edges, const struct edge *edge, const struct action *action)
@@ -206,7 +174,7 @@ static int change(struct edges_command *edges, const struct edge *edge, const st
 	char *text = list_lines_exchange(edges->file.text.text, edges->file.text.length, edge->line,
 					 action->removed, action->added, &length);
 
-	return replace(edges, text, length, action->done, edges->words[1]);
+	return replace(edges, text, length, action->done, edges->arguments.words[1]);
 }
 
 /* remove, drain, enable, disable: of an edge that is there. `action` NULL: remove. */
@@ -222,10 +190,10 @@ static int on_edge(struct edges_command *edges, const struct action *action)
 	result = read_tables(edges, edges->conf.edges, &table, &routes);
 
 	if (result == EX_OK) {
-		edge = edge_table_find(&table, edges->words[1]);
+		edge = edge_table_find(&table, edges->arguments.words[1]);
 		if (edge == NULL)
 			result = command_fail(EX_NOUSER, "%s: there is no edge \"%.80s\"",
-					      edges->conf.edges, edges->words[1]);
+					      edges->conf.edges, edges->arguments.words[1]);
 	}
 	if (edge != NULL)
 		result = action != NULL ? change(edges, edge, action)
@@ -252,7 +220,7 @@ static int list(struct edges_command *edges)
 	struct edge_table table = { 0 };
 	struct route_table routes = { 0 };
 	struct edge_listing listing = { &table, &routes, edges->conf.edge_state,
-					edges->is_json != 0 };
+					edges->is_json };
 	char error[ERROR_MAX];
 	int result = EX_OK;
 
@@ -269,35 +237,34 @@ static int list(struct edges_command *edges)
 
 static int dispatch(const struct command *command, struct edges_command *edges)
 {
-	const char *word = edges->words[0];
+	const char *word = edges->arguments.words[0];
+	int count = edges->arguments.count;
 
-	if (strcmp(word, "list") == 0 && edges->count == 1)
+	if (strcmp(word, "list") == 0 && count == 1)
 		return list(edges);
-	if (strcmp(word, "add") == 0 && edges->count >= 4 && edges->count <= WORDS_MAX)
+	if (strcmp(word, "add") == 0 && count >= 4 && count <= WORDS_MAX)
 		return edit(edges, NULL, true);
-	if (strcmp(word, "remove") == 0 && edges->count == 2)
+	if (strcmp(word, "remove") == 0 && count == 2)
 		return edit(edges, NULL, false);
 	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
-		if (strcmp(word, actions[i].name) == 0 && edges->count == 2)
+		if (strcmp(word, actions[i].name) == 0 && count == 2)
 			return edit(edges, &actions[i], false);
-	return wrong_usage(command, "wrong word, or wrong number of words: ", word);
+	return command_wrong_usage(command, "wrong word, or wrong number of words: ", word);
 }
 
 static int run_edges(const struct command *command, int argc, char **argv)
 {
 	struct edges_command edges = { .conf_path = TRANSPORT_CONF_PATH };
+	const struct command_option options[] = {
+		{ "config", &edges.conf_path, NULL },
+		{ "json", NULL, &edges.is_json },
+		{ NULL, NULL, NULL },
+	};
 	char error[ERROR_MAX];
-	int result = parse(command, argc, argv, &edges);
+	int result = command_parse(command, argc, argv, options, &edges.arguments);
 
-	if (result != EX_OK)
+	if (result >= 0)
 		return result;
-	if (edges.is_help) {
-		printf("usage: postern %s %s\n\n%s", command->name, command->arguments,
-		       command->help);
-		return EX_OK;
-	}
-	if (edges.count == 0)
-		return wrong_usage(command, "something is missing", "");
 	if (transport_conf_read(&edges.conf, edges.conf_path, error, sizeof(error)) < 0)
 		result = command_fail(EX_CONFIG, "%s", error);
 	else
@@ -319,5 +286,7 @@ const struct command command_edges = {
 		"  --config FILE  the configuration that names the tables, instead of " TRANSPORT_CONF_PATH
 		"\n"
 		"  --json         the answer as JSON\n",
+	.words_min = 1,
+	.words_max = COMMAND_WORDS_ANY,
 	.run = run_edges,
 };

@@ -28,7 +28,7 @@ static int run_keygen(const struct command *command, int argc, char **argv)
 	struct command_arguments arguments;
 	struct noise_keypair keypair;
 	char error[ERROR_MAX];
-	int result = command_parse(command, argc, argv, 1, 1, NULL, &arguments);
+	int result = command_parse(command, argc, argv, NULL, &arguments);
 
 	if (result >= 0)
 		return result;
@@ -48,7 +48,7 @@ static int run_pubkey(const struct command *command, int argc, char **argv)
 	struct command_arguments arguments;
 	struct noise_keypair keypair = { 0 };
 	char error[ERROR_MAX];
-	int result = command_parse(command, argc, argv, 1, 1, NULL, &arguments);
+	int result = command_parse(command, argc, argv, NULL, &arguments);
 
 	if (result >= 0)
 		return result;
@@ -67,7 +67,7 @@ static int run_genpsk(const struct command *command, int argc, char **argv)
 	struct command_arguments arguments;
 	uint8_t key[32];
 	char error[ERROR_MAX];
-	int result = command_parse(command, argc, argv, 1, 1, NULL, &arguments);
+	int result = command_parse(command, argc, argv, NULL, &arguments);
 
 	if (result >= 0)
 		return result;
@@ -88,6 +88,8 @@ const struct command command_keygen = {
 		"belongs to it. A file that exists\n"
 		"already is not touched. Run it as the user whose key it is to be:\n\n"
 		"  runuser -u _postern-edge -- postern keygen /var/lib/postern/edge.key\n",
+	.words_min = 1,
+	.words_max = 1,
 	.run = run_keygen,
 };
 
@@ -96,6 +98,8 @@ const struct command command_pubkey = {
 	.arguments = "FILE",
 	.summary = "print the public key of a secret key file",
 	.help = "Prints the public key that belongs to the secret key in FILE.\n",
+	.words_min = 1,
+	.words_max = 1,
 	.run = run_pubkey,
 };
 
@@ -107,5 +111,7 @@ const struct command command_genpsk = {
 		"machine by a way that nobody listens\n"
 		"on, and named by psk=FILE on both. Prints nothing. A file that exists already is "
 		"not touched.\n",
+	.words_min = 1,
+	.words_max = 1,
 	.run = run_genpsk,
 };

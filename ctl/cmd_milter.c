@@ -4,7 +4,6 @@
  * it; its output and exit code are ours.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,52 +14,26 @@
 #include "command.h"
 
 #define DEFAULT_PROGRAM POSTERN_SBINDIR "/postern-milter"
-#define WORDS_MAX 2
 
 struct options {
 	const char *config, *program, *login, *sender;
-	int is_help;
-	char **words;
-	int count;
+	struct command_arguments arguments;
 };
 
-static int wrong_usage(const struct command *command, const char *why, const char *what)
-{
-	fprintf(stderr, "postern %s: %s%s\nusage: postern %s %s\n", command->name, why, what, command->name,
-		command->arguments);
-	return EX_USAGE;
-}
-
-/* What is printed for --help is EX_OK and is_help. */
+/* -1, or what command_parse() says. */
 static int parse(const struct command *command, int argc, char **argv, bool has_message, struct options *options)
 {
-	const char **const values[] = { &options->config, &options->program, &options->login, &options->sender };
-	const struct option table[] = {
-		{ "config", required_argument, NULL, 1 },
-		{ "milter", required_argument, NULL, 2 },
-		{ "help", no_argument, &options->is_help, 1 },
+	const struct command_option table[] = {
+		{ "config", &options->config, NULL },
+		{ "milter", &options->program, NULL },
 		/* These two end the table for commands without a message. */
-		{ has_message ? "login" : NULL, required_argument, NULL, 3 },
-		{ has_message ? "sender" : NULL, required_argument, NULL, 4 },
-		{ NULL, 0, NULL, 0 },
+		{ has_message ? "login" : NULL, &options->login, NULL },
+		{ "sender", &options->sender, NULL },
+		{ NULL, NULL, NULL },
 	};
-	int option;
 
 	options->program = DEFAULT_PROGRAM;
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		if (option == '?')
-			return wrong_usage(command, "unknown option or missing value: ", argv[optind - 1]);
-		if (option > 0)
-			*values[option - 1] = optarg;
-	}
-	options->words = argv + optind;
-	options->count = argc - optind;
-	if (options->is_help)
-		printf("usage: postern %s %s\n\n%s", command->name, command->arguments, command->help);
-	else if (options->count > WORDS_MAX)
-		return wrong_usage(command, "too much: ", options->words[WORDS_MAX]);
-	return EX_OK;
+	return command_parse(command, argc, argv, table, &options->arguments);
 }
 
 /* Returns only if the program cannot be run. "--" keeps a login of "-x" from being an option. */
@@ -86,20 +59,21 @@ static int run_milter(const struct options *options, const char *task, const cha
 static int run_limits(const struct command *command, int argc, char **argv)
 {
 	struct options options = { 0 };
+	const struct command_arguments *arguments = &options.arguments;
 	int result = parse(command, argc, argv, false, &options);
 
-	if (result != EX_OK || options.is_help)
+	if (result >= 0)
 		return result;
-	if (options.count == 0)
+	if (arguments->count == 0)
 		return run_milter(&options, "--limits", "show", NULL);
-	if (strcmp(options.words[0], "show") == 0)
-		return options.count == 1 ? run_milter(&options, "--limits", "show", NULL) :
-					    wrong_usage(command, "too much: ", options.words[1]);
-	if (strcmp(options.words[0], "reset") != 0)
-		return wrong_usage(command, "neither show nor reset: ", options.words[0]);
-	if (options.count == 1)
-		return wrong_usage(command, "reset whom?", "");
-	return run_milter(&options, "--limits", "reset", options.words[1]);
+	if (strcmp(arguments->words[0], "show") == 0)
+		return arguments->count == 1 ? run_milter(&options, "--limits", "show", NULL) :
+					       command_wrong_usage(command, "too much: ", arguments->words[1]);
+	if (strcmp(arguments->words[0], "reset") != 0)
+		return command_wrong_usage(command, "neither show nor reset: ", arguments->words[0]);
+	if (arguments->count == 1)
+		return command_wrong_usage(command, "reset whom?", "");
+	return run_milter(&options, "--limits", "reset", arguments->words[1]);
 }
 
 static int run_senders_check(const struct command *command, int argc, char **argv)
@@ -107,11 +81,9 @@ static int run_senders_check(const struct command *command, int argc, char **arg
 	struct options options = { 0 };
 	int result = parse(command, argc, argv, false, &options);
 
-	if (result != EX_OK || options.is_help)
+	if (result >= 0)
 		return result;
-	if (options.count < 2)
-		return wrong_usage(command, "something is missing", "");
-	return run_milter(&options, "--senders-check", options.words[0], options.words[1]);
+	return run_milter(&options, "--senders-check", options.arguments.words[0], options.arguments.words[1]);
 }
 
 static int run_headers_check(const struct command *command, int argc, char **argv)
@@ -119,10 +91,11 @@ static int run_headers_check(const struct command *command, int argc, char **arg
 	struct options options = { 0 };
 	int result = parse(command, argc, argv, true, &options);
 
-	if (result != EX_OK || options.is_help)
+	if (result >= 0)
 		return result;
-	if (options.count > 0)
-		return wrong_usage(command, "the message comes on standard input; too much: ", options.words[0]);
+	if (options.arguments.count > 0)
+		return command_wrong_usage(command, "the message comes on standard input; too much: ",
+					   options.arguments.words[0]);
 	if (options.sender != NULL && options.login == NULL)
 		options.login = "local";
 	return run_milter(&options, "--headers-check", options.login, options.sender);
@@ -138,6 +111,7 @@ const struct command command_limits = {
 	.summary = "who has used up how much of the limits",
 	.help = "Asks the running postern-milter which of its limits (postern-limits(5)) are not full, or fills\n"
 		"those of WHO: login:NAME, client:ADDRESS, domain:NAME, local, or * for all.\n\n" COMMON_HELP,
+	.words_max = 2,
 	.run = run_limits,
 };
 
@@ -148,6 +122,8 @@ const struct command command_senders_check = {
 	.help = "Says what postern-milter would do with ADDRESS as envelope sender and in From, and which line of\n"
 		"senders decides. LOGIN may be any key of postern-senders(5): a client's address, a\n"
 		"fingerprint, local.\n\n" COMMON_HELP,
+	.words_min = 2,
+	.words_max = 2,
 	.run = run_senders_check,
 };
 
@@ -159,5 +135,6 @@ const struct command command_headers_check = {
 		"Nothing is sent, and nothing counted.\n\n"
 		"  --login LOGIN    who hands it in, as for senders-check; default: local\n"
 		"  --sender ADDRESS envelope sender; default: the address in From\n" COMMON_HELP,
+	.words_max = COMMAND_WORDS_ANY,
 	.run = run_headers_check,
 };

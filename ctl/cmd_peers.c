@@ -2,7 +2,6 @@
  * peers: the allow-list as the edge reads it: who may deliver, with which options, and which lines
  * are not understood; with what the running edge has counted of them. peers set: other options.
  */
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,42 +21,8 @@
 
 struct options {
 	const char *file, *socket;
-	int is_json, is_help;
-	char **words;
-	int count;
+	bool is_json;
 };
-
-static int wrong_usage(const struct command *command, const char *why, const char *what)
-{
-	fprintf(stderr, "postern %s: %s%s\nusage: postern %s %s\n", command->name, why, what, command->name,
-		command->arguments);
-	return EX_USAGE;
-}
-
-static int parse(const struct command *command, int argc, char **argv, struct options *options)
-{
-	const struct option table[] = {
-		{ "file", required_argument, NULL, 1 },
-		{ "socket", required_argument, NULL, 2 },
-		{ "json", no_argument, &options->is_json, 1 },
-		{ "help", no_argument, &options->is_help, 1 },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		if (option == '?')
-			return wrong_usage(command, "unknown option or missing value: ", argv[optind - 1]);
-		if (option == 1)
-			options->file = optarg;
-		if (option == 2)
-			options->socket = optarg;
-	}
-	options->words = argv + optind;
-	options->count = argc - optind;
-	return EX_OK;
-}
 
 static void print_complaint(void *context, const char *message)
 {
@@ -99,7 +64,7 @@ static int print_listing(const struct options *options, const struct authorized_
 		.list = list,
 		.table = table,
 		.counts = ask_edge(options->socket, &result, reason, sizeof(reason)),
-		.is_json = options->is_json != 0,
+		.is_json = options->is_json,
 	};
 
 	if (listing.counts == NULL) {
@@ -141,26 +106,29 @@ static int list_clients(const struct options *options)
 static int run_peers(const struct command *command, int argc, char **argv)
 {
 	struct options options = { .file = ALLOW_LIST_FILE, .socket = DEFAULT_SOCKET };
-	int result = parse(command, argc, argv, &options);
+	const struct command_option table[] = {
+		{ "file", &options.file, NULL },
+		{ "socket", &options.socket, NULL },
+		{ "json", NULL, &options.is_json },
+		{ NULL, NULL, NULL },
+	};
+	struct command_arguments arguments;
+	int result = command_parse(command, argc, argv, table, &arguments);
 
-	if (result != EX_OK)
+	if (result >= 0)
 		return result;
-	if (options.is_help) {
-		printf("usage: postern %s %s\n\n%s", command->name, command->arguments, command->help);
-		return EX_OK;
-	}
-	if (options.count > 0 && strcmp(options.words[0], "set") != 0)
-		return wrong_usage(command, "too much: ", options.words[0]);
-	if (options.count > 0 && options.is_json)
-		return wrong_usage(command, "--json is for the list", "");
-	if (options.count > 0 && options.count < 3)
-		return wrong_usage(command, "a name and an option are missing", "");
+	if (arguments.count > 0 && strcmp(arguments.words[0], "set") != 0)
+		return command_wrong_usage(command, "too much: ", arguments.words[0]);
+	if (arguments.count > 0 && options.is_json)
+		return command_wrong_usage(command, "--json is for the list", "");
+	if (arguments.count > 0 && arguments.count < 3)
+		return command_wrong_usage(command, "a name and an option are missing", "");
 	result = allow_list_check(options.file);
 	if (result != EX_OK)
 		return result;
-	if (options.count == 0)
+	if (arguments.count == 0)
 		return list_clients(&options);
-	return client_set(options.file, options.words[1], options.words + 2, options.count - 2);
+	return client_set(options.file, arguments.words[1], arguments.words + 2, arguments.count - 2);
 }
 
 const struct command command_peers = {
@@ -175,5 +143,6 @@ const struct command command_peers = {
 		"  --file FILE         the list, instead of " ALLOW_LIST_FILE "\n"
 		"  --socket unix:PATH  control_socket of edge.conf, instead of " DEFAULT_SOCKET "\n"
 		"  --json              the list and the counts as JSON\n",
+	.words_max = COMMAND_WORDS_ANY,
 	.run = run_peers,
 };

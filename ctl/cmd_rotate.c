@@ -7,7 +7,6 @@
  * for anybody who does not know of the new key.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,50 +25,30 @@
 #define ERROR_MAX 4608 /* a path and a sentence or two */
 
 struct rotation {
-	bool is_edge;
-	int is_finish, is_help;
+	bool is_edge, is_finish;
 	const char *path, *edges;
 	char next_path[PATH_MAX];
 	char key[BASE64_KEY_TEXT + 1], next_key[BASE64_KEY_TEXT + 1]; /* public */
 };
 
-static int wrong_usage(const struct command *command, const char *what, const char *word)
-{
-	fprintf(stderr, "postern rotate: %s%s\nusage: postern rotate %s\n", what, word,
-		command->arguments);
-	return EX_USAGE;
-}
-
 /* -1: go on; otherwise it ends with this. */
 static int parse(const struct command *command, int argc, char **argv, struct rotation *rotation)
 {
-	const struct option options[] = {
-		{ "help", no_argument, &rotation->is_help, 1 },
-		{ "finish", no_argument, &rotation->is_finish, 1 },
-		{ "file", required_argument, NULL, 'f' },
-		{ "edges", required_argument, NULL, 'e' },
-		{ NULL, 0, NULL, 0 },
+	const struct command_option options[] = {
+		{ "finish", NULL, &rotation->is_finish },
+		{ "file", &rotation->path, NULL },
+		{ "edges", &rotation->edges, NULL },
+		{ NULL, NULL, NULL },
 	};
-	int option;
+	struct command_arguments arguments;
+	int result = command_parse(command, argc, argv, options, &arguments);
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == '?')
-			return wrong_usage(command,
-					   "unknown option or missing value: ", argv[optind - 1]);
-		if (option == 'f')
-			rotation->path = optarg;
-		else if (option == 'e')
-			rotation->edges = optarg;
-	}
-	if (rotation->is_help) {
-		printf("usage: postern rotate %s\n\n%s", command->arguments, command->help);
-		return EX_OK;
-	}
-	if (argc - optind != 1 ||
-	    (strcmp(argv[optind], "edge") != 0 && strcmp(argv[optind], "transport") != 0))
-		return wrong_usage(command, "whose key: edge or transport?", "");
-	rotation->is_edge = strcmp(argv[optind], "edge") == 0;
+	if (result >= 0)
+		return result;
+	if (arguments.count != 1 ||
+	    (strcmp(arguments.words[0], "edge") != 0 && strcmp(arguments.words[0], "transport") != 0))
+		return command_wrong_usage(command, "whose key: edge or transport?", "");
+	rotation->is_edge = strcmp(arguments.words[0], "edge") == 0;
 	if (rotation->path == NULL)
 		rotation->path = rotation->is_edge ? "/var/lib/postern/edge.key" :
 						     "/var/lib/postern/transport.key";
@@ -226,5 +205,6 @@ const struct command command_rotate = {
 		"  --file KEY_FILE  instead of /var/lib/postern/edge.key or "
 		"/var/lib/postern/transport.key\n"
 		"  --edges TABLE    the mail host's edges, instead of " POSTERN_SYSCONFDIR "/edges\n",
+	.words_max = COMMAND_WORDS_ANY,
 	.run = run_rotate,
 };

@@ -2,7 +2,6 @@
  * tlsrpt: reports of TLS sessions (RFC 8460) from what the edge counted: as JSON for people, as
  * mail for those who asked for it, or the statistics as they are, for another machine.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,54 +20,13 @@
 
 struct options {
 	const char *date, *domain, *directory, *file, *mail, *pipe, *organization, *contact;
-	int is_raw, is_help;
+	bool is_raw;
 	/* what comes of them */
 	long day;
 	char domain_lower[SMTP_DOMAIN_MAX + 1];
 	char default_contact[MAILBOX_TEXT_MAX];
 	struct tls_report_sender sender;
 };
-
-static int wrong_usage(const struct command *command, const char *why, const char *what)
-{
-	fprintf(stderr, "postern %s: %s%s\nusage: postern %s %s\n", command->name, why, what,
-		command->name, command->arguments);
-	return EX_USAGE;
-}
-
-static int parse(const struct command *command, int argc, char **argv, struct options *options)
-{
-	const char **const values[] = { &options->date,		&options->domain,
-					&options->directory,	&options->file,
-					&options->mail,		&options->pipe,
-					&options->organization, &options->contact };
-	const struct option table[] = {
-		{ "date", required_argument, NULL, 1 },
-		{ "domain", required_argument, NULL, 2 },
-		{ "directory", required_argument, NULL, 3 },
-		{ "file", required_argument, NULL, 4 },
-		{ "mail", required_argument, NULL, 5 },
-		{ "pipe", required_argument, NULL, 6 },
-		{ "organization", required_argument, NULL, 7 },
-		{ "contact", required_argument, NULL, 8 },
-		{ "raw", no_argument, &options->is_raw, 1 },
-		{ "help", no_argument, &options->is_help, 1 },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		if (option == '?')
-			return wrong_usage(command,
-					   "unknown option or missing value: ", argv[optind - 1]);
-		if (option > 0)
-			*values[option - 1] = optarg;
-	}
-	if (optind < argc)
-		return wrong_usage(command, "too much: ", argv[optind]);
-	return EX_OK;
-}
 
 /* Sets options->day; unknown if a file says it itself. */
 static const char *check_date(struct options *options)
@@ -137,13 +95,11 @@ static int check_sender(const struct command *command, struct options *options)
 	if (options->contact == NULL)
 		default_contact(options);
 	if (!is_plain_address(options->contact))
-		return wrong_usage(command,
-				   "not an address such as tlsrpt@example.com: ", options->contact);
+		return command_wrong_usage(command, "not an address such as tlsrpt@example.com: ", options->contact);
 	if (options->mail != NULL && !is_plain_address(options->mail))
-		return wrong_usage(command,
-				   "not an address such as tlsrpt@example.com: ", options->mail);
+		return command_wrong_usage(command, "not an address such as tlsrpt@example.com: ", options->mail);
 	if (options->organization != NULL && !is_utf8(options->organization))
-		return wrong_usage(command, "the name of the organization is not UTF-8", "");
+		return command_wrong_usage(command, "the name of the organization is not UTF-8", "");
 	address = options->mail != NULL ? options->mail : options->contact;
 	options->sender.contact = options->contact;
 	options->sender.submitter = strchr(address, '@') + 1;
@@ -157,17 +113,16 @@ static int check(const struct command *command, struct options *options)
 	const char *why = check_date(options);
 
 	if (why != NULL)
-		return wrong_usage(command, why, options->date);
+		return command_wrong_usage(command, why, options->date);
 	why = check_domain(options);
 	if (why != NULL)
-		return wrong_usage(command, why, options->domain);
+		return command_wrong_usage(command, why, options->domain);
 	if (options->pipe != NULL && options->mail == NULL)
-		return wrong_usage(command, "--pipe is for --mail", "");
+		return command_wrong_usage(command, "--pipe is for --mail", "");
 	if (options->is_raw && (options->mail != NULL || options->domain != NULL))
-		return wrong_usage(command, "--raw goes with --date, --directory and --file only",
-				   "");
+		return command_wrong_usage(command, "--raw goes with --date, --directory and --file only", "");
 	if (options->file != NULL && options->directory != NULL)
-		return wrong_usage(command, "--file or --directory, not both", "");
+		return command_wrong_usage(command, "--file or --directory, not both", "");
 	if (options->directory == NULL)
 		options->directory = TLSRPT_DIRECTORY;
 	return check_sender(command, options);
@@ -246,16 +201,25 @@ static int make_reports(const struct options *options, struct tls_report_input *
 static int run_tlsrpt(const struct command *command, int argc, char **argv)
 {
 	struct options options = { 0 };
+	const struct command_option table[] = {
+		{ "date", &options.date, NULL },
+		{ "domain", &options.domain, NULL },
+		{ "directory", &options.directory, NULL },
+		{ "file", &options.file, NULL },
+		{ "mail", &options.mail, NULL },
+		{ "pipe", &options.pipe, NULL },
+		{ "organization", &options.organization, NULL },
+		{ "contact", &options.contact, NULL },
+		{ "raw", NULL, &options.is_raw },
+		{ NULL, NULL, NULL },
+	};
+	struct command_arguments arguments;
 	struct tls_report_input input;
-	int result = parse(command, argc, argv, &options);
+	int result = command_parse(command, argc, argv, table, &arguments);
 
-	if (result == EX_OK && options.is_help) {
-		printf("usage: postern %s %s\n\n%s", command->name, command->arguments,
-		       command->help);
-		return EX_OK;
-	}
-	if (result == EX_OK)
-		result = check(command, &options);
+	if (result >= 0)
+		return result;
+	result = check(command, &options);
 	if (result != EX_OK)
 		return result;
 	result = tls_report_input_open(&input, options.file, options.directory, options.day);

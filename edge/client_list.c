@@ -11,20 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/deadline.h"
 #include "lib/log.h"
-#include "lib/table.h"
-
-/* A file that cannot be read is looked at by every session every second, so both are bounded. */
-#define RETRY_MS 1000
-#define REMINDER_MS 60000
+#include "lib/table_watch.h"
 
 struct client_list {
 	pthread_mutex_t lock;		/* protects what is not fixed */
 	struct authorized_clients current;
 	uint64_t generation;		/* of `current` */
-	struct deadline retry;		/* when a file that could not be read is tried again */
-	struct deadline reminder;	/* when the log says so again */
+	struct table_watch watch;
 	char *path;			/* fixed */
 	uint8_t own_public_key[32];	/* fixed */
 };
@@ -52,7 +46,7 @@ struct client_list *client_list_create(const char *path, const uint8_t own_publi
 		free(list);
 		return NULL;
 	}
-	list->retry = list->reminder = deadline_in_ms(0);
+	list->watch.status = list->current.status;
 	pthread_mutex_init(&list->lock, NULL);
 	return list;
 }
@@ -67,27 +61,13 @@ void client_list_destroy(struct client_list *list)
 	free(list);
 }
 
-/*
- * The list in force is not what the file says: the administrator must know, but not once per
- * look-up.
- */
-static void put_off(struct client_list *list, const char *error)
-{
-	list->retry = deadline_in_ms(RETRY_MS);
-	if (!deadline_has_passed(list->reminder))
-		return;
-	list->reminder = deadline_in_ms(REMINDER_MS);
-	log_error("%s; the list read before stays in force", error);
-}
-
 /* Caller holds the lock. */
 static void refresh(struct client_list *list)
 {
 	struct authorized_clients fresh;
 	char error[512];
 
-	if (!deadline_has_passed(list->retry) ||
-	    !table_has_changed(list->path, &list->current.status))
+	if (!table_watch_is_due(&list->watch, list->path))
 		return;
 	if (authorized_clients_read(&fresh, list->path, list->own_public_key, complain, NULL, error,
 				    sizeof(error)) == 0) {
@@ -97,13 +77,13 @@ static void refresh(struct client_list *list)
 			log_error("%s; no mail host is authorised any more", error);
 		memset(&fresh, 0, sizeof(fresh));
 	} else {
-		put_off(list, error);
+		table_watch_refuse(&list->watch, error, "the list read before stays in force");
 		return;
 	}
+	table_watch_take(&list->watch, &fresh.status);
 	authorized_clients_wipe(&list->current);
 	list->current = fresh;
 	list->generation++;
-	list->reminder = deadline_in_ms(0);
 }
 
 bool client_list_find(struct client_list *list, const uint8_t public_key[32],

@@ -15,11 +15,11 @@
 #include "client_cache.h"
 #include "lib/deadline.h"
 #include "lib/log.h"
+#include "lib/reminder.h"
 #include "lib/socketmap.h"
 #include "question_pace.h"
 #include "tunnel/base64_key.h"
 
-#define REMINDER_MS 60000
 #define ERROR_MAX 1024
 /* Enough of a key to find it in a list. */
 #define KEY_HINT 8
@@ -29,7 +29,7 @@ struct client_map {
 	struct client_cache cache;
 	struct question_pace pace;
 	uint64_t generation;
-	struct deadline trouble_reminder, nonsense_reminder, haste_reminder;	/* when the log says so again */
+	struct reminder trouble, nonsense, haste;
 	bool has_told_trouble;		/* and not yet that it is over */
 	uint8_t own_public_key[32];	/* fixed, like the next */
 	authorized_client_psk_fn *note_psk_file;
@@ -85,7 +85,6 @@ struct client_map *client_map_create(const char *setting, const uint8_t own_publ
 		return NULL;
 	}
 	question_pace_init(&map->pace, deadline_now_ms());
-	map->trouble_reminder = map->nonsense_reminder = map->haste_reminder = deadline_in_ms(0);
 	memcpy(map->own_public_key, own_public_key, sizeof(map->own_public_key));
 	map->note_psk_file = note_psk_file;
 	map->context = context;
@@ -108,9 +107,8 @@ const struct endpoint *client_map_endpoint(const struct client_map *map)
 
 static void tell_trouble(struct client_map *map, const char *error)
 {
-	if (!deadline_has_passed(map->trouble_reminder))
+	if (!reminder_is_due(&map->trouble))
 		return;
-	map->trouble_reminder = deadline_in_ms(REMINDER_MS);
 	map->has_told_trouble = true;
 	log_warning("%s; who may deliver is what it said last, for %d s at most", error, CLIENT_CACHE_KEEP_MS / 1000);
 }
@@ -131,9 +129,8 @@ static void tell_nonsense(struct client_map *map, const char *key, const char *r
 {
 	char printable[ERROR_MAX];
 
-	if (!deadline_has_passed(map->nonsense_reminder))
+	if (!reminder_is_due(&map->nonsense))
 		return;
-	map->nonsense_reminder = deadline_in_ms(REMINDER_MS);
 	log_warning("socketmap: the answer for key %.*s... is not understood: %s; the key is not authorised", KEY_HINT,
 		    key, log_printable(printable, sizeof(printable), reason, strlen(reason)));
 }
@@ -141,9 +138,8 @@ static void tell_nonsense(struct client_map *map, const char *key, const char *r
 /* The server was not asked: it did not answer a moment ago, or there are too many questions. */
 static void tell_haste(struct client_map *map)
 {
-	if (!deadline_has_passed(map->haste_reminder))
+	if (!reminder_is_due(&map->haste))
 		return;
-	map->haste_reminder = deadline_in_ms(REMINDER_MS);
 	log_warning("socketmap: a key is put off: its server is slow, does not answer, or is asked about too many keys");
 }
 

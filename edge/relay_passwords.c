@@ -12,15 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/deadline.h"
 #include "lib/log.h"
 #include "lib/table.h"
+#include "lib/table_watch.h"
 #include "lib/text_file.h"
 #include "relay_destination.h"
-
-/* A bad file is looked at again this often, and complained about this often. */
-#define RETRY_MS 1000
-#define REMINDER_MS 60000
 
 struct entry {
 	/* A destination's next_hop; or a host alone, for every port of it. */
@@ -37,8 +33,7 @@ struct entries {
 struct relay_passwords {
 	char *path;
 	struct entries entries;
-	struct stat status;		/* of the file that entries came from */
-	struct deadline retry, reminder;
+	struct table_watch watch;
 	uint64_t generation;
 };
 
@@ -196,9 +191,8 @@ struct relay_passwords *relay_passwords_create(const char *path, char *error, si
 		free(passwords);
 		return NULL;
 	}
-	passwords->retry = passwords->reminder = deadline_in_ms(0);
-	if (read_entries(&passwords->entries, path, &passwords->status, error, error_size) == 0 ||
-	    text_file_is_absent(&passwords->status))
+	if (read_entries(&passwords->entries, path, &passwords->watch.status, error, error_size) == 0 ||
+	    text_file_is_absent(&passwords->watch.status))
 		return passwords;
 	relay_passwords_destroy(passwords);
 	return NULL;
@@ -229,23 +223,17 @@ static void refresh(struct relay_passwords *passwords)
 	struct stat status;
 	char error[1000];
 
-	if (!deadline_has_passed(passwords->retry) ||
-	    !table_has_changed(passwords->path, &passwords->status))
+	if (!table_watch_is_due(&passwords->watch, passwords->path))
 		return;
-	if (read_entries(&fresh, passwords->path, &status, error, sizeof(error)) == 0) {
-		log_info("%s was read again: %zu lines", passwords->path, fresh.count);
-		entries_wipe(&passwords->entries);
-		passwords->entries = fresh;
-		passwords->status = status;
-		passwords->generation++;
-		passwords->reminder = deadline_in_ms(0);
+	if (read_entries(&fresh, passwords->path, &status, error, sizeof(error)) < 0) {
+		table_watch_refuse(&passwords->watch, error, "the passwords read before stay in force");
 		return;
 	}
-	passwords->retry = deadline_in_ms(RETRY_MS);
-	if (deadline_has_passed(passwords->reminder)) {
-		passwords->reminder = deadline_in_ms(REMINDER_MS);
-		log_error("%s; the passwords read before stay in force", error);
-	}
+	table_watch_take(&passwords->watch, &status);
+	log_info("%s was read again: %zu lines", passwords->path, fresh.count);
+	entries_wipe(&passwords->entries);
+	passwords->entries = fresh;
+	passwords->generation++;
 }
 
 static const struct entry *find(const struct entries *entries, const char *key)

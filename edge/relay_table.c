@@ -19,14 +19,10 @@
 
 #include "domain_patterns.h"
 #include "lib/ascii.h"
-#include "lib/deadline.h"
 #include "lib/log.h"
+#include "lib/table_watch.h"
 #include "lib/text_file.h"
 #include "mx_list.h"
-
-/* A bad file is looked at again this often, and complained about this often. */
-#define RETRY_MS 1000
-#define REMINDER_MS 60000
 
 /* A domain that goes to its own mail exchangers, whatever is said of "*" or a parent. */
 #define DIRECT SIZE_MAX
@@ -48,9 +44,7 @@ struct relay_map {
 struct relay_table {
 	pthread_mutex_t lock;			/* protects what is not fixed */
 	struct relay_map *map;
-	struct stat status;			/* of the file that map came from */
-	struct deadline retry;
-	struct deadline reminder;
+	struct table_watch watch;
 	char *path;				/* fixed */
 };
 
@@ -178,9 +172,8 @@ struct relay_table *relay_table_create(const char *path, char *error, size_t err
 		return NULL;
 	}
 	pthread_mutex_init(&table->lock, NULL);
-	table->retry = table->reminder = deadline_in_ms(0);
-	table->map = read_map(path, &table->status, error, error_size);
-	if (table->map != NULL || text_file_is_absent(&table->status))
+	table->map = read_map(path, &table->watch.status, error, error_size);
+	if (table->map != NULL || text_file_is_absent(&table->watch.status))
 		return table;
 	relay_table_destroy(table);
 	return NULL;
@@ -208,22 +201,17 @@ static void refresh(struct relay_table *table)
 	struct stat status;
 	char error[1000];
 
-	if (!deadline_has_passed(table->retry) || !table_has_changed(table->path, &table->status))
+	if (!table_watch_is_due(&table->watch, table->path))
 		return;
 	fresh = read_map(table->path, &status, error, sizeof(error));
-	if (fresh != NULL) {
-		log_info("%s was read again: %zu lines", table->path, fresh->patterns.count);
-		relay_map_release(table->map);
-		table->map = fresh;
-		table->status = status;
-		table->reminder = deadline_in_ms(0);
+	if (fresh == NULL) {
+		table_watch_refuse(&table->watch, error, "the relays read before stay in force");
 		return;
 	}
-	table->retry = deadline_in_ms(RETRY_MS);
-	if (deadline_has_passed(table->reminder)) {
-		table->reminder = deadline_in_ms(REMINDER_MS);
-		log_error("%s; the relays read before stay in force", error);
-	}
+	table_watch_take(&table->watch, &status);
+	log_info("%s was read again: %zu lines", table->path, fresh->patterns.count);
+	relay_map_release(table->map);
+	table->map = fresh;
 }
 
 struct relay_map *relay_table_acquire(struct relay_table *table)

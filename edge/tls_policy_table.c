@@ -7,13 +7,9 @@
 #include <string.h>
 
 #include "domain_patterns.h"
-#include "lib/deadline.h"
 #include "lib/log.h"
+#include "lib/table_watch.h"
 #include "lib/text_file.h"
-
-/* A bad file is looked at again this often, and complained about this often. */
-#define RETRY_MS 1000
-#define REMINDER_MS 60000
 
 struct entries {
 	struct domain_patterns patterns;	/* their values are indices into policies */
@@ -23,9 +19,7 @@ struct entries {
 struct tls_policy_table {
 	pthread_mutex_t lock;			/* protects what is not fixed */
 	struct entries entries;
-	struct stat status;			/* of the file that entries came from */
-	struct deadline retry;
-	struct deadline reminder;
+	struct table_watch watch;
 	char *path;				/* fixed */
 };
 
@@ -89,13 +83,11 @@ struct tls_policy_table *tls_policy_table_create(const char *path, char *error, 
 		return NULL;
 	}
 	pthread_mutex_init(&table->lock, NULL);
-	if (read_entries(&table->entries, path, &table->status, error, error_size) < 0 &&
-	    !text_file_is_absent(&table->status)) {
-		tls_policy_table_destroy(table);
-		return NULL;
-	}
-	table->retry = table->reminder = deadline_in_ms(0);
-	return table;
+	if (read_entries(&table->entries, path, &table->watch.status, error, error_size) == 0 ||
+	    text_file_is_absent(&table->watch.status))
+		return table;
+	tls_policy_table_destroy(table);
+	return NULL;
 }
 
 void tls_policy_table_destroy(struct tls_policy_table *table)
@@ -115,21 +107,16 @@ static void refresh(struct tls_policy_table *table)
 	struct stat status;
 	char error[400];
 
-	if (!deadline_has_passed(table->retry) || !table_has_changed(table->path, &table->status))
+	if (!table_watch_is_due(&table->watch, table->path))
 		return;
-	if (read_entries(&fresh, table->path, &status, error, sizeof(error)) == 0) {
-		log_info("%s was read again: %zu lines", table->path, fresh.patterns.count);
-		entries_wipe(&table->entries);
-		table->entries = fresh;
-		table->status = status;
-		table->reminder = deadline_in_ms(0);
+	if (read_entries(&fresh, table->path, &status, error, sizeof(error)) < 0) {
+		table_watch_refuse(&table->watch, error, "the TLS policies read before stay in force");
 		return;
 	}
-	table->retry = deadline_in_ms(RETRY_MS);
-	if (deadline_has_passed(table->reminder)) {
-		table->reminder = deadline_in_ms(REMINDER_MS);
-		log_error("%s; the TLS policies read before stay in force", error);
-	}
+	table_watch_take(&table->watch, &status);
+	log_info("%s was read again: %zu lines", table->path, fresh.patterns.count);
+	entries_wipe(&table->entries);
+	table->entries = fresh;
 }
 
 bool tls_policy_table_find(struct tls_policy_table *table, const char *domain,

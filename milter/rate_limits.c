@@ -12,15 +12,10 @@
 
 #include "lib/condition.h"
 #include "lib/log.h"
-#include "lib/table.h"
 #include "lib/text_file.h"
 #include "lib/thread.h"
 #include "rate_limits_state.h"
 #include "rate_state.h"
-
-/* A bad table is looked at again this often, and complained about this often. */
-#define RETRY_MS 1000
-#define REMINDER_MS 60000
 
 static int64_t wall_ms(void)
 {
@@ -115,7 +110,6 @@ static void init_locks(struct rate_limits *limits)
 	pthread_mutex_init(&limits->lock, NULL);
 	pthread_mutex_init(&limits->refresh_lock, NULL);
 	condition_init(&limits->stopped);
-	limits->retry = limits->reminder = limits->overflow_reminder = deadline_in_ms(0);
 }
 
 struct rate_limits *rate_limits_create(const char *table_path, const char *state_path, char *error, size_t error_size)
@@ -131,7 +125,7 @@ struct rate_limits *rate_limits_create(const char *table_path, const char *state
 	limits->buckets = bucket_table_create(RATE_LIMITS_BUCKETS_MAX);
 	if (limits->table_path == NULL || limits->state_path == NULL || limits->buckets == NULL)
 		goto fail;
-	limits->table = limits_table_read(table_path, &limits->status, error, error_size);
+	limits->table = limits_table_read(table_path, &limits->watch.status, error, error_size);
 	if (limits->table == NULL)
 		goto fail;
 	rate_state_read(limits->buckets, state_path, deadline_now_ms(), wall_ms());
@@ -183,18 +177,13 @@ static void read_again(struct rate_limits *limits)
 		limits_table_destroy(fresh);
 		fresh = NULL;
 	}
-	if (fresh != NULL) {
-		log_info("%s was read again: %zu lines", limits->table_path, limits_table_count(fresh));
-		replace_table(limits, fresh);
-		limits->status = status;
-		limits->reminder = deadline_in_ms(0);
+	if (fresh == NULL) {
+		table_watch_refuse(&limits->watch, error, "the limits read before stay in force");
 		return;
 	}
-	limits->retry = deadline_in_ms(RETRY_MS);
-	if (deadline_has_passed(limits->reminder)) {
-		limits->reminder = deadline_in_ms(REMINDER_MS);
-		log_error("%s; the limits read before stay in force", error);
-	}
+	table_watch_take(&limits->watch, &status);
+	log_info("%s was read again: %zu lines", limits->table_path, limits_table_count(fresh));
+	replace_table(limits, fresh);
 }
 
 /* Whoever comes while another thread is reading goes on with the lines that are there. */
@@ -202,7 +191,7 @@ void rate_limits_refresh(struct rate_limits *limits)
 {
 	if (pthread_mutex_trylock(&limits->refresh_lock) != 0)
 		return;
-	if (deadline_has_passed(limits->retry) && table_has_changed(limits->table_path, &limits->status))
+	if (table_watch_is_due(&limits->watch, limits->table_path))
 		read_again(limits);
 	pthread_mutex_unlock(&limits->refresh_lock);
 }

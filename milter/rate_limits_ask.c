@@ -11,7 +11,6 @@
 #include "rate_limits.h"
 #include "rate_limits_state.h"
 
-#define OVERFLOW_REMINDER_MS 60000
 /* Soft and hard of each match. */
 #define ASKED_MAX (2 * LIMITS_MATCHES_MAX)
 
@@ -118,15 +117,6 @@ static enum rate_verdict judge(struct rate_limits *limits, const struct asked *a
 	return worst->is_hard ? RATE_REJECT : RATE_TEMPFAIL;
 }
 
-/* Caller holds the lock. Is it time to tell? */
-static bool may_tell(struct rate_limits *limits, size_t dropped)
-{
-	if (dropped == 0 || !deadline_has_passed(limits->overflow_reminder))
-		return false;
-	limits->overflow_reminder = deadline_in_ms(OVERFLOW_REMINDER_MS);
-	return true;
-}
-
 static enum rate_verdict ask(struct rate_limits *limits, const struct rate_subject *subject,
 			     const struct counted *counted, char *reason, size_t reason_size)
 {
@@ -139,7 +129,8 @@ static enum rate_verdict ask(struct rate_limits *limits, const struct rate_subje
 	rate_limits_refresh(limits);
 	pthread_mutex_lock(&limits->lock);
 	match_count = limits_table_match(limits->table, subject->client, subject->sender_domain, matches);
-	has_overflown = may_tell(limits, bucket_table_make_room(limits->buckets, 2 * match_count, deadline_now_ms()));
+	has_overflown = bucket_table_make_room(limits->buckets, 2 * match_count, deadline_now_ms()) > 0 &&
+			reminder_is_due(&limits->overflow);
 	for (size_t i = 0; i < match_count && has_memory; i++)
 		has_memory = ask_bucket(limits, &matches[i], counted->soft, asked, &count) == 0 &&
 			     ask_bucket(limits, &matches[i], counted->hard, asked, &count) == 0;

@@ -4,10 +4,10 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-#include <sys/stat.h>
 
 #include "bucket_table.h"
-#include "lib/deadline.h"
+#include "lib/reminder.h"
+#include "lib/table_watch.h"
 #include "limits_table.h"
 
 struct rate_limits {
@@ -19,12 +19,11 @@ struct rate_limits {
 	struct bucket_table *buckets;
 	bool is_changed;			/* since the state was written */
 	bool is_stopping;
-	struct deadline overflow_reminder;
+	struct reminder overflow;
 	pthread_cond_t stopped;
 
 	pthread_mutex_t refresh_lock;		/* protects these; taken before `lock` */
-	struct stat status;			/* of the file that the table came from */
-	struct deadline retry, reminder;
+	struct table_watch watch;
 
 	bool has_write_failed;			/* of the thread `writer`, and of destroy after it */
 };

@@ -17,11 +17,11 @@
 
 #include "lib/deadline.h"
 #include "lib/log.h"
+#include "lib/reminder.h"
 #include "lib/socketmap.h"
 #include "lib/table.h"
 
 #define LOOK_MS 1000		/* between two looks whether the file has changed */
-#define REMINDER_MS 60000	/* between two complaints */
 #define CDB_HEADER_BYTES 2048	/* of every cdb, also of an empty one */
 
 struct senders_cdb {
@@ -29,7 +29,7 @@ struct senders_cdb {
 	int fd;
 	struct stat status;
 	struct deadline next_look;
-	struct deadline reminder;
+	struct reminder reminder;
 	char *path;		/* fixed */
 };
 
@@ -69,7 +69,6 @@ struct senders_cdb *senders_cdb_create(const char *path, char *error, size_t err
 		snprintf(error, error_size, "out of memory");
 	} else if ((cdb->fd = open_cdb(cdb->path, &cdb->status, error, error_size)) >= 0) {
 		cdb->next_look = deadline_in_ms(LOOK_MS);
-		cdb->reminder = deadline_in_ms(0);
 		pthread_mutex_init(&cdb->lock, NULL);
 		return cdb;
 	}
@@ -108,9 +107,8 @@ static void refresh(struct senders_cdb *cdb)
 		close(cdb->fd);
 		cdb->fd = fd;
 		cdb->status = status;
-		cdb->reminder = deadline_in_ms(0);
-	} else if (deadline_has_passed(cdb->reminder)) {
-		cdb->reminder = deadline_in_ms(REMINDER_MS);
+		reminder_reset(&cdb->reminder);
+	} else if (reminder_is_due(&cdb->reminder)) {
 		log_error("%s; the file opened before stays in force", error);
 	}
 }

@@ -17,11 +17,11 @@
 
 #include "lib/deadline.h"
 #include "lib/log.h"
+#include "lib/reminder.h"
 #include "lib/table.h"
 #include "senders_lines.h"
 
 #define LOOK_MS 1000			/* between two looks at the file */
-#define REMINDER_MS 60000		/* between two complaints about one that cannot be read */
 #define FRESH_MS 1000			/* a file written since may not be complete */
 #define FRESH_LOOKS_MAX 10		/* so often it is given a moment more */
 #define MISTAKES_LOGGED_MAX 20
@@ -31,7 +31,7 @@ struct senders_text {
 	struct senders_lines *lines;
 	struct stat status;		/* of the file that they came from */
 	struct deadline next_look;
-	struct deadline reminder;
+	struct reminder reminder;
 	bool is_reading;		/* one thread does, without the lock */
 	unsigned fresh_looks;		/* of the thread that reads */
 	char *path, *delimiter;		/* fixed */
@@ -54,7 +54,6 @@ struct senders_text *senders_text_create(const char *path, const char *delimiter
 	if (text == NULL || (text->path = strdup(path)) == NULL || (text->delimiter = strdup(delimiter)) == NULL) {
 		snprintf(error, error_size, "out of memory");
 	} else if ((text->lines = senders_lines_read(path, delimiter, &text->status, error, error_size)) != NULL) {
-		text->reminder = deadline_in_ms(0);
 		text->next_look = deadline_in_ms(LOOK_MS);
 		pthread_mutex_init(&text->lock, NULL);
 		return text;
@@ -98,9 +97,7 @@ static void complain(struct senders_text *text, const char *error)
 	bool is_due;
 
 	pthread_mutex_lock(&text->lock);
-	is_due = deadline_has_passed(text->reminder);
-	if (is_due)
-		text->reminder = deadline_in_ms(REMINDER_MS);
+	is_due = reminder_is_due(&text->reminder);
 	pthread_mutex_unlock(&text->lock);
 	if (is_due)
 		log_error("%s; the lines read before stay in force", error);
@@ -124,7 +121,7 @@ static void read_again(struct senders_text *text)
 	old = text->lines;
 	text->lines = lines;
 	text->status = status;
-	text->reminder = deadline_in_ms(0);
+	reminder_reset(&text->reminder);
 	pthread_mutex_unlock(&text->lock);
 	senders_lines_destroy(old);
 }
