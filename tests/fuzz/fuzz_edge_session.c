@@ -200,6 +200,7 @@ static void start_edge(void)
 	destination_table_init(&edge.destinations);
 	tenant_table_init(&edge.tenants);
 	delivery_jobs_init(&edge.jobs);
+	require(delivery_jobs_start(&edge.jobs) == 0);
 	log_limit_init(&edge.handshake_log);
 	atomic_init(&edge.end.phase, EDGE_RUNNING);
 	edge.end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

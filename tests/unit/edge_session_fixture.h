@@ -179,6 +179,7 @@ static inline struct fixture *start_edge(const char *more_conf, struct journal *
 	edge->connections = connection_cache_create();
 	assert_non_null(edge->connections);
 	delivery_jobs_init(&edge->jobs);
+	assert_int_equal(delivery_jobs_start(&edge->jobs), 0);
 	log_limit_init(&edge->handshake_log);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
 	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -218,6 +219,7 @@ static inline int stop_edge(struct fixture *fixture)
 	       content_pool_used(&fixture->edge.content_pool) != 0 ||
 	       destination_table_occupied(&fixture->edge.destinations) != 0 ||
 	       atomic_load(&fixture->edge.setup->references) != 1;
+	delivery_jobs_stop(&fixture->edge.jobs);
 	edge_setup_release(fixture->edge.setup);
 	connection_cache_destroy(fixture->edge.connections);
 	tenant_table_wipe(&fixture->edge.tenants);
