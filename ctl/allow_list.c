@@ -28,3 +28,10 @@ int allow_list_check(const char *file)
 	free(where);
 	return result;
 }
+
+bool allow_list_line_is_of(const struct table_line *line, const char *name)
+{
+	size_t length = strcspn(line->value, " \t\r\v\f");
+
+	return length == strlen(name) && strncmp(line->value, name, length) == 0;
+}

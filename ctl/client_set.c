@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "allow_list.h"
 #include "command.h"
 #include "lib/log.h"
 #include "list_file.h"
@@ -52,13 +53,6 @@ static int take_option(struct change *change, int i, const char *option)
 	return 0;
 }
 
-static bool is_of(const struct table_line *line, const char *name)
-{
-	size_t length = strcspn(line->value, " \t\r\v\f");
-
-	return length == strlen(name) && strncmp(line->value, name, length) == 0;
-}
-
 /* What the reader of the list says of the lines that were changed. */
 struct trial {
 	const struct list_file *file;
@@ -75,7 +69,7 @@ static void take_complaint(void *context, const char *message)
 	size_t number = strtoul(place, NULL, 10);
 
 	for (size_t i = 0; i < trial->table->count; i++) {
-		if (trial->table->lines[i].line != number || !is_of(&trial->table->lines[i], trial->name))
+		if (trial->table->lines[i].line != number || !allow_list_line_is_of(&trial->table->lines[i], trial->name))
 			continue;
 		trial->is_refused = true;
 		command_fail(0, "%s:%s; nothing was changed", trial->file->path, place);
@@ -108,7 +102,7 @@ static char *edit(const struct list_file *file, const struct table *table, const
 	for (size_t i = 0; text != NULL && i < table->count; i++) {
 		char *next;
 
-		if (!is_of(&table->lines[i], name))
+		if (!allow_list_line_is_of(&table->lines[i], name))
 			continue;
 		next = list_lines_exchange(text, *length, table->lines[i].line, change->removed,
 					   change->added[0] != '\0' ? change->added : NULL, length);
@@ -143,7 +137,7 @@ static int put(struct list_file *file, const struct table *table, const char *na
 	if (result != EX_OK)
 		return command_fail(result, "%s", error);
 	for (size_t i = 0; i < table->count; i++)
-		if (is_of(&table->lines[i], name))
+		if (allow_list_line_is_of(&table->lines[i], name))
 			printf("changed %s (line %zu)\n", name, table->lines[i].line);
 	return EX_OK;
 }
@@ -155,13 +149,11 @@ static int set_in_file(struct list_file *file, const char *name, const struct ch
 	bool is_there = false;
 	int result;
 
-	if (!file->exists)
-		return command_fail(EX_NOINPUT, "%s: there is no such file", file->path);
 	result = list_file_read_table(file, &table, error, sizeof(error));
 	if (result != EX_OK)
 		return command_fail(result, "%s", error);
 	for (size_t i = 0; i < table.count; i++)
-		is_there = is_there || is_of(&table.lines[i], name);
+		is_there = is_there || allow_list_line_is_of(&table.lines[i], name);
 	if (is_there)
 		result = put(file, &table, name, change);
 	else

@@ -98,10 +98,8 @@ static void take_old_line(struct old_line *like, struct table *table, char *key,
 	like->count = 0;
 	for (size_t i = 0; i < table->count && like->count == 0; i++) {
 		struct table_line *line = &table->lines[i];
-		size_t name = strcspn(line->value, " \t\r\v\f");
 
-		if (strcmp(line->key, who) != 0 &&
-		    (name != strlen(who) || strncmp(line->value, who, name) != 0))
+		if (strcmp(line->key, who) != 0 && !allow_list_line_is_of(line, who))
 			continue;
 		like->count = table_split(line->value, like->words + 1, WORDS_MAX) + 1;
 	}
@@ -196,11 +194,7 @@ struct removal {
 
 static bool is_meant(const struct removal *removal, const struct table_line *line)
 {
-	size_t name = strcspn(line->value, " \t\r\v\f");
-
-	return strcmp(line->key, removal->key_or_name) == 0 ||
-	       (name == strlen(removal->key_or_name) &&
-		strncmp(line->value, removal->key_or_name, name) == 0);
+	return strcmp(line->key, removal->key_or_name) == 0 || allow_list_line_is_of(line, removal->key_or_name);
 }
 
 static bool is_removed(const void *context, size_t number)
@@ -261,8 +255,6 @@ static int remove_lines(struct list_file *file, const char *key_or_name)
 	struct removal removal = { .table = &table, .key_or_name = key_or_name };
 	int result;
 
-	if (!file->exists)
-		return command_fail(EX_NOINPUT, "%s: there is no such file", file->path);
 	result = list_file_read_table(file, &table, error, sizeof(error));
 	if (result != EX_OK)
 		return command_fail(result, "%s", error);

@@ -133,6 +133,11 @@ int list_file_read_table(const struct list_file *file, struct table *table, char
 {
 	struct stat status;
 
+	*table = (struct table){ 0 };
+	if (!file->exists) {
+		snprintf(error, error_size, "%s: there is no such file", file->path);
+		return EX_NOINPUT;
+	}
 	if (table_read(table, file->path, &status, error, error_size) != 0)
 		return EX_DATAERR;
 	if (status.st_ino == file->status.st_ino && status.st_size == file->status.st_size &&

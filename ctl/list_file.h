@@ -32,8 +32,8 @@ struct list_file {
 int list_file_open(struct list_file *file, const char *path, char *error, size_t error_size);
 
 /*
- * The same file as a table: one that cannot be read as such at all is no place to edit. 0, or an exit
- * code with `error` and *table empty.
+ * The same file as a table: one that does not exist, or cannot be read as such at all, is no place to
+ * edit. 0, or an exit code with `error` and *table empty.
  */
 int list_file_read_table(const struct list_file *file, struct table *table, char *error,
 			 size_t error_size);

@@ -65,30 +65,50 @@ static bool is_ignored(const char *line, size_t length)
 	return i == length || line[i] == '#';
 }
 
+/* One physical line of a text after the other. All zero but for the text at the beginning. */
+struct walk {
+	const char *text;
+	size_t text_length, next;
+	const char *line;		/* with its line feed */
+	size_t length, number;		/* 1-based */
+	bool is_ignored, is_first;	/* of a logical line */
+};
+
+static bool next_line(struct walk *walk)
+{
+	size_t left = walk->text_length - walk->next;
+	const char *line_feed;
+
+	if (left == 0)
+		return false;
+	walk->line = walk->text + walk->next;
+	line_feed = memchr(walk->line, '\n', left);
+	walk->length = line_feed != NULL ? (size_t)(line_feed - walk->line) + 1 : left;
+	walk->next += walk->length;
+	walk->number++;
+	walk->is_ignored = is_ignored(walk->line, walk->length);
+	walk->is_first = !walk->is_ignored && !isspace((unsigned char)walk->line[0]);
+	return true;
+}
+
 char *list_lines_remove(const char *text, size_t length,
 			  bool (*is_removed)(const void *context, size_t line), const void *context,
 			  size_t *length_out)
 {
+	struct walk walk = { .text = text, .text_length = length };
 	char *result = malloc(length + 1);
-	size_t used = 0, number = 0;
 	bool removing = false;
+	size_t used = 0;
 
 	if (result == NULL)
 		return NULL;
-	for (size_t at = 0; at < length;) {
-		const char *line = text + at, *line_feed = memchr(line, '\n', length - at);
-		size_t line_length = line_feed != NULL ? (size_t)(line_feed - line) + 1
-						       : length - at;
-		bool ignored = is_ignored(line, line_length);
-
-		number++;
-		if (!ignored && !isspace((unsigned char)line[0]))
-			removing = is_removed(context, number);
-		if (ignored || !removing) {
-			memcpy(result + used, line, line_length);
-			used += line_length;
+	while (next_line(&walk)) {
+		if (walk.is_first)
+			removing = is_removed(context, walk.number);
+		if (walk.is_ignored || !removing) {
+			memcpy(result + used, walk.line, walk.length);
+			used += walk.length;
 		}
-		at += line_length;
 	}
 	*length_out = used;
 	return result;
@@ -158,26 +178,20 @@ static void exchange_words(struct exchange *exchange, const char *text, size_t l
 char *list_lines_exchange(const char *text, size_t length, size_t line, const char *const *removed,
 			  const char *added, size_t *length_out)
 {
-	size_t added_length = added != NULL ? strlen(added) + 1 : 0, number = 0;
+	size_t added_length = added != NULL ? strlen(added) + 1 : 0;
+	struct walk walk = { .text = text, .text_length = length };
 	struct exchange exchange = { .result = malloc(length + added_length + 1) };
 	bool is_meant = false;
 
 	if (exchange.result == NULL)
 		return NULL;
-	for (size_t at = 0; at < length;) {
-		const char *start = text + at, *line_feed = memchr(start, '\n', length - at);
-		size_t line_length = line_feed != NULL ? (size_t)(line_feed - start) + 1
-						       : length - at;
-		bool ignored = is_ignored(start, line_length);
-
-		number++;
-		if (!ignored && !isspace((unsigned char)start[0]))
-			is_meant = number == line;
-		if (is_meant && !ignored)
-			exchange_words(&exchange, start, line_length, removed);
+	while (next_line(&walk)) {
+		if (walk.is_first)
+			is_meant = walk.number == line;
+		if (is_meant && !walk.is_ignored)
+			exchange_words(&exchange, walk.line, walk.length, removed);
 		else
-			copy(&exchange, start, line_length);
-		at += line_length;
+			copy(&exchange, walk.line, walk.length);
 	}
 	if (added_length > 0 && exchange.end > 0) {
 		memmove(exchange.result + exchange.end + added_length, exchange.result + exchange.end,

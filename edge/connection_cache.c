@@ -56,7 +56,7 @@ struct connection_cache {
 	struct kept_host *hosts;
 	struct kept_session *line;	/* oldest first */
 	size_t count;
-	uint64_t reused, stale;
+	uint64_t stale;
 	bool is_stopping;
 };
 
@@ -274,9 +274,6 @@ bool connection_cache_take(struct connection_cache *cache, const struct sockaddr
 		free(session);
 		is_good = smtp_client_resume(client, params) == 0;
 	}
-	pthread_mutex_lock(&cache->lock);
-	cache->reused++;
-	pthread_mutex_unlock(&cache->lock);
 	return true;
 }
 
@@ -343,14 +340,4 @@ size_t connection_cache_find_host(struct connection_cache *cache, const struct s
 	}
 	pthread_mutex_unlock(&cache->lock);
 	return found;
-}
-
-struct connection_stats connection_cache_stats(struct connection_cache *cache)
-{
-	struct connection_stats stats;
-
-	pthread_mutex_lock(&cache->lock);
-	stats = (struct connection_stats){ .kept = cache->count, .reused = cache->reused, .stale = cache->stale };
-	pthread_mutex_unlock(&cache->lock);
-	return stats;
 }

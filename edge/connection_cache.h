@@ -22,11 +22,6 @@ struct connection_limits {
 	int64_t age_ms;		/* of a session, from its first message on */
 };
 
-struct connection_stats {
-	size_t kept;		/* now */
-	uint64_t reused, stale;	/* ever: taken out; of them found dead when they were used */
-};
-
 struct connection_cache;
 
 /* NULL: no memory, or no thread. */
@@ -56,7 +51,5 @@ void connection_cache_note_stale(struct connection_cache *cache);
 /* Of addresses that are as good as one another: the first with which there is a session, whatever its terms; `count` if there is none. */
 size_t connection_cache_find_host(struct connection_cache *cache, const struct sockaddr_storage *const *addresses,
 				  size_t count);
-
-struct connection_stats connection_cache_stats(struct connection_cache *cache);
 
 #endif

@@ -1,51 +1,39 @@
 /*
- * Two threads share a job: the one that delivers, and the session that waits. Outcomes go from one
- * to the other through a list. Whoever is the last to need the job frees it.
+ * The thread that waits is the one that delivers. To leave the delivery to itself is therefore to take the rest from it: the thread
+ * of the jobs (delivery_jobs.h) finds that the time is over, and the listener goes on in a new thread. From then on the old one
+ * knows nothing but the job. Whoever is the last to need that frees it.
  */
 #include "delivery_job.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "lib/condition.h"
-#include "lib/log.h"
-#include "lib/thread.h"
-#include "tls_context.h"
-
-struct outcome {
-	struct outcome *next;
-	size_t recipient;
-	struct delivery_status status;
-};
+/* When a delivery could not be left to itself: how soon it is tried again. */
+#define LEAVE_AGAIN_MS 1000
 
 struct delivery_job {
-	struct edge *edge;		/* fixed, like the three below */
-	bool is_journaled;
+	struct edge *edge;		/* fixed, like the four below */
+	struct delivery_listener listener;
+	char queue_id[QUEUE_ID_MAX + 1];
+	size_t recipient_count;
+	bool can_be_left;		/* its outcomes can be collected later */
 	int64_t left_max;		/* deliveries left to themselves, of all */
+	int64_t began_ms;
 	struct transaction transaction;	/* the delivering thread's */
 	struct delivery_progress progress;	/* has its own lock */
+	struct delivery_watch watch;	/* under the lock of edge->jobs */
 
-	pthread_mutex_t lock;		/* protects these */
-	pthread_cond_t changed;
-	struct outcome *first, **last;
-	bool is_done;
-	bool is_left;			/* nobody listens */
+	pthread_mutex_t lock;		/* protects these; held while an outcome is told */
+	bool *is_told;			/* per recipient */
+	bool is_left;
 	int references;
 };
 
 static void destroy(struct delivery_job *job)
 {
-	struct outcome *next;
-
-	for (struct outcome *outcome = job->first; outcome != NULL; outcome = next) {
-		next = outcome->next;
-		free(outcome);
-	}
 	delivery_progress_wipe(&job->progress);
 	pthread_mutex_destroy(&job->lock);
-	pthread_cond_destroy(&job->changed);
+	free(job->is_told);
 	free(job);
 }
 
@@ -60,122 +48,125 @@ void delivery_job_release(struct delivery_job *job)
 		destroy(job);
 }
 
-/* An outcome for which there is no memory is not told: the mail host takes it for temporary, and asks the journal. */
-static void hand_over(void *context, size_t recipient, const struct delivery_status *status)
+struct delivery_job *delivery_job_create(struct edge *edge, struct transaction *transaction,
+					 const struct delivery_listener *listener)
+{
+	/* calloc(3) would not do: the digest in it is aligned to more than max_align_t. */
+	struct delivery_job *job = aligned_alloc(_Alignof(struct delivery_job), sizeof(*job));
+	size_t count = transaction->envelope.recipient_count;
+	bool *is_told = calloc(count, sizeof(*is_told));
+
+	if (job == NULL || is_told == NULL) {
+		free(job);
+		free(is_told);
+		return NULL;
+	}
+	memset(job, 0, sizeof(*job));
+	job->edge = edge;
+	job->listener = *listener;
+	job->recipient_count = count;
+	job->is_told = is_told;
+	job->references = 1;
+	job->can_be_left = edge->journal != NULL && transaction->envelope.queue_id[0] != '\0';
+	job->left_max = transaction->setup->conf.delivery_threads;
+	job->began_ms = deadline_now_ms();
+	memcpy(job->queue_id, transaction->envelope.queue_id, sizeof(job->queue_id));
+	pthread_mutex_init(&job->lock, NULL);
+	delivery_progress_init(&job->progress, count);
+	transaction_move(&job->transaction, transaction);
+	return job;
+}
+
+static void tell(void *context, size_t recipient, const struct delivery_status *status)
 {
 	struct delivery_job *job = context;
-	struct outcome *outcome = malloc(sizeof(*outcome));
 
-	if (outcome == NULL)
-		return;
-	*outcome = (struct outcome){ .recipient = recipient, .status = *status };
 	pthread_mutex_lock(&job->lock);
-	*job->last = outcome;
-	job->last = &outcome->next;
-	pthread_cond_signal(&job->changed);
+	if (!job->is_left) {
+		job->is_told[recipient] = true;
+		job->listener.tell(job->listener.context, recipient, status);
+	}
 	pthread_mutex_unlock(&job->lock);
 }
 
-static void *run(void *argument)
+/* Caller holds the lock. */
+static bool leave(struct delivery_job *job)
 {
-	struct delivery_job *job = argument;
+	_Atomic int64_t *threads = &job->edge->load.threads;
+
+	job->is_left = atomic_fetch_add(threads, 1) < job->left_max;
+	job->references++;
+	if (job->is_left)
+		job->is_left = job->listener.take_over(job->listener.context, job);
+	if (!job->is_left) {
+		job->references--;
+		atomic_fetch_sub(threads, 1);
+	}
+	return job->is_left;
+}
+
+static int64_t look(struct delivery_watch *watch)
+{
+	struct delivery_job *job = (struct delivery_job *)((char *)watch - offsetof(struct delivery_job, watch));
+	int64_t patience_ms = job->listener.patience_ms(job->listener.context, deadline_now_ms() - job->began_ms);
+	bool is_left;
+
+	if (patience_ms > 0)
+		return patience_ms;
+	/* An outcome is being told: there may be no need to leave. */
+	if (pthread_mutex_trylock(&job->lock) != 0)
+		return LEAVE_AGAIN_MS;
+	is_left = leave(job);
+	pthread_mutex_unlock(&job->lock);
+	return is_left ? DELIVERY_IS_LEFT : LEAVE_AGAIN_MS;
+}
+
+bool delivery_job_run(struct delivery_job *job)
+{
 	struct edge *edge = job->edge;
 	bool was_left;
 
-	log_set_tag(job->transaction.envelope.queue_id);
-	transaction_deliver(&job->transaction, edge, &job->progress, hand_over, job);
-	/* DONE brings the next message; there shall be room for it. */
+	job->watch.look = look;
+	if (job->can_be_left)
+		delivery_jobs_watch(&edge->jobs, &job->watch,
+				    job->listener.patience_ms(job->listener.context, 0));
+	transaction_deliver(&job->transaction, edge, &job->progress, tell, job);
+	/* What comes next, here or in the mail host's next message, shall have room. */
 	transaction_end(&job->transaction);
+	delivery_jobs_unwatch(&edge->jobs, &job->watch);
 	pthread_mutex_lock(&job->lock);
-	job->is_done = true;
 	was_left = job->is_left;
-	pthread_cond_signal(&job->changed);
 	pthread_mutex_unlock(&job->lock);
 	if (was_left)
 		atomic_fetch_sub(&edge->load.threads, 1);
 	delivery_job_release(job);
-	tls_context_thread_end();
-	delivery_jobs_end(&edge->jobs);
-	return NULL;
+	return !was_left;
 }
 
-struct delivery_job *delivery_job_start(struct edge *edge, struct transaction *transaction)
+void *delivery_job_context(const struct delivery_job *job)
 {
-	/* calloc(3) would not do: the digest in it is aligned to more than max_align_t. */
-	struct delivery_job *job = aligned_alloc(_Alignof(struct delivery_job), sizeof(*job));
-
-	if (job == NULL)
-		return NULL;
-	memset(job, 0, sizeof(*job));
-	job->edge = edge;
-	job->last = &job->first;
-	job->references = 2;
-	job->is_journaled = edge->journal != NULL && transaction->envelope.queue_id[0] != '\0';
-	job->left_max = transaction->setup->conf.delivery_threads;
-	pthread_mutex_init(&job->lock, NULL);
-	condition_init(&job->changed);
-	delivery_progress_init(&job->progress, transaction->envelope.recipient_count);
-	transaction_move(&job->transaction, transaction);
-	delivery_jobs_begin(&edge->jobs);
-	if (thread_start_detached(run, job) == 0)
-		return job;
-	delivery_jobs_end(&edge->jobs);
-	transaction_move(transaction, &job->transaction);
-	destroy(job);
-	return NULL;
+	return job->listener.context;
 }
 
-/* Caller holds the lock. NULL: none has come. */
-static struct outcome *take_outcome(struct delivery_job *job)
+const char *delivery_job_queue_id(const struct delivery_job *job)
 {
-	struct outcome *outcome = job->first;
-
-	if (outcome == NULL)
-		return NULL;
-	job->first = outcome->next;
-	if (job->first == NULL)
-		job->last = &job->first;
-	return outcome;
+	return job->queue_id;
 }
 
-enum delivery_job_event delivery_job_wait(struct delivery_job *job, struct deadline deadline,
-					  size_t *recipient, struct delivery_status *status)
+bool delivery_job_next_open(struct delivery_job *job, size_t *recipient)
 {
-	struct outcome *outcome;
-	bool is_done;
-	int error = 0;
+	bool is_open = false;
 
 	pthread_mutex_lock(&job->lock);
-	while (job->first == NULL && !job->is_done && error == 0)
-		error = condition_wait_until(&job->changed, &job->lock, deadline);
-	outcome = take_outcome(job);
-	is_done = job->is_done;
+	while (*recipient < job->recipient_count && !is_open) {
+		is_open = !job->is_told[*recipient];
+		*recipient += !is_open;
+	}
 	pthread_mutex_unlock(&job->lock);
-	if (outcome == NULL)
-		return is_done ? DELIVERY_JOB_DONE : DELIVERY_JOB_WAIT_OVER;
-	*recipient = outcome->recipient;
-	*status = outcome->status;
-	free(outcome);
-	return DELIVERY_JOB_STATUS;
+	return is_open;
 }
 
 char *delivery_job_print_place(struct delivery_job *job, size_t recipient, char *out, size_t size)
 {
 	return delivery_progress_print(&job->progress, recipient, out, size);
-}
-
-bool delivery_job_leave(struct delivery_job *job)
-{
-	_Atomic int64_t *threads = &job->edge->load.threads;
-	bool is_left = false;
-
-	pthread_mutex_lock(&job->lock);
-	if (!job->is_done && job->first == NULL && job->is_journaled) {
-		is_left = atomic_fetch_add(threads, 1) < job->left_max;
-		if (!is_left)
-			atomic_fetch_sub(threads, 1);
-	}
-	job->is_left = is_left;
-	pthread_mutex_unlock(&job->lock);
-	return is_left;
 }

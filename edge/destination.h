@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "destination_pace.h"
+#include "destination_service.h"
 #include "lib/deadline.h"
 
 /* A delivery stands in line no longer than this; longer lines are for the mail host's queue. */
@@ -88,9 +89,7 @@ enum destination_result {
 enum destination_result destination_enter(struct destination_table *table,
 					  const struct destination_request *request,
 					  struct destination_place *place_out);
-/* How the holder of a place gets on with a host. Where nobody gets on, the destination is silent (destination_share.h). */
-enum destination_step { DESTINATION_CONNECTS, DESTINATION_CONNECTED, DESTINATION_GREETED };
-
+/* How the holder of a place gets on. Where nobody does, the destination is silent (destination_share.h). */
 void destination_note(struct destination_table *table, const struct destination_place *place, enum destination_step step);
 /* NULL: there was nothing to be learnt. */
 void destination_leave(struct destination_table *table, const struct destination_place *place,

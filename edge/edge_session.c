@@ -1,6 +1,6 @@
 /*
  * Frames in; what goes out in answer to a message is session_delivery.c. The thread owns its struct
- * and frees it at its end.
+ * and frees it at its end, unless it leaves it to another thread, and has only its delivery from then on.
  */
 #include "edge_session.h"
 
@@ -141,11 +141,11 @@ static void end_transaction(struct edge_session *session)
 }
 
 /* 0, or why this client may not deliver any more. terms->is_unknown: nobody can tell. */
-static enum close_reason look_up(const struct edge_session *session,
+static enum close_reason look_up(struct edge_session *session,
 				 const struct reverse_path *sender, struct tenant_terms *terms)
 {
 	switch (keeper_client_admit(session->edge->keeper, session->tunnel.remote_static,
-				    sender->is_null ? "" : sender->mailbox.domain, terms)) {
+				    sender->is_null ? "" : sender->mailbox.domain, &session->admission, terms)) {
 	case KEEPER_YES:
 		return 0;
 	case KEEPER_NO:
@@ -158,6 +158,18 @@ static enum close_reason look_up(const struct edge_session *session,
 		return CLOSE_SHUTDOWN;
 	}
 	return CLOSE_SHUTDOWN;
+}
+
+/* What becomes of the session after a frame. */
+enum session_step {
+	SESSION_GOES_ON,
+	SESSION_ENDS,		/* the tunnel is closed, or to be */
+	SESSION_IS_LEFT,	/* to another thread: it must not be touched any more */
+};
+
+static enum session_step step(bool goes_on)
+{
+	return goes_on ? SESSION_GOES_ON : SESSION_ENDS;
 }
 
 static bool on_envelope(struct edge_session *session, const struct frame *frame)
@@ -203,23 +215,24 @@ static void log_transaction(const struct edge_session *session)
 		 envelope->recipient_count);
 }
 
-static bool on_end(struct edge_session *session, const struct frame *frame)
+static enum session_step on_end(struct edge_session *session, const struct frame *frame)
 {
 	struct transaction *transaction = &session->transaction;
 
 	if (!transaction_complete(transaction, frame->u.end.digest, frame->u.end.length)) {
 		log_warning("client=%s: END does not fit the content", session->client.name);
 		close_tunnel(session, CLOSE_PROTOCOL_ERROR, "END does not fit the content");
-		return false;
+		return SESSION_ENDS;
 	}
 	if (transaction->state == TRANSACTION_REFUSED) {
 		session_delivery_refuse(session);
 	} else if (transaction->state == TRANSACTION_RECEIVING) {
 		log_transaction(session);
-		session_delivery_run(session);
+		if (!session_delivery_run(session))
+			return SESSION_IS_LEFT;
 	}
 	end_transaction(session);
-	return true;
+	return SESSION_GOES_ON;
 }
 
 /* May it have been under way when its transaction ended? Only what a mail host sends in one. */
@@ -232,14 +245,14 @@ static bool is_leftover(const struct transaction *transaction, const struct fram
 	       (frame->transaction == transaction->id && transaction->state == TRANSACTION_NONE);
 }
 
-/* Frames that belong to the open transaction. false: the tunnel is closed. */
-static bool on_transaction_frame(struct edge_session *session, const struct frame *frame)
+/* Frames that belong to the open transaction. */
+static enum session_step on_transaction_frame(struct edge_session *session, const struct frame *frame)
 {
 	struct transaction *transaction = &session->transaction;
 	bool is_sound = true;
 
 	if (is_leftover(transaction, frame))
-		return true;
+		return SESSION_GOES_ON;
 	if (frame->transaction != transaction->id)
 		is_sound = false;
 	else if (frame->type == FRAME_RECIPIENT)
@@ -261,7 +274,7 @@ static bool on_transaction_frame(struct edge_session *session, const struct fram
 			    frame_type_name(frame->type));
 		close_tunnel(session, CLOSE_PROTOCOL_ERROR, "frame out of turn");
 	}
-	return is_sound;
+	return step(is_sound);
 }
 
 /* After a transaction: is the tunnel still wanted? */
@@ -313,12 +326,26 @@ static void forget(struct edge_session *session, struct frame *frame)
 	thread_forget_stack();
 }
 
-static void serve(struct edge_session *session)
+static enum session_step on_frame(struct edge_session *session, const struct frame *frame)
+{
+	enum session_step next = SESSION_GOES_ON;
+
+	if (frame->type == FRAME_CLOSE)
+		return SESSION_ENDS;
+	if (frame->type == FRAME_ENVELOPE)
+		next = step(on_envelope(session, frame));
+	else if (frame->type != FRAME_PONG)
+		next = on_transaction_frame(session, frame);
+	return next == SESSION_GOES_ON ? step(may_go_on(session)) : next;
+}
+
+/* false: the session is another thread's. */
+static bool serve(struct edge_session *session)
 {
 	struct frame *frame = calloc(1, sizeof(*frame));
-	bool goes_on = frame != NULL && send_info(session);
+	enum session_step next = step(frame != NULL);
 
-	while (goes_on) {
+	while (next == SESSION_GOES_ON) {
 		bool is_open = session->transaction.state != TRANSACTION_NONE;
 		enum tunnel_failure failure = tunnel_receive_frame(
 			&session->tunnel, frame,
@@ -328,39 +355,73 @@ static void serve(struct edge_session *session)
 			explain_loss(session, failure);
 			break;
 		}
-		if (frame->type == FRAME_CLOSE)
-			break;
-		if (frame->type == FRAME_ENVELOPE)
-			goes_on = on_envelope(session, frame);
-		else if (frame->type != FRAME_PONG)
-			goes_on = on_transaction_frame(session, frame);
-		goes_on = goes_on && may_go_on(session);
-		if (session->transaction.state == TRANSACTION_NONE)
+		next = on_frame(session, frame);
+		if (next == SESSION_GOES_ON && session->transaction.state == TRANSACTION_NONE)
 			forget(session, frame);
 	}
-	close_tunnel(session, 0, NULL);
 	free(frame);
+	return next != SESSION_IS_LEFT;
+}
+
+static void end(struct edge_session *session)
+{
+	struct edge *edge = session->edge;
+
+	transaction_end(&session->transaction);
+	tls_context_thread_end();
+	handshake_table_remove(&edge->handshakes, &session->handshake);
+	session_table_remove(&edge->sessions, &session->entry);
+	free(session);
+}
+
+/* Serves, and ends what is to be ended; the thread has nothing else to do afterwards. */
+static void serve_to_end(struct edge_session *session)
+{
+	struct edge *edge = session->edge;
+
+	if (serve(session)) {
+		close_tunnel(session, 0, NULL);
+		end(session);
+	} else {
+		tls_context_thread_end();
+		delivery_jobs_end(&edge->jobs);
+	}
+}
+
+void edge_session_resume(struct edge_session *session)
+{
+	end_transaction(session);
+	if (may_go_on(session))
+		serve_to_end(session);
+	else
+		end(session);
+}
+
+static void greet(struct edge_session *session)
+{
+	log_debug("client=%s: tunnel up from %s", session->client.name, session->peer);
+	if (session->is_old_key)
+		log_info("client=%s uses the key of this edge that is being replaced; its "
+			 "line in %s/edges needs the new one",
+			 session->client.name, POSTERN_SYSCONFDIR);
 }
 
 static void *run(void *argument)
 {
 	struct edge_session *session = argument;
-	struct edge *edge = session->edge;
 
 	transaction_init(&session->transaction);
-	if (shake_hands(session)) {
-		log_debug("client=%s: tunnel up from %s", session->client.name, session->peer);
-		if (session->is_old_key)
-			log_info("client=%s uses the key of this edge that is being replaced; its "
-				 "line in %s/edges needs the new one",
-				 session->client.name, POSTERN_SYSCONFDIR);
-		serve(session);
-		transaction_end(&session->transaction);
+	if (!shake_hands(session)) {
+		end(session);
+		return NULL;
 	}
-	tls_context_thread_end();
-	handshake_table_remove(&edge->handshakes, &session->handshake);
-	session_table_remove(&edge->sessions, &session->entry);
-	free(session);
+	greet(session);
+	if (!send_info(session)) {
+		close_tunnel(session, 0, NULL);
+		end(session);
+		return NULL;
+	}
+	serve_to_end(session);
 	return NULL;
 }
 

@@ -19,10 +19,15 @@ struct edge_session {
 	struct session_entry entry;
 	struct authorized_client client;
 	bool is_unknown;		/* nobody could tell whether it is a client */
+	struct keeper_admission admission;
 	struct tenant_limits limits;	/* as the handshake found them, for INFO */
 	struct tunnel tunnel;
 	bool is_lost;			/* outcomes cannot be sent any more; the delivery goes on */
+	int64_t wait_limit_ms, delivers_since_ms;	/* of the message that is being delivered */
 	struct transaction transaction;
 };
+
+/* The session goes on after a message that was answered in this thread and not in the one that received it, to its end. */
+void edge_session_resume(struct edge_session *session);
 
 #endif

@@ -128,7 +128,7 @@ static int start_keeper(struct edge *edge, const struct sandbox_grants *grants, 
 		snprintf(error, error_size, "cannot start the process that keeps the key: %m");
 		return -1;
 	}
-	edge->keeper = keeper_client_create(fd, pid, error, error_size);
+	edge->keeper = keeper_client_create(fd, pid, conf->authorized_clients, error, error_size);
 	if (edge->keeper == NULL)
 		return -1;
 	edge->keys = keeper_client_keys(edge->keeper);
@@ -220,9 +220,11 @@ static int open_state(struct edge *edge, char *error, size_t error_size)
 	if (edge->tlsrpt == NULL)
 		return -1;
 	edge->connections = connection_cache_create();
-	if (edge->connections == NULL)
-		snprintf(error, error_size, "no memory or no thread for kept sessions");
-	return edge->connections == NULL ? -1 : 0;
+	if (edge->connections == NULL || delivery_jobs_start(&edge->jobs) < 0) {
+		snprintf(error, error_size, "no memory or no thread for deliveries");
+		return -1;
+	}
+	return 0;
 }
 
 /* Numbers for people: without them mail goes on. NULL: the log says why. */
@@ -261,6 +263,7 @@ static int serve(struct edge *edge, struct listener *listener, const struct sand
 	serve_control(edge, control);
 	if (listener_run(listener, edge, signal_fd, conf_path)) {
 		control_socket_close(control);
+		delivery_jobs_stop(&edge->jobs);
 		sts_store_destroy(edge->sts);
 		connection_cache_destroy(edge->connections);
 		tlsrpt_destroy(edge->tlsrpt);

@@ -88,14 +88,14 @@ void reload_end_revoked(struct edge *edge)
 		log_info("%zu tunnels of revoked clients end", ended);
 }
 
-/* Sessions, and deliveries that were left to themselves; a session that waits for its delivery counts once. */
+/* Sessions, which deliver, and deliveries that were left to themselves. */
 static size_t wait_for_end(struct edge *edge, int64_t time_ms)
 {
 	struct deadline deadline = deadline_in_ms(time_ms);
 	size_t sessions = session_table_wait_empty(&edge->sessions, deadline);
 	size_t jobs = delivery_jobs_wait_empty(&edge->jobs, deadline);
 
-	return sessions > jobs ? sessions : jobs;
+	return sessions + jobs;
 }
 
 bool reload_stop(struct edge *edge)

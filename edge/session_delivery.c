@@ -1,7 +1,6 @@
 /*
- * A session waits for the outcomes of a delivery that runs in another thread (delivery_job.h); if
- * there is none to be had, it delivers itself, and the threads of the delivery send the outcomes, one
- * at a time (delivery.h). At no other time do two threads use the tunnel.
+ * A session delivers in its own thread, and the threads of the delivery send the outcomes, one at a time (delivery_job.h). When the
+ * wait is over, the session goes on in another thread, which tells of the rest. So one thread at a time uses the tunnel.
  */
 #include "session_delivery.h"
 
@@ -11,11 +10,12 @@
 #include "delivery_job.h"
 #include "destination_share.h"
 #include "lib/log.h"
+#include "lib/thread.h"
 
 /* A mail host that does not take an outcome for this long is gone. */
 #define STATUS_WRITE_TIMEOUT_MS 30000
-/* When a delivery could not be left to itself: how soon it is tried again. */
-#define LEAVE_AGAIN_MS 1000
+/* How often a client whose slots are scarce is looked at. */
+#define CROWDED_LOOK_MS 1000
 
 /* A failure to send is remembered, not reported: deliveries go on without a listener. */
 static void send_status(void *context, size_t recipient, const struct delivery_status *status)
@@ -71,7 +71,7 @@ void session_delivery_refuse(struct edge_session *session)
 
 /* The mail host's slot is worth more than what a slow server will say in the end. */
 static void put_off(struct edge_session *session, struct delivery_job *job, size_t recipient,
-		    int64_t wait_ms)
+		    int64_t waited_ms)
 {
 	struct delivery_status status = { .in_progress = true };
 	char place[DELIVERY_HOST_MAX + DELIVERY_ADDRESS_MAX + 80];
@@ -80,38 +80,23 @@ static void put_off(struct edge_session *session, struct delivery_job *job, size
 				  "still in progress (%s, %" PRId64
 				  " s); the result will be collected at the next attempt",
 				  delivery_job_print_place(job, recipient, place, sizeof(place)),
-				  wait_ms / 1000);
+				  waited_ms / 1000);
 	send_status(session, recipient, &status);
 }
 
-static void put_off_rest(struct edge_session *session, struct delivery_job *job,
-			 const bool *is_told, size_t count, int64_t wait_ms)
+static void put_off_rest(struct edge_session *session, struct delivery_job *job, int64_t waited_ms)
 {
 	size_t open = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		if (is_told[i])
-			continue;
-		put_off(session, job, i, wait_ms);
+	for (size_t i = 0; delivery_job_next_open(job, &i); i++) {
+		put_off(session, job, i, waited_ms);
 		open++;
 	}
 	if (session->is_lost)
 		return;
 	log_info("client=%s: %zu recipients are still in progress after %" PRId64
 		 " s; the delivery goes on, the result will be collected at the next attempt",
-		 session->client.name, open, wait_ms / 1000);
-}
-
-/*
- * How long to wait from now on. A client whose slots are nearly all busy gets this one back earlier: its other mail needs it.
- */
-static struct deadline next_look(int64_t began_ms, int64_t wait_ms)
-{
-	int64_t waited_ms = deadline_now_ms() - began_ms, left_ms = wait_ms - waited_ms;
-
-	if (waited_ms < DESTINATION_CROWDED_PATIENCE_MS && left_ms > DESTINATION_CROWDED_PATIENCE_MS - waited_ms)
-		return deadline_in_ms(DESTINATION_CROWDED_PATIENCE_MS - waited_ms);
-	return deadline_in_ms(left_ms > 0 && left_ms < LEAVE_AGAIN_MS ? left_ms : LEAVE_AGAIN_MS);
+		 session->client.name, open, waited_ms / 1000);
 }
 
 /* A message has one of the slots, however many destinations it has; a delivery that goes on by itself has none. */
@@ -122,39 +107,46 @@ static bool is_crowded(struct edge_session *session)
 	return destination_share_is_crowded(slots, busy);
 }
 
-static bool is_wait_over(struct edge_session *session, int64_t began_ms, int64_t wait_ms)
+static int64_t lesser(int64_t a, int64_t b)
 {
-	int64_t waited_ms = deadline_now_ms() - began_ms;
-
-	return waited_ms >= wait_ms || (waited_ms >= DESTINATION_CROWDED_PATIENCE_MS && is_crowded(session));
+	return a < b ? a : b;
 }
 
-/* Tells outcomes as they come, until all are there or the wait is over. */
-static void await(struct edge_session *session, struct delivery_job *job, bool *is_told,
-		  size_t count, int64_t wait_ms)
+/* A client whose slots are nearly all busy gets this one back earlier: its other mail needs it. */
+static int64_t patience_ms(void *context, int64_t waited_ms)
 {
-	int64_t began_ms = deadline_now_ms();
-	struct deadline deadline = next_look(began_ms, wait_ms);
-	struct delivery_status status;
-	enum delivery_job_event event;
-	size_t recipient;
+	struct edge_session *session = context;
+	int64_t left_ms = session->wait_limit_ms - waited_ms;
 
-	while ((event = delivery_job_wait(job, deadline, &recipient, &status)) != DELIVERY_JOB_DONE) {
-		if (event == DELIVERY_JOB_STATUS) {
-			is_told[recipient] = true;
-			send_status(session, recipient, &status);
-		} else if (is_wait_over(session, began_ms, wait_ms) && delivery_job_leave(job)) {
-			put_off_rest(session, job, is_told, count, deadline_now_ms() - began_ms);
-			return;
-		} else {
-			deadline = next_look(began_ms, wait_ms);
-		}
-	}
+	if (left_ms <= 0)
+		return 0;
+	if (waited_ms < DESTINATION_CROWDED_PATIENCE_MS)
+		return lesser(left_ms, DESTINATION_CROWDED_PATIENCE_MS - waited_ms);
+	return is_crowded(session) ? 0 : lesser(left_ms, CROWDED_LOOK_MS);
+}
+
+static void *go_on(void *argument)
+{
+	struct delivery_job *job = argument;
+	struct edge_session *session = delivery_job_context(job);
+
+	log_set_tag(delivery_job_queue_id(job));
+	put_off_rest(session, job, deadline_now_ms() - session->delivers_since_ms);
+	delivery_job_release(job);
+	send_done(session);
+	edge_session_resume(session);
+	return NULL;
+}
+
+static bool take_over(void *context, struct delivery_job *job)
+{
+	(void)context;
+	return thread_start_detached(go_on, job) == 0;
 }
 
 static void put_off_surplus(struct edge_session *session)
 {
-	const struct transaction *transaction = &session->transaction;
+	struct transaction *transaction = &session->transaction;
 	size_t count = transaction->envelope.recipient_count;
 	struct delivery_status status;
 
@@ -165,27 +157,36 @@ static void put_off_surplus(struct edge_session *session)
 		 transaction->surplus, status.reason);
 	for (size_t i = 0; i < transaction->surplus; i++)
 		send_status(session, count + i, &status);
+	transaction->surplus = 0;
 }
 
-void session_delivery_run(struct edge_session *session)
+static void refuse_for_memory(struct edge_session *session)
 {
-	struct transaction *transaction = &session->transaction;
-	size_t count = transaction->envelope.recipient_count;
-	int64_t wait_ms = transaction->setup->conf.wait_limit;
-	bool *is_told = calloc(count, sizeof(*is_told));
-	struct delivery_job *job = NULL;
+	delivery_status_set_local(&session->transaction.refusal, STAGE_EDGE, ENHANCED_STATUS(4, 3, 1),
+				  "this edge is out of memory");
+	session_delivery_refuse(session);
+}
 
+bool session_delivery_run(struct edge_session *session)
+{
+	const struct delivery_listener listener = {
+		.tell = send_status,
+		.patience_ms = patience_ms,
+		.take_over = take_over,
+		.context = session,
+	};
+	struct delivery_job *job;
+
+	session->wait_limit_ms = session->transaction.setup->conf.wait_limit;
+	session->delivers_since_ms = deadline_now_ms();
 	put_off_surplus(session);
-	if (is_told != NULL)
-		job = delivery_job_start(session->edge, transaction);
-	if (job != NULL) {
-		await(session, job, is_told, count, wait_ms);
-		delivery_job_release(job);
-	} else {
-		transaction_deliver(transaction, session->edge, NULL, send_status, session);
-		/* DONE brings the next message; there shall be room for it. */
-		content_wipe(&transaction->content);
+	job = delivery_job_create(session->edge, &session->transaction, &listener);
+	if (job == NULL) {
+		refuse_for_memory(session);
+		return true;
 	}
-	free(is_told);
+	if (!delivery_job_run(job))
+		return false;
 	send_done(session);
+	return true;
 }

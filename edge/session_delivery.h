@@ -4,8 +4,11 @@
 
 #include "edge_session_state.h"
 
-/* Delivers the session's transaction; tells what has come of it within wait_limit. */
-void session_delivery_run(struct edge_session *session);
+/*
+ * Delivers the session's transaction; tells what has come of it within wait_limit. false: that was over, and the session is another thread's; this one
+ * has only to end, with delivery_jobs_end().
+ */
+bool session_delivery_run(struct edge_session *session);
 /* The refusal, for every recipient. */
 void session_delivery_refuse(struct edge_session *session);
 

@@ -13,12 +13,15 @@
 #include "tunnel/authorized_clients.h"
 #include "tunnel/frame.h"
 
+/* The tunnels of one client. */
+struct session_client;
+
 /* A session's row; embedded in the session, which outlives it. */
 struct session_entry {
 	struct session_entry *next, **link;
 	int fd; /* the tunnel's socket from admission until session_table_release(), else -1 */
-	struct authorized_client client;	/* valid once is_admitted */
-	bool is_admitted;		/* the handshake is done */
+	struct authorized_client client;	/* valid once admitted */
+	struct session_client *counts;	/* NULL: not admitted, the handshake is not done */
 	bool is_busy;			/* a transaction is open */
 	enum close_reason end_reason;	/* not 0: end before the next transaction */
 };
@@ -28,6 +31,8 @@ struct session_table {
 	pthread_cond_t emptied;
 	struct session_entry *first;
 	size_t count;
+	size_t admitted;
+	struct session_client *clients;	/* by name; those with a tunnel */
 	bool is_stopping;
 };
 
@@ -47,7 +52,7 @@ struct session_limits {
 enum session_admission {
 	SESSION_ADMITTED,
 	SESSION_STOPPING,		/* session_table_end_reason() says why */
-	SESSION_TOO_MANY,
+	SESSION_TOO_MANY,		/* or no memory for one more */
 	SESSION_TOO_MANY_OF_CLIENT,	/* of this client name */
 };
 

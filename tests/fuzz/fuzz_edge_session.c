@@ -177,7 +177,7 @@ static void start_keeper(void)
 	keeper_fd = ends[1];
 	require(keeper_greet(&keeper, keeper_fd, NULL) == 0);
 	require(pthread_create(&thread, NULL, run_keeper, NULL) == 0);
-	edge.keeper = keeper_client_create(ends[0], 0, error, sizeof(error));
+	edge.keeper = keeper_client_create(ends[0], 0, clients_file.path, error, sizeof(error));
 	require(edge.keeper != NULL);
 	edge.keys = keeper_client_keys(edge.keeper);
 }
@@ -200,6 +200,7 @@ static void start_edge(void)
 	destination_table_init(&edge.destinations);
 	tenant_table_init(&edge.tenants);
 	delivery_jobs_init(&edge.jobs);
+	require(delivery_jobs_start(&edge.jobs) == 0);
 	log_limit_init(&edge.handshake_log);
 	atomic_init(&edge.end.phase, EDGE_RUNNING);
 	edge.end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

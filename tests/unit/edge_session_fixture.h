@@ -128,7 +128,7 @@ static inline void start_keeper(struct fixture *fixture)
 	fixture->keeper_fd = ends[1];
 	assert_int_equal(keeper_greet(&fixture->keeper, ends[1], NULL), 0);
 	assert_int_equal(pthread_create(&fixture->keeper_thread, NULL, run_keeper, fixture), 0);
-	fixture->edge.keeper = keeper_client_create(ends[0], 0, error, sizeof(error));
+	fixture->edge.keeper = keeper_client_create(ends[0], 0, fixture->clients_path, error, sizeof(error));
 	if (fixture->edge.keeper == NULL)
 		fail_msg("%s", error);
 	fixture->edge.keys = keeper_client_keys(fixture->edge.keeper);
@@ -179,6 +179,7 @@ static inline struct fixture *start_edge(const char *more_conf, struct journal *
 	edge->connections = connection_cache_create();
 	assert_non_null(edge->connections);
 	delivery_jobs_init(&edge->jobs);
+	assert_int_equal(delivery_jobs_start(&edge->jobs), 0);
 	log_limit_init(&edge->handshake_log);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
 	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -218,6 +219,7 @@ static inline int stop_edge(struct fixture *fixture)
 	       content_pool_used(&fixture->edge.content_pool) != 0 ||
 	       destination_table_occupied(&fixture->edge.destinations) != 0 ||
 	       atomic_load(&fixture->edge.setup->references) != 1;
+	delivery_jobs_stop(&fixture->edge.jobs);
 	edge_setup_release(fixture->edge.setup);
 	connection_cache_destroy(fixture->edge.connections);
 	tenant_table_wipe(&fixture->edge.tenants);

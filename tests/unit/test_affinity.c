@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "captured_log.h"
+#include "file_place.h"
 #include "lib/deadline.h"
 #include "lib/log.h"
 #include "transport/affinity.h"
@@ -141,7 +142,7 @@ static void test_sentence(void **state)
 /* ---- one message after another, on a file ---- */
 
 struct world {
-	char directory[64], path[100];
+	struct file_place place;
 	struct envelope envelope;
 	struct captured_log log;
 };
@@ -151,10 +152,8 @@ static int set_up(void **state)
 	struct world *world = calloc(1, sizeof(*world));
 	struct recipient recipient = { .forward_path = { .local_part = "a", .domain = "example.net" } };
 
-	snprintf(world->directory, sizeof(world->directory), "/tmp/postern-affinity-XXXXXX");
-	if (mkdtemp(world->directory) == NULL)
+	if (file_place_init(&world->place, "edges.state") != 0)
 		return -1;
-	snprintf(world->path, sizeof(world->path), "%s/edges.state", world->directory);
 	envelope_init(&world->envelope);
 	strcpy(world->envelope.queue_id, "4XyZ");
 	envelope_add_recipient(&world->envelope, &recipient);
@@ -172,8 +171,7 @@ static int tear_down(void **state)
 
 	captured_log_stop(&world->log);
 	envelope_wipe(&world->envelope);
-	unlink(world->path);
-	rmdir(world->directory);
+	file_place_wipe(&world->place);
 	free(world);
 	return 0;
 }
@@ -183,7 +181,7 @@ static void attempt(struct world *world, struct affinity *affinity, const char *
 {
 	static const uint8_t digest[CONTENT_DIGEST_SIZE] = { 1 };
 
-	affinity_init(affinity, world->path, HOLD_MS);
+	affinity_init(affinity, world->place.path, HOLD_MS);
 	affinity_begin(affinity, &world->envelope, digest);
 	affinity_before_end(affinity, &world->envelope, edge_named(edge));
 }
@@ -200,7 +198,7 @@ static enum affinity_verdict ask(struct world *world, int64_t hold_ms, const str
 	struct affinity affinity;
 	struct affinity_plan plan;
 
-	affinity_init(&affinity, world->path, hold_ms);
+	affinity_init(&affinity, world->place.path, hold_ms);
 	affinity_begin(&affinity, &world->envelope, NULL);
 	affinity_make_plan(&affinity, &table, &plan);
 	if (edge != NULL)
@@ -280,7 +278,7 @@ static void test_before_end(void **state)
 
 	attempt(world, &affinity, "us");
 	affinity_end(&affinity);
-	affinity_init(&affinity, world->path, HOLD_MS);
+	affinity_init(&affinity, world->place.path, HOLD_MS);
 	affinity_begin(&affinity, &world->envelope, NULL);
 	affinity_note(&affinity, 0, &temporary);
 	affinity_note(&affinity, 1, &temporary);
@@ -383,7 +381,7 @@ static void test_possible_duplicate(void **state)
 	affinity_note(&affinity, 1, &status);
 	affinity_confirm(&affinity);
 	assert_int_equal(ask(world, 0, NULL), AFFINITY_ANY);
-	assert_int_equal(edge_state_open(&file, world->path, false), 0);
+	assert_int_equal(edge_state_open(&file, world->place.path, false), 0);
 	assert_int_equal(edge_state_counted(&file, EDGE_STATE_DUPLICATES), 4);
 	edge_state_close(&file);
 }
@@ -413,7 +411,7 @@ static void test_unwritable(void **state)
 	struct delivery_status relayed = status_of(DELIVERY_RELAYED, false, false);
 	struct affinity affinity;
 
-	snprintf(world->path, sizeof(world->path), "%s/no/edges.state", world->directory);
+	snprintf(world->place.path, sizeof(world->place.path), "%s/no/edges.state", world->place.directory);
 	assert_int_equal(ask(world, HOLD_MS, NULL), AFFINITY_ANY);
 	attempt(world, &affinity, "us");
 	assert_int_equal(captured_log_count(&world->log, "another edge may deliver this message again"), 1);
@@ -431,7 +429,7 @@ static void test_damaged(void **state)
 
 	attempt(world, &affinity, "us");
 	affinity_end(&affinity);
-	assert_int_equal(truncate(world->path, 100), 0);
+	assert_int_equal(truncate(world->place.path, 100), 0);
 	assert_int_equal(ask(world, HOLD_MS, NULL), AFFINITY_ANY);
 	attempt(world, &affinity, "us");
 	affinity_end(&affinity);
@@ -464,9 +462,9 @@ static void test_no_addresses(void **state)
 
 	attempt(world, &affinity, "us");
 	affinity_end(&affinity);
-	snprintf(command, sizeof(command), "grep -qaE 'example|4XyZ' %s", world->path);
+	snprintf(command, sizeof(command), "grep -qaE 'example|4XyZ' %s", world->place.path);
 	assert_int_not_equal(system(command), 0);
-	snprintf(command, sizeof(command), "grep -qa us %s", world->path);
+	snprintf(command, sizeof(command), "grep -qa us %s", world->place.path);
 	assert_int_equal(system(command), 0);
 }
 

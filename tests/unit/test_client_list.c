@@ -16,34 +16,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "captured_log.h"
 #include "edge/client_list.h"
+#include "file_place.h"
 #include "tunnel/base64_key.h"
 #include "tunnel/noise.h"
 
 enum { ALICE, BOB, CAROL, EDGE, KEYS };
 
 struct fixture {
-	char directory[64];
-	char path[96], aside[96];
+	struct file_place place;
+	char aside[128];
 	struct noise_keypair keys[KEYS];
 	char text[KEYS][BASE64_KEY_TEXT + 1];
-	char error[512];
-	FILE *log;
-	int saved_stderr;
+	struct captured_log log;
 };
-
-static void write_list(struct fixture *fixture, const char *content)
-{
-	char fresh[128];
-	FILE *file;
-
-	snprintf(fresh, sizeof(fresh), "%s.new", fixture->path);
-	file = fopen(fresh, "w");
-	assert_non_null(file);
-	fputs(content, file);
-	fclose(file);
-	assert_int_equal(rename(fresh, fixture->path), 0);
-}
 
 /* One line for each number: its key, and its number as name. */
 static void authorize(struct fixture *fixture, const char *who)
@@ -53,13 +40,13 @@ static void authorize(struct fixture *fixture, const char *who)
 	for (; *who != '\0'; who++)
 		snprintf(content + strlen(content), sizeof(content) - strlen(content),
 			 "%s client-%c\n", fixture->text[*who - '0'], *who);
-	write_list(fixture, content);
+	file_place_write(&fixture->place, content, 0644);
 }
 
 static struct client_list *create(struct fixture *fixture)
 {
-	return client_list_create(fixture->path, fixture->keys[EDGE].public_key, fixture->error,
-				  sizeof(fixture->error));
+	return client_list_create(fixture->place.path, fixture->keys[EDGE].public_key, fixture->place.error,
+				  sizeof(fixture->place.error));
 }
 
 /* Who of the four is authorised, as in authorize(). */
@@ -80,18 +67,14 @@ static int set_up(void **state)
 
 	if (sodium_init() < 0)
 		return -1;
-	snprintf(fixture->directory, sizeof(fixture->directory), "/tmp/test_client_list.XXXXXX");
-	if (mkdtemp(fixture->directory) == NULL)
+	if (file_place_init(&fixture->place, "clients") != 0)
 		return -1;
-	snprintf(fixture->path, sizeof(fixture->path), "%s/clients", fixture->directory);
-	snprintf(fixture->aside, sizeof(fixture->aside), "%s/aside", fixture->directory);
+	snprintf(fixture->aside, sizeof(fixture->aside), "%s.aside", fixture->place.path);
 	for (int i = 0; i < KEYS; i++) {
 		noise_keypair_generate(&fixture->keys[i]);
 		base64_key_encode(fixture->text[i], fixture->keys[i].public_key);
 	}
-	fixture->log = tmpfile();
-	fixture->saved_stderr = dup(STDERR_FILENO);
-	dup2(fileno(fixture->log), STDERR_FILENO);
+	captured_log_start(&fixture->log);
 	*state = fixture;
 	return 0;
 }
@@ -100,29 +83,10 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
-	dup2(fixture->saved_stderr, STDERR_FILENO);
-	close(fixture->saved_stderr);
-	fclose(fixture->log);
-	unlink(fixture->path);
-	rmdir(fixture->path);
-	unlink(fixture->aside);
-	rmdir(fixture->aside);
-	rmdir(fixture->directory);
+	captured_log_stop(&fixture->log);
+	file_place_wipe(&fixture->place);
 	free(fixture);
 	return 0;
-}
-
-/* How many log lines have this text in them? */
-static unsigned logged(struct fixture *fixture, const char *text)
-{
-	unsigned count = 0;
-	char line[4096];
-
-	rewind(fixture->log);
-	while (fgets(line, sizeof(line), fixture->log) != NULL)
-		count += strstr(line, text) != NULL;
-	fseek(fixture->log, 0, SEEK_END);
-	return count;
 }
 
 static void test_changes_count_at_once(void **state)
@@ -135,10 +99,10 @@ static void test_changes_count_at_once(void **state)
 	list = create(fixture);
 	assert_non_null(list);
 	check(fixture, list, "0");
-	assert_int_equal(logged(fixture, ""), 0); /* nothing changed, nothing was read again */
+	assert_int_equal(captured_log_count(&fixture->log, ""), 0); /* nothing changed, nothing was read again */
 	authorize(fixture, "012");
 	check(fixture, list, "012");
-	assert_int_equal(logged(fixture, "was read again: 3 clients"), 1);
+	assert_int_equal(captured_log_count(&fixture->log, "was read again: 3 clients"), 1);
 	assert_true(client_list_find(list, fixture->keys[BOB].public_key, &found));
 	assert_string_equal(found.name, "client-1");
 	assert_memory_equal(found.public_key, fixture->keys[BOB].public_key, 32);
@@ -172,10 +136,10 @@ static void test_gone_is_nobody(void **state)
 
 	authorize(fixture, "01");
 	list = create(fixture);
-	assert_int_equal(unlink(fixture->path), 0);
+	assert_int_equal(unlink(fixture->place.path), 0);
 	check(fixture, list, "");
 	check(fixture, list, "");
-	assert_int_equal(logged(fixture, "no mail host is authorised any more"), 1);
+	assert_int_equal(captured_log_count(&fixture->log, "no mail host is authorised any more"), 1);
 	authorize(fixture, "0");	/* and back */
 	check(fixture, list, "0");
 	client_list_destroy(list);
@@ -189,16 +153,16 @@ static void test_unreadable_keeps_the_list(void **state)
 
 	authorize(fixture, "01");
 	list = create(fixture);
-	assert_int_equal(rename(fixture->path, fixture->aside), 0);
-	assert_int_equal(mkdir(fixture->path, 0755), 0);
+	assert_int_equal(rename(fixture->place.path, fixture->aside), 0);
+	assert_int_equal(mkdir(fixture->place.path, 0755), 0);
 	for (int i = 0; i < 100; i++)
 		check(fixture, list, "01");
 	usleep(1100000); /* a list that could not be read is tried again every second */
 	check(fixture, list, "01");
 	assert_int_equal(
-		logged(fixture, "is a directory, not a file; the list read before stays in force"),
+		captured_log_count(&fixture->log, "is a directory, not a file; the list read before stays in force"),
 		1);
-	assert_int_equal(rmdir(fixture->path), 0);
+	assert_int_equal(rmdir(fixture->place.path), 0);
 	authorize(fixture, "1");
 	usleep(1100000);
 	check(fixture, list, "1");
@@ -214,11 +178,11 @@ static void test_binary_keeps_the_list(void **state)
 
 	authorize(fixture, "0");
 	list = create(fixture);
-	file = fopen(fixture->path, "w");
+	file = fopen(fixture->place.path, "w");
 	assert_int_equal(fwrite("a\0b\n", 1, 4, file), 4);
 	fclose(file);
 	check(fixture, list, "0");
-	assert_int_equal(logged(fixture, ":1: a NUL byte"), 1);
+	assert_int_equal(captured_log_count(&fixture->log, ":1: a NUL byte"), 1);
 	client_list_destroy(list);
 }
 
@@ -242,7 +206,7 @@ static void test_bad_lines(void **state)
 		 "%s alice\n", /* 8: another key under the same name is key rotation */
 		 fixture->text[ALICE], fixture->text[ALICE], fixture->text[EDGE], secret,
 		 fixture->text[BOB], fixture->text[BOB], fixture->text[CAROL]);
-	write_list(fixture, content);
+	file_place_write(&fixture->place, content, 0644);
 	list = create(fixture);
 	assert_non_null(list);
 	check(fixture, list, "02");
@@ -251,11 +215,11 @@ static void test_bad_lines(void **state)
 	for (int line = 2; line <= 7; line++) {
 		char place[128];
 
-		snprintf(place, sizeof(place), "%s:%d: ", fixture->path, line);
-		assert_int_equal(logged(fixture, place), 1);
+		snprintf(place, sizeof(place), "%s:%d: ", fixture->place.path, line);
+		assert_int_equal(captured_log_count(&fixture->log, place), 1);
 	}
-	assert_int_equal(logged(fixture, "; this line is ignored"), 6);
-	assert_int_equal(logged(fixture, secret), 0);
+	assert_int_equal(captured_log_count(&fixture->log, "; this line is ignored"), 6);
+	assert_int_equal(captured_log_count(&fixture->log, secret), 0);
 	client_list_destroy(list);
 }
 
@@ -264,10 +228,10 @@ static void test_cannot_start_without(void **state)
 	struct fixture *fixture = *state;
 
 	assert_null(create(fixture));
-	assert_non_null(strstr(fixture->error, fixture->path));
-	assert_int_equal(mkdir(fixture->path, 0755), 0);
+	assert_non_null(strstr(fixture->place.error, fixture->place.path));
+	assert_int_equal(mkdir(fixture->place.path, 0755), 0);
 	assert_null(create(fixture));
-	assert_non_null(strstr(fixture->error, "is a directory"));
+	assert_non_null(strstr(fixture->place.error, "is a directory"));
 }
 
 struct looker {

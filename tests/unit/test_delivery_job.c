@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <sodium.h>
 
 #define MX_ADDRESS "127.0.0.75"
@@ -20,7 +21,6 @@
 #include "tests/fake/fake_dns.h"
 #include "tests/unit/captured_log.h"
 #include "tests/unit/delivery_fixture.h"
-#include "tests/unit/fake_threads.h"
 #include "tests/unit/journal_fixture.h"
 
 #define PATIENCE_MS 20000
@@ -54,7 +54,6 @@ static int set_up(void **state)
 		return -1;
 	memset(world, 0, sizeof(*world));
 	edge = &world->edge;
-	fake_threads_reset();
 	captured_log_start(&world->log);
 	journal_place_make(&world->place);
 	world->dns = fake_dns_start(zones);
@@ -67,6 +66,7 @@ static int set_up(void **state)
 	destination_table_init(&edge->destinations);
 	tenant_table_init(&edge->tenants);
 	delivery_jobs_init(&edge->jobs);
+	assert_int_equal(delivery_jobs_start(&edge->jobs), 0);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
 	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	*state = world;
@@ -91,11 +91,6 @@ static void open_gate(struct world *world, struct gate *gate)
 	destination_leave(&world->edge.destinations, &gate->place, NULL);
 }
 
-static void await_end_of_all(struct world *world)
-{
-	assert_int_equal(delivery_jobs_wait_empty(&world->edge.jobs, deadline_in_ms(PATIENCE_MS)), 0);
-}
-
 static int64_t count_threads(const struct world *world)
 {
 	return atomic_load(&world->edge.load.threads);
@@ -112,6 +107,7 @@ static int tear_down(void **state)
 		if (world->gates[i].is_closed)
 			open_gate(world, &world->gates[i]);
 	left = delivery_jobs_wait_empty(&edge->jobs, deadline_in_ms(PATIENCE_MS)) != 0;
+	delivery_jobs_stop(&edge->jobs);
 	transaction_end(&world->transaction);
 	left = left || count_threads(world) != 0 || content_pool_used(&edge->content_pool) != 0 ||
 	       atomic_load(&edge->setup->references) != 1 || destination_table_occupied(&edge->destinations) != 0;
@@ -154,52 +150,111 @@ static void receive(struct world *world)
 	assert_int_equal(transaction->state, TRANSACTION_RECEIVING);
 }
 
-static struct delivery_job *start_job(struct world *world)
-{
+/* ---- who waits ---- */
+
+/* A delivery in a thread of its own, as a session's. */
+struct attempt {
+	struct world *world;
 	struct delivery_job *job;
+	pthread_t thread;
+	int64_t look_ms;		/* how often it is asked for its patience */
+	_Atomic bool has_waited_enough, has_no_room;
+	_Atomic bool was_asked, is_left;
+	bool was_told;			/* all of it; once the thread has ended */
+};
+
+static void hear(void *context, size_t recipient, const struct delivery_status *status)
+{
+	struct attempt *attempt = context;
+
+	on_outcome(attempt->world->fixture, recipient, status);
+}
+
+static int64_t patience_ms(void *context, int64_t waited_ms)
+{
+	struct attempt *attempt = context;
+
+	if (waited_ms > 0)
+		attempt->was_asked = true;
+	return attempt->has_waited_enough ? 0 : attempt->look_ms;
+}
+
+static bool take_over(void *context, struct delivery_job *job)
+{
+	struct attempt *attempt = context;
+
+	if (attempt->has_no_room || job != attempt->job || delivery_job_context(job) != attempt)
+		return false;
+	attempt->is_left = true;
+	return true;
+}
+
+static void *run_attempt(void *argument)
+{
+	struct attempt *attempt = argument;
+
+	attempt->was_told = delivery_job_run(attempt->job);
+	if (!attempt->was_told)
+		delivery_jobs_end(&attempt->world->edge.jobs);
+	return NULL;
+}
+
+static void begin_slow(struct world *world, struct attempt *attempt, int64_t look_ms)
+{
+	const struct delivery_listener listener = { hear, patience_ms, take_over, attempt };
 
 	receive(world);
-	job = delivery_job_start(&world->edge, &world->transaction);
-	assert_non_null(job);
-	return job;
+	*attempt = (struct attempt){ .world = world, .look_ms = look_ms };
+	attempt->job = delivery_job_create(&world->edge, &world->transaction, &listener);
+	assert_non_null(attempt->job);
+	assert_int_equal(pthread_create(&attempt->thread, NULL, run_attempt, attempt), 0);
 }
 
-static enum delivery_job_event wait_for_event(struct world *world, struct delivery_job *job,
-					      int64_t patience_ms)
+static void begin(struct world *world, struct attempt *attempt)
 {
-	struct delivery_status status;
-	enum delivery_job_event event;
-	size_t recipient;
-
-	event = delivery_job_wait(job, deadline_in_ms(patience_ms), &recipient, &status);
-	if (event == DELIVERY_JOB_STATUS)
-		on_outcome(world->fixture, recipient, &status);
-	return event;
-}
-
-/* Every outcome, DONE, and the end of the job. */
-static void hear_all(struct world *world, struct delivery_job *job)
-{
-	enum delivery_job_event event;
-
 	memset(world->fixture->outcomes, 0, sizeof(world->fixture->outcomes));
 	world->fixture->reports = 0;
-	while ((event = wait_for_event(world, job, PATIENCE_MS)) == DELIVERY_JOB_STATUS)
-		;
-	assert_int_equal(event, DELIVERY_JOB_DONE);
-	assert_int_equal(content_pool_used(&world->edge.content_pool), 0);
-	check_all_answered(world->fixture);
-	assert_int_equal(wait_for_event(world, job, 0), DELIVERY_JOB_DONE);
-	delivery_job_release(job);
+	begin_slow(world, attempt, 5);
 }
 
-/* The wait for a job that does not get on is over when its time is. */
-static void wait_in_vain(struct world *world, struct delivery_job *job)
+static void await(const char *what, const _Atomic bool *is_so)
 {
-	struct deadline deadline = deadline_in_ms(20);
+	for (struct deadline end = deadline_in_ms(PATIENCE_MS); !*is_so;) {
+		if (deadline_has_passed(end))
+			fail_msg("never: %s", what);
+		sched_yield();
+	}
+}
 
-	assert_int_equal(wait_for_event(world, job, 20), DELIVERY_JOB_WAIT_OVER);
-	assert_true(deadline_has_passed(deadline));
+/* Nobody waits any more. */
+static void leave(struct attempt *attempt)
+{
+	attempt->has_waited_enough = true;
+	await("left", &attempt->is_left);
+	delivery_job_release(attempt->job);
+}
+
+/* Its thread ends; all was told. */
+static void hear_all(struct attempt *attempt)
+{
+	pthread_join(attempt->thread, NULL);
+	assert_true(attempt->was_told);
+	assert_int_equal(content_pool_used(&attempt->world->edge.content_pool), 0);
+	check_all_answered(attempt->world->fixture);
+}
+
+static void end_left(struct attempt *attempt)
+{
+	pthread_join(attempt->thread, NULL);
+	assert_false(attempt->was_told);
+}
+
+/* It is asked over and over whether it goes on waiting, and must. */
+static void want_to_leave_in_vain(struct attempt *attempt)
+{
+	attempt->has_waited_enough = true;
+	for (struct deadline end = deadline_in_ms(50); !deadline_has_passed(end);)
+		assert_false(attempt->is_left);
 }
 
 /* ---- to the end ---- */
@@ -207,54 +262,48 @@ static void wait_in_vain(struct world *world, struct delivery_job *job)
 static void test_outcomes(void **state)
 {
 	struct world *world = *state;
-	struct delivery_job *job;
+	struct attempt attempt;
 
 	add(world->fixture, "a", "gone.example");
 	add(world->fixture, "b", "null.example");
 	add(world->fixture, "c", "gone.example");
-	job = start_job(world);
+	begin(world, &attempt);
 	/* the caller has nothing left but the id, and may take the next message */
 	assert_int_equal(world->transaction.state, TRANSACTION_NONE);
 	assert_int_equal(world->transaction.id, 1);
 	assert_null(world->transaction.setup);
-	hear_all(world, job);
+	hear_all(&attempt);
 	check_status(world->fixture, 0, "5.1.2", "");
 	check_status(world->fixture, 1, "5.1.10", "");
 	check_status(world->fixture, 2, "5.1.2", "");
-	await_end_of_all(world);
 }
 
-/* One outcome is there long before the other: it is heard at once. */
+static _Atomic bool was_reported;
+
+static void note_report(struct fixture *fixture, size_t recipient)
+{
+	(void)fixture;
+	if (recipient == 0)
+		was_reported = true;
+}
+
+/* One outcome is there long before the other: it is told at once. */
 static void test_one_by_one(void **state)
 {
 	struct world *world = *state;
-	struct delivery_job *job;
+	struct attempt attempt;
 
+	was_reported = false;
+	world->fixture->on_report = note_report;
 	add(world->fixture, "a", "null.example");
 	add(world->fixture, "b", "gone.example");
 	close_gate(world, &world->gates[0], "gone.example");
-	job = start_job(world);
-	assert_int_equal(wait_for_event(world, job, PATIENCE_MS), DELIVERY_JOB_STATUS);
-	check_status(world->fixture, 0, "5.1.10", "");
-	wait_in_vain(world, job);
+	begin(world, &attempt);
+	await("the first one's outcome", &was_reported);
 	open_gate(world, &world->gates[0]);
-	assert_int_equal(wait_for_event(world, job, PATIENCE_MS), DELIVERY_JOB_STATUS);
+	hear_all(&attempt);
+	check_status(world->fixture, 0, "5.1.10", "");
 	check_status(world->fixture, 1, "5.1.2", "");
-	assert_int_equal(wait_for_event(world, job, PATIENCE_MS), DELIVERY_JOB_DONE);
-	delivery_job_release(job);
-}
-
-/* Nobody has read them by the end: they are freed with the job. */
-static void test_unheard(void **state)
-{
-	struct world *world = *state;
-	struct delivery_job *job;
-
-	add(world->fixture, "a", "gone.example");
-	add(world->fixture, "b", "null.example");
-	job = start_job(world);
-	await_end_of_all(world);
-	delivery_job_release(job);
 }
 
 /* ---- left ---- */
@@ -262,46 +311,78 @@ static void test_unheard(void **state)
 static void test_left_is_collected_later(void **state)
 {
 	struct world *world = *state;
-	struct delivery_job *job;
+	struct attempt attempt;
 
 	add(world->fixture, "a", "gone.example");
 	close_gate(world, &world->gates[0], "gone.example");
-	job = start_job(world);
-	wait_in_vain(world, job);
-	assert_true(delivery_job_leave(job));
-	delivery_job_release(job);
+	begin(world, &attempt);
+	await("a look", &attempt.was_asked);
+	assert_int_equal(count_threads(world), 0);
+	leave(&attempt);
 	assert_int_equal(count_threads(world), 1);
 	assert_int_equal(fake_dns_asked_count(world->dns), 0);
 	open_gate(world, &world->gates[0]);
-	await_end_of_all(world);
+	end_left(&attempt);
+	assert_int_equal(world->fixture->reports, 0);
 	assert_int_equal(count_threads(world), 0);
 	assert_int_equal(content_pool_used(&world->edge.content_pool), 0);
 	assert_int_equal(atomic_load(&world->edge.setup->references), 1);
 	assert_int_equal(fake_dns_asked_count(world->dns), 1);
 	/* the mail host's next attempt */
-	hear_all(world, start_job(world));
+	begin(world, &attempt);
+	hear_all(&attempt);
 	check_status(world->fixture, 0, "5.1.2", "answered from journal");
 	assert_true(world->fixture->outcomes[0].status.from_journal);
 	assert_int_equal(fake_dns_asked_count(world->dns), 1);
+}
+
+/* Who takes over knows whom nothing was told of, and where their delivery stands. */
+static void test_what_is_open(void **state)
+{
+	struct world *world = *state;
+	struct attempt attempt;
+	char place[200];
+	size_t recipient = 0;
+
+	world->edge.setup->conf.delivery_threads = 2;	/* one for the second domain */
+	was_reported = false;
+	world->fixture->on_report = note_report;
+	add(world->fixture, "a", "null.example");
+	add(world->fixture, "b", "gone.example");
+	close_gate(world, &world->gates[0], "gone.example");
+	begin(world, &attempt);
+	await("the first one's outcome", &was_reported);
+	attempt.has_waited_enough = true;
+	await("left", &attempt.is_left);
+	assert_string_equal(delivery_job_queue_id(attempt.job), world->fixture->envelope.queue_id);
+	assert_true(delivery_job_next_open(attempt.job, &recipient));
+	assert_int_equal(recipient, 1);
+	assert_string_equal(delivery_job_print_place(attempt.job, recipient, place, sizeof(place)), "waiting for its turn");
+	recipient++;
+	assert_false(delivery_job_next_open(attempt.job, &recipient));
+	open_gate(world, &world->gates[0]);
+	end_left(&attempt);
+	/* it was its last user's */
+	assert_string_equal(delivery_job_print_place(attempt.job, 1, place, sizeof(place)), "waiting for its turn");
+	delivery_job_release(attempt.job);
+	assert_int_equal(world->fixture->reports, 1);
 }
 
 /* The next attempt comes while the first is still at it: it waits, and gets the outcome. */
 static void test_attempt_meets_the_left_one(void **state)
 {
 	struct world *world = *state;
-	struct delivery_job *job;
+	struct attempt first, second;
 
 	add(world->fixture, "a", "gone.example");
 	close_gate(world, &world->gates[0], "gone.example");
-	job = start_job(world);
-	wait_in_vain(world, job);
-	assert_true(delivery_job_leave(job));
-	delivery_job_release(job);
-	job = start_job(world);
-	wait_in_vain(world, job);
+	begin(world, &first);
+	leave(&first);
+	begin(world, &second);
+	await("a look", &second.was_asked);
 	open_gate(world, &world->gates[0]);
-	await_end_of_all(world);	/* the first may end last */
-	hear_all(world, job);
+	end_left(&first);
+	hear_all(&second);
 	check_status(world->fixture, 0, "5.1.2", "answered from journal");
 	assert_int_equal(fake_dns_asked_count(world->dns), 1);
 }
@@ -310,7 +391,7 @@ static void test_attempt_meets_the_left_one(void **state)
 static void test_left_is_delivered_once(void **state)
 {
 	struct world *world = *state;
-	struct delivery_job *job;
+	struct attempt attempt;
 	struct mx mx = { 0 };
 
 	if (!have_port_25())
@@ -318,13 +399,12 @@ static void test_left_is_delivered_once(void **state)
 	mx_start(&mx);
 	add(world->fixture, "ok", MX_DOMAIN);
 	close_gate(world, &world->gates[0], world->fixture->envelope.recipients[0].forward_path.domain);
-	job = start_job(world);
-	wait_in_vain(world, job);
-	assert_true(delivery_job_leave(job));
-	delivery_job_release(job);
+	begin(world, &attempt);
+	leave(&attempt);
 	open_gate(world, &world->gates[0]);
-	await_end_of_all(world);
-	hear_all(world, start_job(world));
+	end_left(&attempt);
+	begin(world, &attempt);
+	hear_all(&attempt);
 	mx_stop(&mx);
 	check_status(world->fixture, 0, "2.0.0", "already delivered; answered from journal");
 	assert_int_equal(mx.dots, 1);
@@ -334,16 +414,15 @@ static void test_left_is_delivered_once(void **state)
 /* What cannot be collected later is waited for to its end. */
 static void check_must_be_heard(struct world *world)
 {
-	struct delivery_job *job;
+	struct attempt attempt;
 
 	add(world->fixture, "a", "gone.example");
 	close_gate(world, &world->gates[0], "gone.example");
-	job = start_job(world);
-	wait_in_vain(world, job);
-	assert_false(delivery_job_leave(job));
+	begin(world, &attempt);
+	want_to_leave_in_vain(&attempt);
 	assert_int_equal(count_threads(world), 0);
 	open_gate(world, &world->gates[0]);
-	hear_all(world, job);
+	hear_all(&attempt);
 	check_status(world->fixture, 0, "5.1.2", "");
 }
 
@@ -364,44 +443,92 @@ static void test_not_left_without_queue_id(void **state)
 	check_must_be_heard(world);
 }
 
+/* The listener has no thread that could go on. */
+static void test_not_left_without_room(void **state)
+{
+	struct world *world = *state;
+	struct attempt attempt;
+
+	add(world->fixture, "a", "gone.example");
+	close_gate(world, &world->gates[0], "gone.example");
+	begin(world, &attempt);
+	attempt.has_no_room = true;
+	want_to_leave_in_vain(&attempt);
+	assert_int_equal(count_threads(world), 0);
+	attempt.has_no_room = false;
+	leave(&attempt);	/* it is tried again */
+	open_gate(world, &world->gates[0]);
+	end_left(&attempt);
+}
+
 /* delivery_threads is 1: the second must wait until the first has ended. */
 static void test_not_left_beyond_the_limit(void **state)
 {
 	struct world *world = *state;
-	struct delivery_job *first, *second;
+	struct attempt first, second;
 
 	add(world->fixture, "a", "gone.example");
 	close_gate(world, &world->gates[0], "gone.example");
 	close_gate(world, &world->gates[1], "null.example");
-	first = start_job(world);
-	assert_true(delivery_job_leave(first));
-	delivery_job_release(first);
+	begin(world, &first);
+	leave(&first);
 	strcpy(world->fixture->envelope.recipients[0].forward_path.domain, "null.example");
-	second = start_job(world);
-	wait_in_vain(world, second);
-	for (int i = 0; i < 3; i++)
-		assert_false(delivery_job_leave(second));
+	begin(world, &second);
+	want_to_leave_in_vain(&second);
 	assert_int_equal(count_threads(world), 1);
 	open_gate(world, &world->gates[0]);
-	for (struct deadline end = deadline_in_ms(PATIENCE_MS); !delivery_job_leave(second);)
-		assert_false(deadline_has_passed(end));
-	delivery_job_release(second);
+	end_left(&first);
+	leave(&second);
 	open_gate(world, &world->gates[1]);
-	await_end_of_all(world);
+	end_left(&second);
 	assert_int_equal(count_threads(world), 0);
 }
 
-static void test_not_left_when_done(void **state)
+static _Atomic bool may_go_on;
+
+static void hold_report(struct fixture *fixture, size_t recipient)
+{
+	note_report(fixture, recipient);
+	await("the end of the report", &may_go_on);
+}
+
+/* What is just being told is told to its end, and by nobody else. */
+static void test_not_left_while_it_tells(void **state)
 {
 	struct world *world = *state;
-	struct delivery_job *job;
+	struct attempt attempt;
+
+	was_reported = may_go_on = false;
+	world->fixture->on_report = hold_report;
+	add(world->fixture, "a", "gone.example");
+	begin(world, &attempt);
+	await("the outcome", &was_reported);
+	want_to_leave_in_vain(&attempt);
+	may_go_on = true;
+	hear_all(&attempt);
+	assert_false(attempt.is_left);
+	assert_int_equal(count_threads(world), 0);
+}
+
+/* Others are looked at long after this one: that must not keep it waiting. */
+static void test_impatient_beside_patient(void **state)
+{
+	struct world *world = *state;
+	struct attempt patient, impatient;
 
 	add(world->fixture, "a", "gone.example");
-	job = start_job(world);
-	await_end_of_all(world);
-	assert_false(delivery_job_leave(job));
-	assert_int_equal(count_threads(world), 0);
-	hear_all(world, job);
+	close_gate(world, &world->gates[0], "gone.example");
+	close_gate(world, &world->gates[1], "null.example");
+	begin_slow(world, &patient, 10 * PATIENCE_MS);
+	strcpy(world->fixture->envelope.recipients[0].forward_path.domain, "null.example");
+	begin_slow(world, &impatient, 20);
+	leave(&impatient);
+	assert_false(patient.was_asked);
+	open_gate(world, &world->gates[0]);
+	open_gate(world, &world->gates[1]);
+	end_left(&impatient);
+	pthread_join(patient.thread, NULL);
+	assert_true(patient.was_told);
 }
 
 /* ---- the end of the edge ---- */
@@ -410,26 +537,28 @@ static void test_wait_for_all(void **state)
 {
 	struct world *world = *state;
 	struct delivery_jobs *jobs = &world->edge.jobs;
-	struct delivery_job *first, *second;
-	struct deadline deadline = deadline_in_ms(20);
+	struct attempt first, second;
+	struct deadline deadline;
 
+	world->edge.setup->conf.delivery_threads = 2;
 	add(world->fixture, "a", "gone.example");
 	close_gate(world, &world->gates[0], "gone.example");
 	close_gate(world, &world->gates[1], "null.example");
-	first = start_job(world);
+	begin(world, &first);
+	assert_int_equal(delivery_jobs_wait_empty(jobs, deadline_in_ms(0)), 0);	/* somebody waits for it */
+	leave(&first);
 	strcpy(world->fixture->envelope.recipients[0].forward_path.domain, "null.example");
-	second = start_job(world);
+	begin(world, &second);
+	leave(&second);
+	deadline = deadline_in_ms(20);
 	assert_int_equal(delivery_jobs_wait_empty(jobs, deadline), 2);
 	assert_true(deadline_has_passed(deadline));
 	open_gate(world, &world->gates[0]);
-	for (struct deadline end = deadline_in_ms(PATIENCE_MS);
-	     delivery_jobs_wait_empty(jobs, deadline_in_ms(5)) != 1;)
-		assert_false(deadline_has_passed(end));
+	end_left(&first);
 	assert_int_equal(delivery_jobs_wait_empty(jobs, deadline_in_ms(20)), 1);
 	open_gate(world, &world->gates[1]);
 	assert_int_equal(delivery_jobs_wait_empty(jobs, deadline_in_ms(PATIENCE_MS)), 0);
-	hear_all(world, first);
-	hear_all(world, second);
+	end_left(&second);
 }
 
 /* ---- the transaction ---- */
@@ -477,26 +606,6 @@ static void test_move_there_and_back(void **state)
 	check_empty(&other);
 }
 
-/* The caller has its message back, whole, and can deliver it. */
-static void test_no_thread(void **state)
-{
-	struct world *world = *state;
-	struct transaction before;
-
-	add(world->fixture, "a", "gone.example");
-	receive(world);
-	before = world->transaction;
-	fake_threads.is_full = true;
-	assert_null(delivery_job_start(&world->edge, &world->transaction));
-	assert_int_equal(fake_threads.refused, 1);
-	check_same(&world->transaction, &before);
-	assert_int_equal(delivery_jobs_wait_empty(&world->edge.jobs, deadline_in_ms(0)), 0);
-	transaction_deliver(&world->transaction, &world->edge, NULL, on_outcome, world->fixture);
-	check_all_answered(world->fixture);
-	check_status(world->fixture, 0, "5.1.2", "");
-	fake_threads.is_full = false;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -504,17 +613,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_outcomes),
 		TEST(test_one_by_one),
-		TEST(test_unheard),
 		TEST(test_left_is_collected_later),
+		TEST(test_what_is_open),
 		TEST(test_attempt_meets_the_left_one),
 		TEST(test_left_is_delivered_once),
 		TEST(test_not_left_without_journal),
 		TEST(test_not_left_without_queue_id),
 		TEST(test_not_left_beyond_the_limit),
-		TEST(test_not_left_when_done),
+		TEST(test_not_left_without_room),
+		TEST(test_not_left_while_it_tells),
+		TEST(test_impatient_beside_patient),
 		TEST(test_wait_for_all),
 		TEST(test_move_there_and_back),
-		TEST(test_no_thread),
 	};
 
 	log_open(NULL, LOG_TARGET_STDERR, LOG_LEVEL_WARNING);

@@ -12,22 +12,28 @@
 #define MX_ADDRESS "127.0.0.87"
 #include "tests/fake/fake_dns.h"
 #include "tests/unit/delivery_fixture.h"
+#include "tests/unit/file_place.h"
 
 #define RELAY "[" MX_ADDRESS "]:25"
 
-static char table_path[] = "/tmp/test_delivery_relay.XXXXXX";
+static struct file_place table_place;
 
 /* A delivery whose edge has this table of relays. */
 static struct fixture *start_relayed(const char *resolver, const char *more_conf, const char *table)
 {
 	char conf[600];
-	FILE *file = fopen(table_path, "w");
 
-	assert_non_null(file);
-	fputs(table, file);
-	fclose(file);
-	snprintf(conf, sizeof(conf), "%srelay = \"%s\";\n", more_conf, table_path);
+	file_place_write(&table_place, table, 0644);
+	snprintf(conf, sizeof(conf), "%srelay = \"%s\";\n", more_conf, table_place.path);
 	return start(resolver, conf);
+}
+
+/* The relay is there for the delivery, and *mx is what it has seen of it. */
+static void run_with_relay(struct fixture *fixture, struct mx *mx)
+{
+	mx_start(mx);
+	run(fixture);
+	mx_stop(mx);
 }
 
 static const char zones[] = "query gone.example MX\nrcode NXDOMAIN\n"
@@ -46,7 +52,6 @@ static void test_domains_share_a_transaction(void **state)
 	if (!have_port_25())
 		skip();
 	dns = fake_dns_start(zones);
-	mx_start(&mx);
 	fixture = start_relayed(dns->address, ALLOW,
 				"*            " RELAY " tls=none auth=no\n"
 				"gone.example direct\n");
@@ -55,8 +60,7 @@ static void test_domains_share_a_transaction(void **state)
 	add(fixture, "ok2", "two.example");
 	add(fixture, "bad", "three.example");
 	add(fixture, "ok1", "ONE.example");	/* once delivered, twice answered */
-	run(fixture);
-	mx_stop(&mx);
+	run_with_relay(fixture, &mx);
 	assert_int_equal(mx.connections, 1);
 	assert_int_equal(mx.transactions, 1);
 	assert_int_equal(mx.asked, 3);
@@ -82,11 +86,9 @@ static void test_host_is_looked_up(void **state)
 	if (!have_port_25())
 		skip();
 	dns = fake_dns_start(zones);
-	mx_start(&mx);
 	fixture = start_relayed(dns->address, ALLOW, "one.example [Relay.example] tls=none auth=no\n");
 	add(fixture, "ok", "one.example");
-	run(fixture);
-	mx_stop(&mx);
+	run_with_relay(fixture, &mx);
 	assert_int_equal(fake_dns_asked_count(dns), 1);
 	check_status(fixture, 0, "2.0.0", "relay.example[" MX_ADDRESS "]:25");
 	fake_dns_stop(dns);
@@ -158,12 +160,10 @@ static void test_login_wanted(void **state)
 	(void)state;
 	if (!have_port_25())
 		skip();
-	mx_start(&mx);
 	fixture = start_relayed("127.0.0.1@1", ALLOW, "one.example " RELAY " tls=none auth=no\n");
 	add(fixture, "login", "one.example");
 	add(fixture, "login", MX_DOMAIN);
-	run(fixture);
-	mx_stop(&mx);
+	run_with_relay(fixture, &mx);
 	check_status(fixture, 0, "4.7.0", "said: 530 5.7.0 Authentication required");
 	check_status(fixture, 1, "5.7.0", "said: 530 5.7.0 Authentication required");
 	finish(fixture);
@@ -178,29 +178,26 @@ static void test_relay_has_its_own_level(void **state)
 	(void)state;
 	if (!have_port_25())
 		skip();
-	mx_start(&mx);
 	fixture = start_relayed("127.0.0.1@1", ALLOW, "one.example " RELAY " match=mx.example\n");
 	add(fixture, "ok", "one.example");
-	run(fixture);
-	mx_stop(&mx);
+	run_with_relay(fixture, &mx);
 	assert_int_equal(mx.transactions, 0);
 	check_status(fixture, 0, "4.7.4", "TLS is required, but was not offered (demanded by /tmp/");
 	check_status(fixture, 0, "4.7.4", ":1: secure; see: openssl s_client -starttls smtp");
 	finish(fixture);
 }
 
-static int make_path(void **state)
+static int make_place(void **state)
 {
-	int fd = mkstemp(table_path);
-
 	(void)state;
-	return fd >= 0 ? close(fd) : -1;
+	return file_place_init(&table_place, "relay");
 }
 
-static int remove_path(void **state)
+static int remove_place(void **state)
 {
 	(void)state;
-	return unlink(table_path);
+	file_place_wipe(&table_place);
+	return 0;
 }
 
 int main(void)
@@ -214,5 +211,5 @@ int main(void)
 		cmocka_unit_test(test_relay_has_its_own_level),
 	};
 
-	return cmocka_run_group_tests(tests, make_path, remove_path);
+	return cmocka_run_group_tests(tests, make_place, remove_place);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "captured_log.h"
+#include "file_place.h"
 #include "lib/dot_stuffing.h"
 #include "lib/log.h"
 #include "transport/content_pump.h"
@@ -24,7 +25,7 @@
 #define HOLD_MS 900000
 
 struct world {
-	char directory[64], path[100];
+	struct file_place place;
 	struct transport_setup setup;
 	struct edge edges[2];
 	bool is_down[2];
@@ -117,17 +118,15 @@ static int set_up(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
-	snprintf(world->directory, sizeof(world->directory), "/tmp/postern-choice-XXXXXX");
-	if (mkdtemp(world->directory) == NULL)
+	if (file_place_init(&world->place, "edges.state") != 0)
 		return -1;
-	snprintf(world->path, sizeof(world->path), "%s/edges.state", world->directory);
 	strcpy(world->edges[0].name, "us");
 	strcpy(world->edges[1].name, "de");
 	memset(world->edges[0].public_key, 'u', 32);
 	memset(world->edges[1].public_key, 'd', 32);
 	world->setup.edges = (struct edge_table){ .edges = world->edges, .count = 2 };
 	world->setup.routes.is_missing = true;
-	world->setup.conf.edge_state = world->path;
+	world->setup.conf.edge_state = world->place.path;
 	world->setup.conf.affinity_hold = HOLD_MS;
 	world->setup.conf.connect_timeout = 15000;
 	world->setup.conf.stray_cr_lf = STRAY_CR_LF_SPACE;
@@ -141,8 +140,7 @@ static int tear_down(void **state)
 	struct world *world = *state;
 
 	captured_log_stop(&world->log);
-	unlink(world->path);
-	rmdir(world->directory);
+	file_place_wipe(&world->place);
 	free(world);
 	return 0;
 }
@@ -246,8 +244,8 @@ static void age_of_failure(struct world *world, int64_t ago_ms)
 					 down = { .event = EDGE_HEALTH_FAILED,
 						  .now_ms = deadline_now_ms() - ago_ms };
 
-	edge_watch_note(world->path, &world->edges[0], &up, &health);
-	edge_watch_note(world->path, &world->edges[0], &down, &health);
+	edge_watch_note(world->place.path, &world->edges[0], &up, &health);
+	edge_watch_note(world->place.path, &world->edges[0], &down, &health);
 }
 
 /* A dead edge is tried once, and then not before its probe is due; who probes is not kept for long. */
@@ -293,7 +291,7 @@ static void wait_until_due(struct world *world, const struct edge *edge)
 {
 	struct edge_health health;
 
-	for (edge_watch_read(world->path, edge, &health); !edge_health_is_due_at_last(&health, deadline_now_ms());)
+	for (edge_watch_read(world->place.path, edge, &health); !edge_health_is_due_at_last(&health, deadline_now_ms());)
 		poll(NULL, 0, 1);
 }
 
@@ -323,7 +321,7 @@ static void test_claimed_by_another(void **state)
 
 	world->setup.edges.count = 1;
 	age_of_failure(world, 2000);
-	assert_true(edge_watch_claim(world->path, &world->edges[0], true, 5000, &health));
+	assert_true(edge_watch_claim(world->place.path, &world->edges[0], true, 5000, &health));
 	began_ms = deadline_now_ms();
 	check(world, "", "451 4.4.1 no edge of the route answers; edge us has been down for 2 s");
 	assert_in_range(deadline_now_ms() - began_ms, 200, 1500);

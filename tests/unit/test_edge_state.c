@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "captured_log.h"
+#include "file_place.h"
 #include "lib/deadline.h"
 #include "lib/log.h"
 #include "transport/edge_state.h"
@@ -26,17 +27,15 @@
 #define NOW_MS INT64_C(100000000000)
 
 struct world {
-	char directory[64], path[100];
+	struct file_place place;
 };
 
 static int set_up(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
-	snprintf(world->directory, sizeof(world->directory), "/tmp/postern-edge-state-XXXXXX");
-	if (mkdtemp(world->directory) == NULL)
+	if (file_place_init(&world->place, "edges.state") != 0)
 		return -1;
-	snprintf(world->path, sizeof(world->path), "%s/edges.state", world->directory);
 	*state = world;
 	return 0;
 }
@@ -45,8 +44,7 @@ static int tear_down(void **state)
 {
 	struct world *world = *state;
 
-	unlink(world->path);
-	rmdir(world->directory);
+	file_place_wipe(&world->place);
 	free(world);
 	return 0;
 }
@@ -67,7 +65,7 @@ static struct edge_state_entry make_entry(uint16_t group, uint8_t number, const 
 
 static void open_state(struct world *world, struct edge_state *state)
 {
-	if (edge_state_open(state, world->path, true) < 0)
+	if (edge_state_open(state, world->place.path, true) < 0)
 		fail_msg("%s", state->error);
 }
 
@@ -96,7 +94,7 @@ static int find(struct world *world, const struct edge_state_entry *entry,
 	struct edge_state state;
 	int count;
 
-	assert_int_equal(edge_state_open(&state, world->path, false), 0);
+	assert_int_equal(edge_state_open(&state, world->place.path, false), 0);
 	count = edge_state_find(&state, entry->key, found);
 	edge_state_close(&state);
 	return count;
@@ -167,7 +165,7 @@ static void test_put_find_remove(void **state)
 	struct edge_state file;
 
 	assert_int_equal(count_of(world, one), 0); /* reading makes no file */
-	assert_int_equal(access(world->path, F_OK), -1);
+	assert_int_equal(access(world->place.path, F_OK), -1);
 	put_good(world, one);
 	put_good(world, make_entry(3, 2, "us", NOW_MS));
 	put_good(world, make_entry(3, 1, "de", NOW_MS));
@@ -194,7 +192,7 @@ static void test_size_and_mode(void **state)
 
 	for (uint16_t group = 0; group < 600; group++)
 		put_good(world, make_entry(group, 1, "us", NOW_MS));
-	assert_int_equal(stat(world->path, &status), 0);
+	assert_int_equal(stat(world->place.path, &status), 0);
 	assert_int_equal(status.st_size, EDGE_STATE_BYTES);
 	assert_int_equal(status.st_mode & 07777, 0600);
 	assert_true(status.st_blocks * 512 >= EDGE_STATE_BYTES); /* a disk that fills up later does not matter */
@@ -238,7 +236,7 @@ static void test_other_kinds(void **state)
 	int fd;
 
 	put_good(world, make_entry(0, 0, "us", 0));
-	fd = open(world->path, O_WRONLY);
+	fd = open(world->place.path, O_WRONLY);
 	entry.kind = 77;
 	for (uint32_t i = 0; i < EDGE_STATE_GROUP_RECORDS; i++) {
 		edge_state_record_write(bytes, &entry, slot + i);
@@ -253,7 +251,7 @@ static void test_other_kinds(void **state)
 
 static void damage(struct world *world, off_t at, const char *bytes, size_t length)
 {
-	int fd = open(world->path, O_WRONLY);
+	int fd = open(world->place.path, O_WRONLY);
 
 	assert_int_equal(pwrite(fd, bytes, length, at), (ssize_t)length);
 	close(fd);
@@ -303,11 +301,11 @@ static void test_started_anew(void **state)
 	check_made_anew(world, "is missing or empty: it is made anew");
 	damage(world, 0, "postern edges.state 2\n", 22);
 	check_made_anew(world, "is damaged: it is made anew");
-	assert_int_equal(truncate(world->path, EDGE_STATE_BYTES - 1), 0);
+	assert_int_equal(truncate(world->place.path, EDGE_STATE_BYTES - 1), 0);
 	check_made_anew(world, "is damaged: it is made anew");
-	assert_int_equal(truncate(world->path, 0), 0);
+	assert_int_equal(truncate(world->place.path, 0), 0);
 	check_made_anew(world, "is missing or empty: it is made anew");
-	assert_int_equal(unlink(world->path), 0);
+	assert_int_equal(unlink(world->place.path), 0);
 	check_made_anew(world, "is missing or empty: it is made anew");
 }
 
@@ -330,15 +328,15 @@ static void test_unusable(void **state)
 	assert_int_equal(edge_state_open(&file, "/nonexistent/edges.state", true), -1);
 	assert_non_null(strstr(file.error, "/nonexistent/edges.state: No such file"));
 	edge_state_close(&file);
-	assert_int_equal(edge_state_open(&file, world->directory, true), -1);
+	assert_int_equal(edge_state_open(&file, world->place.directory, true), -1);
 	edge_state_close(&file);
-	snprintf(link, sizeof(link), "%s/link", world->directory);
-	assert_int_equal(symlink(world->path, link), 0);
+	snprintf(link, sizeof(link), "%s/link", world->place.directory);
+	assert_int_equal(symlink(world->place.path, link), 0);
 	assert_int_equal(edge_state_open(&file, link, true), -1);
 	edge_state_close(&file);
 	unlink(link);
-	assert_int_equal(mkfifo(world->path, 0600), 0);
-	assert_int_equal(edge_state_open(&file, world->path, true), -1);
+	assert_int_equal(mkfifo(world->place.path, 0600), 0);
+	assert_int_equal(edge_state_open(&file, world->place.path, true), -1);
 	edge_state_close(&file);
 }
 
@@ -352,7 +350,7 @@ static void test_counters(void **state)
 		edge_state_count(&file, EDGE_STATE_DUPLICATES);
 	edge_state_count(&file, EDGE_STATE_EVICTIONS);
 	edge_state_close(&file);
-	assert_int_equal(edge_state_open(&file, world->path, false), 0);
+	assert_int_equal(edge_state_open(&file, world->place.path, false), 0);
 	assert_int_equal(edge_state_counted(&file, EDGE_STATE_DUPLICATES), 3);
 	assert_int_equal(edge_state_counted(&file, EDGE_STATE_EVICTIONS), 1);
 	edge_state_close(&file);

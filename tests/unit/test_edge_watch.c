@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "captured_log.h"
+#include "file_place.h"
 #include "lib/deadline.h"
 #include "lib/log.h"
 #include "transport/edge_state.h"
@@ -23,7 +24,7 @@
 #define PROCESSES 16
 
 struct world {
-	char directory[64], path[100];
+	struct file_place place;
 	struct edge edge;
 	struct edge_health health;
 	struct captured_log log;
@@ -33,10 +34,8 @@ static int set_up(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
 
-	snprintf(world->directory, sizeof(world->directory), "/tmp/postern-watch-XXXXXX");
-	if (mkdtemp(world->directory) == NULL)
+	if (file_place_init(&world->place, "edges.state") != 0)
 		return -1;
-	snprintf(world->path, sizeof(world->path), "%s/edges.state", world->directory);
 	strcpy(world->edge.name, "us");
 	strcpy(world->edge.endpoint.host, "192.0.2.1");
 	strcpy(world->edge.endpoint.port, "7843");
@@ -50,8 +49,7 @@ static int tear_down(void **state)
 	struct world *world = *state;
 
 	captured_log_stop(&world->log);
-	unlink(world->path);
-	rmdir(world->directory);
+	file_place_wipe(&world->place);
 	free(world);
 	return 0;
 }
@@ -63,7 +61,7 @@ static void note(struct world *world, enum edge_health_event event, int64_t ago_
 						     .took_ms = 7,
 						     .was_claimed = was_claimed };
 
-	edge_watch_note(world->path, &world->edge, &attempt, &world->health);
+	edge_watch_note(world->place.path, &world->edge, &attempt, &world->health);
 }
 
 static void test_everybody_knows(void **state)
@@ -74,7 +72,7 @@ static void test_everybody_knows(void **state)
 	note(world, EDGE_HEALTH_OPENED, 0, false);
 	note(world, EDGE_HEALTH_FAILED, 0, false);
 	note(world, EDGE_HEALTH_FAILED, 0, true);
-	edge_watch_read(world->path, &world->edge, &world->health);
+	edge_watch_read(world->place.path, &world->edge, &world->health);
 	assert_true(world->health.is_down);
 	assert_int_equal(world->health.open_ms, 7);
 	assert_int_equal(world->health.failed, 2);
@@ -84,14 +82,14 @@ static void test_everybody_knows(void **state)
 	/* The name is not what it is known by; key and place are. */
 	other = world->edge;
 	strcpy(other.name, "renamed");
-	edge_watch_read(world->path, &other, &world->health);
+	edge_watch_read(world->place.path, &other, &world->health);
 	assert_true(world->health.is_down);
 	strcpy(other.endpoint.port, "7844");
-	edge_watch_read(world->path, &other, &world->health);
+	edge_watch_read(world->place.path, &other, &world->health);
 	assert_false(world->health.is_down);
 	other = world->edge;
 	other.public_key[31] = 1;
-	edge_watch_read(world->path, &other, &world->health);
+	edge_watch_read(world->place.path, &other, &world->health);
 	assert_false(world->health.is_down);
 	note(world, EDGE_HEALTH_OPENED, 0, true);
 	assert_int_equal(captured_log_count(&world->log, "edge=us is down; the next attempt is due in "), 1);
@@ -110,7 +108,7 @@ static int claims(struct world *world, bool is_last)
 			close(go[1]);
 			if (read(go[0], &byte, 1) < 0)
 				_exit(2);
-			_exit(edge_watch_claim(world->path, &world->edge, is_last, 10000, &world->health));
+			_exit(edge_watch_claim(world->place.path, &world->edge, is_last, 10000, &world->health));
 		}
 	close(go[0]);
 	close(go[1]);
@@ -149,7 +147,7 @@ static void test_outcomes_stay(void **state)
 	struct edge_state shared;
 	uint8_t numbers[2] = { 0 };
 
-	assert_int_equal(edge_state_open(&shared, world->path, true), 0);
+	assert_int_equal(edge_state_open(&shared, world->place.path, true), 0);
 	entry.since_ms = deadline_now_ms();
 	for (int group = 0; group < EDGE_STATE_GROUPS; group++)
 		for (int i = 0; i < EDGE_STATE_GROUP_RECORDS; i++) {
@@ -161,9 +159,9 @@ static void test_outcomes_stay(void **state)
 		}
 	edge_state_close(&shared);
 	note(world, EDGE_HEALTH_FAILED, 0, false);
-	edge_watch_read(world->path, &world->edge, &world->health);
+	edge_watch_read(world->place.path, &world->edge, &world->health);
 	assert_false(world->health.is_down);
-	assert_int_equal(edge_state_open(&shared, world->path, false), 0);
+	assert_int_equal(edge_state_open(&shared, world->place.path, false), 0);
 	for (int group = 0; group < EDGE_STATE_GROUPS; group++) {
 		numbers[0] = (uint8_t)(group >> 8);
 		numbers[1] = (uint8_t)group;
@@ -179,11 +177,11 @@ static void test_no_state(void **state)
 {
 	struct world *world = *state;
 
-	snprintf(world->path, sizeof(world->path), "%s/none/edges.state", world->directory);
+	snprintf(world->place.path, sizeof(world->place.path), "%s/none/edges.state", world->place.directory);
 	note(world, EDGE_HEALTH_FAILED, 0, false);
-	edge_watch_read(world->path, &world->edge, &world->health);
+	edge_watch_read(world->place.path, &world->edge, &world->health);
 	assert_false(world->health.is_down);
-	assert_true(edge_watch_claim(world->path, &world->edge, true, 1000, &world->health));
+	assert_true(edge_watch_claim(world->place.path, &world->edge, true, 1000, &world->health));
 	assert_true(edge_watch_claim(NULL, &world->edge, false, 1000, &world->health));
 	edge_watch_read(NULL, &world->edge, &world->health);
 	assert_false(world->health.is_down);

@@ -12,16 +12,16 @@
 #include <unistd.h>
 
 #include "edge/relay_passwords.h"
-#include "table_place.h"
+#include "file_place.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static int setup(void **state)
 {
-	return table_place_make(state, "relay_passwords");
+	return file_place_make(state, "relay_passwords");
 }
 
-static struct relay_passwords *create(struct table_place *place)
+static struct relay_passwords *create(struct file_place *place)
 {
 	return relay_passwords_create(place->path, place->error, sizeof(place->error));
 }
@@ -71,10 +71,10 @@ static void test_find(void **state)
 	};
 	struct relay_passwords *passwords;
 
-	table_place_write(*state, text, 0600);
+	file_place_write(*state, text, 0600);
 	passwords = create(*state);
 	if (passwords == NULL)
-		fail_msg("%s", ((struct table_place *)*state)->error);
+		fail_msg("%s", ((struct file_place *)*state)->error);
 	assert_int_equal(relay_passwords_count(passwords), 7);
 	for (size_t i = 0; i < COUNT(rows); i++)
 		check(passwords, rows[i].next_hop, rows[i].expected);
@@ -90,12 +90,12 @@ static void test_modes(void **state)
 		{ 0600, true }, { 0400, true }, { 0640, false }, { 0604, false }, { 0644, false },
 		{ 0660, false }, { 0620, false }, { 0601, false }, { 0700, false }, { 0602, false },
 	};
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct relay_passwords *passwords;
 
-		table_place_write(place, "[a.example]:587 u:p\n", rows[i].mode);
+		file_place_write(place, "[a.example]:587 u:p\n", rows[i].mode);
 		passwords = create(place);
 		if ((passwords != NULL) != rows[i].is_good)
 			fail_msg("mode %04o: %s", rows[i].mode, passwords != NULL ? "taken" : place->error);
@@ -109,9 +109,9 @@ static void test_modes(void **state)
 /* Root may own it, and who reads it; nobody else. */
 static void test_owner(void **state)
 {
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 
-	table_place_write(place, "[a.example]:587 u:p\n", 0600);
+	file_place_write(place, "[a.example]:587 u:p\n", 0600);
 	if (geteuid() != 0 || chown(place->path, 12345, 0) != 0)
 		skip();
 	assert_null(create(place));
@@ -134,11 +134,11 @@ static void test_mistakes(void **state)
 		{ "a.example u:hunter2\na.EXAMPLE v:w\n", ":2: a.example stands in line 1 already" },
 		{ long_password, ":1: user or password is longer than 255 bytes" },
 	};
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 
 	snprintf(long_password, sizeof(long_password), "[a.example]:587 u:hunter2%0300d\n", 0);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		table_place_write(place, rows[i].text, 0600);
+		file_place_write(place, rows[i].text, 0600);
 		if (create(place) != NULL)
 			fail_msg("taken: %s", rows[i].text);
 		if (strstr(place->error, rows[i].expected) == NULL ||
@@ -149,16 +149,16 @@ static void test_mistakes(void **state)
 
 static void test_change(void **state)
 {
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 	struct relay_passwords *passwords = create(place);
 
 	assert_non_null(passwords);	/* no file yet */
 	check(passwords, "[a.example]:587", "");
-	table_place_write(place, "[a.example]:587 u:one\n", 0600);
+	file_place_write(place, "[a.example]:587 u:one\n", 0600);
 	check(passwords, "[a.example]:587", "u/one");
-	table_place_write(place, "[a.example]:587 u:two\n[b.example]:25 v:three\n", 0600);
+	file_place_write(place, "[a.example]:587 u:two\n[b.example]:25 v:three\n", 0600);
 	check(passwords, "[a.example]:587", "u/two");
-	table_place_write(place, "[a.example]:587 u:four\n", 0644);	/* others can read it: not taken */
+	file_place_write(place, "[a.example]:587 u:four\n", 0644);	/* others can read it: not taken */
 	check(passwords, "[a.example]:587", "u/two");
 	unlink(place->path);
 	check(passwords, "[b.example]:25", "v/three");
@@ -168,11 +168,11 @@ static void test_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_find, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_modes, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_owner, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_mistakes, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_change, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_find, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_modes, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_owner, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_mistakes, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_change, setup, file_place_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,19 +11,19 @@
 #include <unistd.h>
 
 #include "edge/relay_table.h"
-#include "table_place.h"
+#include "file_place.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static int setup(void **state)
 {
-	return table_place_make(state, "relay");
+	return file_place_make(state, "relay");
 }
 
-static struct relay_table *create(struct table_place *place, const char *text)
+static struct relay_table *create(struct file_place *place, const char *text)
 {
 	if (text != NULL)
-		table_place_write(place, text, 0644);
+		file_place_write(place, text, 0644);
 	return relay_table_create(place->path, place->error, sizeof(place->error));
 }
 
@@ -73,7 +73,7 @@ static void test_precedence(void **state)
 					   "xn--bcher-kva.example [one.relay.example]:submission\n");
 
 	if (table == NULL)
-		fail_msg("%s", ((struct table_place *)*state)->error);
+		fail_msg("%s", ((struct file_place *)*state)->error);
 	for (size_t i = 0; i < COUNT(rows); i++)
 		check(table, rows[i].domain, rows[i].next_hop);
 	relay_table_destroy(table);
@@ -128,7 +128,7 @@ static void test_mistakes(void **state)
 		{ "a.example directly:1 x=y\n", "relay:1: unknown option \"x=y\"" },
 		{ "a.example direct now\n", "relay:1: unknown option \"now\"" },
 	};
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		if (create(place, rows[i].text) != NULL)
@@ -141,7 +141,7 @@ static void test_mistakes(void **state)
 /* A message that is on its way keeps the table that it has seen. */
 static void test_change(void **state)
 {
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 	struct relay_table *table = create(place, "a.example [old.example]:587\n");
 	struct relay_map *seen;
 	const struct relay_hop *hop;
@@ -149,11 +149,11 @@ static void test_change(void **state)
 	assert_non_null(table);
 	seen = relay_table_acquire(table);
 	hop = relay_map_find(seen, "a.example");
-	table_place_write(place, "a.example [new.example]:587\n", 0644);
+	file_place_write(place, "a.example [new.example]:587\n", 0644);
 	check(table, "a.example", "[new.example]:587");
 	assert_string_equal(hop->destination.next_hop, "[old.example]:587");
 	relay_map_release(seen);
-	table_place_write(place, "a.example [broken.example\n", 0644);
+	file_place_write(place, "a.example [broken.example\n", 0644);
 	check(table, "a.example", "[new.example]:587");
 	unlink(place->path);
 	check(table, "a.example", "[new.example]:587");
@@ -163,11 +163,11 @@ static void test_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_precedence, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_same_relay_is_one, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_no_table, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_mistakes, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_change, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_precedence, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_same_relay_is_one, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_no_table, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_mistakes, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_change, setup, file_place_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "captured_log.h"
+#include "file_place.h"
 #include "lib/deadline.h"
 #include "milter/senders.h"
 #include "milter/senders_key.h"
@@ -25,7 +26,8 @@
 #define HEX64 HEX16 ":" HEX16 ":" HEX16 ":" HEX16
 
 struct fixture {
-	char directory[64], path[96], error[1200], spec[200];
+	struct file_place place;
+	char error[1200], spec[200];
 	struct senders *senders;
 	struct senders_entry entry;
 };
@@ -34,25 +36,17 @@ static int setup(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	strcpy(fixture->directory, "/tmp/postern-senders-XXXXXX");
-	if (mkdtemp(fixture->directory) == NULL)
-		return -1;
-	snprintf(fixture->path, sizeof(fixture->path), "%s/senders", fixture->directory);
 	*state = fixture;
-	return 0;
+	return file_place_init(&fixture->place, "senders");
 }
 
 static int teardown(void **state)
 {
 	struct fixture *fixture = *state;
-	char path[120];
 
 	senders_destroy(fixture->senders);
 	sender_list_release(fixture->entry.list);
-	unlink(fixture->path);
-	snprintf(path, sizeof(path), "%s.cdb", fixture->path);
-	unlink(path);
-	rmdir(fixture->directory);
+	file_place_wipe(&fixture->place);
 	free(fixture);
 	return 0;
 }
@@ -61,7 +55,7 @@ static int teardown(void **state)
 static void write_table(const struct fixture *fixture, const char *text, int age_s)
 {
 	struct timespec times[2];
-	FILE *file = fopen(fixture->path, "w");
+	FILE *file = fopen(fixture->place.path, "w");
 
 	assert_non_null(file);
 	fputs(text, file);
@@ -69,7 +63,7 @@ static void write_table(const struct fixture *fixture, const char *text, int age
 	clock_gettime(CLOCK_REALTIME, &times[0]);
 	times[0].tv_sec -= age_s;
 	times[1] = times[0];
-	utimensat(AT_FDCWD, fixture->path, times, 0);
+	utimensat(AT_FDCWD, fixture->place.path, times, 0);
 }
 
 static void create(struct fixture *fixture, const char *spec)
@@ -201,13 +195,13 @@ static void test_which_line(void **state)
 	char where[200];
 
 	write_table(fixture, table, 0);
-	create(fixture, fixture->path);
+	create(fixture, fixture->place.path);
 	assert_int_equal(senders_count(fixture->senders), 19);
 	assert_int_equal(senders_check(fixture->senders, NULL, NULL), 0);
 	for (size_t i = 0; i < COUNT(text_rows); i++) {
 		enum senders_result result = find_who(fixture, text_rows[i].who);
 
-		snprintf(where, sizeof(where), "%s:%zu", fixture->path, text_rows[i].line);
+		snprintf(where, sizeof(where), "%s:%zu", fixture->place.path, text_rows[i].line);
 		if (result != (text_rows[i].line > 0 ? SENDERS_FOUND : SENDERS_NONE) ||
 		    (result == SENDERS_FOUND && strcmp(fixture->entry.where, where) != 0) ||
 		    strcmp(fixture->entry.who, text_rows[i].told) != 0)
@@ -227,7 +221,7 @@ static void test_order(void **state)
 	write_table(fixture,
 		    "alice a@example.com\nlocal b@example.com\n" HEX16 " c@example.com\n" HEX64 " d@example.com\n"
 		    "192.0.2.7 e@example.com\n", 0);
-	create(fixture, fixture->path);
+	create(fixture, fixture->place.path);
 	strcpy(client.certificate, HEX16);
 	strcpy(client.public_key, HEX64);
 	strcpy(client.login, "carol");
@@ -252,7 +246,7 @@ static void test_order(void **state)
 	assert_string_equal(fixture->entry.who, "local");
 
 	write_table(fixture, "login:* @example.com\n@example.com self\n", 0);
-	create(fixture, fixture->path);
+	create(fixture, fixture->place.path);
 	assert_int_equal(find_who(fixture, "login:carol"), SENDERS_FOUND);
 	assert_true(is_allowed(fixture, "x@example.com"));
 	assert_int_equal(find_who(fixture, "login:carol@example.com"), SENDERS_FOUND);
@@ -269,7 +263,7 @@ static void test_long_login(void **state)
 	struct client client = { 0 };
 
 	write_table(fixture, "login:* *\n", 0);
-	create(fixture, fixture->path);
+	create(fixture, fixture->place.path);
 	memset(client.login, 'a', CLIENT_LOGIN_MAX);
 	assert_int_equal(find(fixture, &client), SENDERS_FOUND);
 	assert_int_equal(strlen(fixture->entry.who), strlen("login:") + CLIENT_LOGIN_MAX);
@@ -343,7 +337,7 @@ static void test_mistakes(void **state)
 		snprintf(text, sizeof(text), "carol c@example.com\n%s\ndave d@example.com\n", mistake_rows[i].line);
 		write_table(fixture, text, 0);
 		captured_log_start(&log);
-		create(fixture, fixture->path);
+		create(fixture, fixture->place.path);
 		assert_int_equal(captured_log_count(&log, "/senders:2: "), 0);
 		senders_log_mistakes(fixture->senders);
 		logged = captured_log_count(&log, "/senders:2: ");
@@ -394,7 +388,7 @@ static void test_doubles(void **state)
 
 		write_table(fixture, rows[i].lines, 0);
 		captured_log_start(&log);
-		create(fixture, fixture->path);
+		create(fixture, fixture->place.path);
 		captured_log_stop(&log);
 		assert_int_equal(senders_check(fixture->senders, take_mistake, &told), rows[i].mistakes);
 		if (strstr(told.last, rows[i].expected) == NULL)
@@ -416,7 +410,7 @@ static void test_changes(void **state)
 	unsigned complaints, readings, mistakes;
 
 	write_table(fixture, "alice a@example.com\n", 10);
-	create(fixture, fixture->path);
+	create(fixture, fixture->place.path);
 	captured_log_start(&log);
 	write_table(fixture, "bob b@example.com\ncarol -\n", 5);
 	wait_for_look();
@@ -427,16 +421,16 @@ static void test_changes(void **state)
 	assert_int_equal(find_who(fixture, "login:bob"), SENDERS_FOUND);
 	/* Gone, unreadable as a table, a directory: as it was. */
 	for (int i = 0; i < 3; i++) {
-		unlink(fixture->path);
+		unlink(fixture->place.path);
 		if (i == 1)
 			write_table(fixture, " continues nothing\n", 5);
 		else if (i == 2)
-			assert_int_equal(mkdir(fixture->path, 0700), 0);
+			assert_int_equal(mkdir(fixture->place.path, 0700), 0);
 		wait_for_look();
 		assert_true(is_allowed(fixture, "b@example.com"));
 		assert_int_equal(find_who(fixture, "login:bob"), SENDERS_FOUND);
 	}
-	rmdir(fixture->path);
+	rmdir(fixture->place.path);
 	write_table(fixture, "dave d@example.com\n", 5);
 	wait_for_look();
 	assert_int_equal(find_who(fixture, "login:bob"), SENDERS_NONE);
@@ -460,7 +454,7 @@ static void test_fresh_file(void **state)
 	struct captured_log log;
 
 	write_table(fixture, "alice a@example.com\n", 10);
-	create(fixture, fixture->path);
+	create(fixture, fixture->place.path);
 	captured_log_start(&log);
 	wait_for_look();
 	write_table(fixture, "", 0);
@@ -500,7 +494,7 @@ static void test_specs(void **state)
 static void test_many_mistakes(void **state)
 {
 	struct fixture *fixture = *state;
-	FILE *file = fopen(fixture->path, "w");
+	FILE *file = fopen(fixture->place.path, "w");
 	struct captured_log log;
 	unsigned lines, rest;
 
@@ -509,7 +503,7 @@ static void test_many_mistakes(void **state)
 		fprintf(file, "user%u x\n", i);
 	fclose(file);
 	captured_log_start(&log);
-	create(fixture, fixture->path);
+	create(fixture, fixture->place.path);
 	senders_log_mistakes(fixture->senders);
 	lines = captured_log_count(&log, "/senders");
 	rest = captured_log_count(&log, "/senders: 980 more mistakes; postern-milter --check");
@@ -523,7 +517,7 @@ static void test_many_mistakes(void **state)
 static void test_many_lines(void **state)
 {
 	struct fixture *fixture = *state;
-	FILE *file = fopen(fixture->path, "w");
+	FILE *file = fopen(fixture->place.path, "w");
 	int64_t begin;
 	char who[80];
 
@@ -533,7 +527,7 @@ static void test_many_lines(void **state)
 			i >> 8, i & 255, i);
 	fclose(file);
 	begin = deadline_now_ms();
-	create(fixture, fixture->path);
+	create(fixture, fixture->place.path);
 	assert_int_equal(senders_check(fixture->senders, take_mistake, &(struct told){ 0 }), 0);
 	assert_int_equal(senders_count(fixture->senders), 100000);
 	for (unsigned i = 0; i < 50000; i += 7) {
@@ -557,7 +551,7 @@ static void write_cdb(const struct fixture *fixture, const char *const (*records
 	struct cdb_make make;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s.cdb", fixture->path);
+	snprintf(path, sizeof(path), "%s.cdb", fixture->place.path);
 	snprintf(temporary, sizeof(temporary), "%s.tmp", path);
 	fd = open(temporary, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	assert_true(fd >= 0);
@@ -650,7 +644,7 @@ static void test_cdb(void **state)
 
 	for (size_t nul = 0; nul < 2; nul++) {
 		write_cdb(fixture, records, COUNT(records), nul);
-		snprintf(fixture->spec, sizeof(fixture->spec), "cdb:%s%s", fixture->path, nul ? ".cdb" : "");
+		snprintf(fixture->spec, sizeof(fixture->spec), "cdb:%s%s", fixture->place.path, nul ? ".cdb" : "");
 		create(fixture, fixture->spec);
 		check_strings(fixture);
 	}
@@ -670,8 +664,8 @@ static void test_cdb_changes(void **state)
 	unsigned complaints, openings;
 	char path[120];
 
-	snprintf(path, sizeof(path), "%s.cdb", fixture->path);
-	snprintf(fixture->spec, sizeof(fixture->spec), "cdb:%s", fixture->path);
+	snprintf(path, sizeof(path), "%s.cdb", fixture->place.path);
+	snprintf(fixture->spec, sizeof(fixture->spec), "cdb:%s", fixture->place.path);
 	write_cdb(fixture, records, COUNT(records), 0);
 	create(fixture, fixture->spec);
 	captured_log_start(&log);
@@ -763,7 +757,7 @@ static void test_threads(void **state)
 	void *done;
 
 	write_table(fixture, "alice a@example.com\n", 10);
-	create(fixture, fixture->path);
+	create(fixture, fixture->place.path);
 	captured_log_start(&log);
 	write_table(fixture, "alice b@example.com\n", 5);
 	wait_for_look();

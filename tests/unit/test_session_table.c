@@ -101,7 +101,7 @@ static void test_limits(void **state)
 		client.public_key[0] ^= (uint8_t)i;
 		assert_int_equal(session_table_admit(&table, &entries[i], -1, &client, limits),
 				 rows[i].expected);
-		assert_int_equal(entries[i].is_admitted, rows[i].expected == SESSION_ADMITTED);
+		assert_int_equal(entries[i].counts != NULL, rows[i].expected == SESSION_ADMITTED);
 	}
 	session_table_remove(&table, &entries[1]);	/* from the middle */
 	assert_int_equal(session_table_admit(&table, &entries[4], -1, &client, limits),
@@ -140,7 +140,10 @@ static void test_count(void **state)
 	assert_int_equal(count, 0);
 	assert_int_equal(session_table_count(&table, "nobody", NULL), 0);
 	session_table_remove(&table, &in_handshake);
-	close_session(&table, &busy);
+	assert_int_equal(session_table_begin(&table, &busy.entry), 0);
+	close_session(&table, &busy);	/* in the middle of a message */
+	assert_int_equal(session_table_count(&table, "mail", &count), 1);
+	assert_int_equal(count, 0);
 	close_session(&table, &idle);
 	close_session(&table, &other);
 }

@@ -14,12 +14,13 @@
 #include "edge/sts_file.h"
 #include "edge/sts_table.h"
 #include "tests/unit/captured_log.h"
+#include "tests/unit/file_place.h"
 
 #define NOW INT64_C(1800000000)
 #define DAY_S 86400
 
 struct fixture {
-	char directory[64], path[96];
+	struct file_place place;
 	struct captured_log log;
 	struct sts_table table;
 };
@@ -28,10 +29,8 @@ static int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	strcpy(fixture->directory, "/tmp/test_sts_table.XXXXXX");
-	if (mkdtemp(fixture->directory) == NULL)
+	if (file_place_init(&fixture->place, "sts") != 0)
 		return -1;
-	snprintf(fixture->path, sizeof(fixture->path), "%s/sts", fixture->directory);
 	captured_log_start(&fixture->log);
 	*state = fixture;
 	return 0;
@@ -40,13 +39,10 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
-	char command[128];
 
 	captured_log_stop(&fixture->log);
 	sts_table_wipe(&fixture->table);
-	snprintf(command, sizeof(command), "rm -rf %s", fixture->directory);
-	if (system(command) != 0)
-		return -1;
+	file_place_wipe(&fixture->place);
 	free(fixture);
 	return 0;
 }
@@ -202,7 +198,7 @@ static void save(struct fixture *fixture)
 	char *text = sts_file_print(&fixture->table, NOW, &length);
 
 	assert_non_null(text);
-	if (sts_file_write(fixture->path, text, length, error, sizeof(error)) != 0)
+	if (sts_file_write(fixture->place.path, text, length, error, sizeof(error)) != 0)
 		fail_msg("%s", error);
 	free(text);
 }
@@ -212,13 +208,13 @@ static void load(struct fixture *fixture, int64_t now)
 	char error[300];
 
 	sts_table_wipe(&fixture->table);
-	if (sts_file_read(&fixture->table, fixture->path, now, error, sizeof(error)) != 0)
+	if (sts_file_read(&fixture->table, fixture->place.path, now, error, sizeof(error)) != 0)
 		fail_msg("%s", error);
 }
 
 static char *slurp(struct fixture *fixture, size_t *length)
 {
-	FILE *file = fopen(fixture->path, "rb");
+	FILE *file = fopen(fixture->place.path, "rb");
 	char *text = calloc(1, 100000);
 
 	assert_non_null(file);
@@ -229,7 +225,7 @@ static char *slurp(struct fixture *fixture, size_t *length)
 
 static void spit(struct fixture *fixture, const char *text, size_t length)
 {
-	FILE *file = fopen(fixture->path, "wb");
+	FILE *file = fopen(fixture->place.path, "wb");
 
 	assert_non_null(file);
 	assert_int_equal(fwrite(text, 1, length, file), length);
@@ -248,7 +244,7 @@ static void test_file(void **state)
 	sts_table_set_absent(&fixture->table, sts_table_add(&fixture->table, "c.example"),
 			     STS_ABSENT, deadline_in_ms(100000));
 	save(fixture);
-	assert_int_equal(stat(fixture->path, &status), 0);
+	assert_int_equal(stat(fixture->place.path, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0600);
 	load(fixture, NOW);
 	assert_int_equal(fixture->table.count, 2);
@@ -281,12 +277,12 @@ static void test_no_file(void **state)
 	spit(fixture, "", 0);
 	load(fixture, NOW);
 	assert_int_equal(fixture->table.count, 0);
-	unlink(fixture->path);
-	mkdir(fixture->path, 0700);
-	assert_int_equal(sts_file_read(&fixture->table, fixture->path, NOW, error, sizeof(error)),
+	unlink(fixture->place.path);
+	mkdir(fixture->place.path, 0700);
+	assert_int_equal(sts_file_read(&fixture->table, fixture->place.path, NOW, error, sizeof(error)),
 			 -1);
 	assert_non_null(strstr(error, "is not a regular file"));
-	assert_int_equal(sts_file_write(fixture->path, "x", 1, error, sizeof(error)), -1);
+	assert_int_equal(sts_file_write(fixture->place.path, "x", 1, error, sizeof(error)), -1);
 	assert_non_null(strstr(error, "Is a directory"));
 	assert_int_equal(sts_file_write("/nonexistent/sts", "x", 1, error, sizeof(error)), -1);
 	assert_non_null(strstr(error, "/nonexistent/sts.new: No such file or directory"));
@@ -306,7 +302,7 @@ static void test_damage(void **state)
 	text = slurp(fixture, &length);
 	from = (size_t)(strstr(strchr(text, '\n') + 1, "\n") + 1 - text);
 	to = (size_t)(strchr(text + from, '\n') - text);
-	snprintf(line, sizeof(line), "%s:3: damaged", fixture->path);
+	snprintf(line, sizeof(line), "%s:3: damaged", fixture->place.path);
 	for (size_t i = from; i < to; i++) {
 		char before = text[i];
 

@@ -11,15 +11,15 @@
 
 #include "captured_log.h"
 #include "lib/table_watch.h"
-#include "table_place.h"
+#include "file_place.h"
 
 static int set_up(void **state)
 {
-	return table_place_make(state, "table");
+	return file_place_make(state, "table");
 }
 
 /* As a reader does it, who gets along with the file or not. */
-static void read_again(struct table_watch *watch, const struct table_place *place, bool is_good)
+static void read_again(struct table_watch *watch, const struct file_place *place, bool is_good)
 {
 	struct stat status = { 0 };
 
@@ -37,15 +37,15 @@ static void let_pass(struct deadline *deadline, int64_t ms)
 
 static void test_a_change_is_seen_once(void **state)
 {
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 	struct table_watch watch = { 0 };
 
 	assert_false(table_watch_is_due(&watch, place->path));	/* there was none, and is none */
-	table_place_write(place, "a b\n", 0644);
+	file_place_write(place, "a b\n", 0644);
 	assert_true(table_watch_is_due(&watch, place->path));
 	read_again(&watch, place, true);
 	assert_false(table_watch_is_due(&watch, place->path));
-	table_place_write(place, "a c\n", 0644);
+	file_place_write(place, "a c\n", 0644);
 	assert_true(table_watch_is_due(&watch, place->path));
 	read_again(&watch, place, true);
 	assert_false(table_watch_is_due(&watch, place->path));
@@ -55,12 +55,12 @@ static void test_a_change_is_seen_once(void **state)
 
 static void test_a_bad_file_is_tried_every_second(void **state)
 {
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 	struct table_watch watch = { 0 };
 	struct captured_log log;
 
 	captured_log_start(&log);
-	table_place_write(place, "bad\n", 0644);
+	file_place_write(place, "bad\n", 0644);
 	for (int i = 0; i < 3; i++) {
 		assert_true(table_watch_is_due(&watch, place->path));
 		read_again(&watch, place, false);
@@ -76,7 +76,7 @@ static void test_a_bad_file_is_tried_every_second(void **state)
 
 static void test_the_log_is_told_every_minute(void **state)
 {
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 	struct table_watch watch = { 0 };
 	struct captured_log log;
 	char expected[200];
@@ -102,9 +102,9 @@ static void test_the_log_is_told_every_minute(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_change_is_seen_once, set_up, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_a_bad_file_is_tried_every_second, set_up, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_the_log_is_told_every_minute, set_up, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_a_change_is_seen_once, set_up, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_a_bad_file_is_tried_every_second, set_up, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_the_log_is_told_every_minute, set_up, file_place_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "edge/tls_policy_table.h"
-#include "table_place.h"
+#include "file_place.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define HEX32 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -137,7 +137,7 @@ static void test_mistakes(void **state)
 
 static int setup(void **state)
 {
-	return table_place_make(state, "tls_policy");
+	return file_place_make(state, "tls_policy");
 }
 
 /* The level for a domain, or -1. */
@@ -150,11 +150,11 @@ static int level_of(struct tls_policy_table *table, const char *domain)
 
 static void test_find(void **state)
 {
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 	struct tls_policy_table *table;
 	struct tls_policy policy;
 
-	table_place_write(place, "# policies\n"
+	file_place_write(place, "# policies\n"
 			     "Example.com\tencrypt\n"
 			     ".example.com\tsecure\n"
 			     ".deep.example.com\n"
@@ -183,13 +183,13 @@ static void test_find(void **state)
 
 static void test_no_file(void **state)
 {
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 	struct tls_policy_table *table =
 		tls_policy_table_create(place->path, place->error, sizeof(place->error));
 
 	assert_non_null(table);
 	assert_int_equal(level_of(table, "example.com"), -1);
-	table_place_write(place, "example.com encrypt\n", 0644);
+	file_place_write(place, "example.com encrypt\n", 0644);
 	assert_int_equal(level_of(table, "example.com"), TLS_ENCRYPT);
 	tls_policy_table_destroy(table);
 }
@@ -206,10 +206,10 @@ static void test_bad_file_at_start(void **state)
 		{ "example.com\n", ":1: no level" },
 		{ "b\xc3\xbc" "cher.example may\n", ":1: \"b\xc3\xbc" "cher.example\" must be written in A-labels" },
 	};
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		table_place_write(place, rows[i].text, 0644);
+		file_place_write(place, rows[i].text, 0644);
 		assert_null(tls_policy_table_create(place->path, place->error,
 						    sizeof(place->error)));
 		assert_non_null(strstr(place->error, place->path));
@@ -221,20 +221,20 @@ static void test_bad_file_at_start(void **state)
 /* A policy is never lost by a slip, nor by an editor that moves the file away for a moment. */
 static void test_change(void **state)
 {
-	struct table_place *place = *state;
+	struct file_place *place = *state;
 	struct tls_policy_table *table;
 
-	table_place_write(place, "example.com encrypt\n", 0644);
+	file_place_write(place, "example.com encrypt\n", 0644);
 	table = tls_policy_table_create(place->path, place->error, sizeof(place->error));
 	assert_non_null(table);
-	table_place_write(place, "example.com may\nexample.net\n", 0644);
+	file_place_write(place, "example.com may\nexample.net\n", 0644);
 	assert_int_equal(level_of(table, "example.com"), TLS_ENCRYPT);
 	unlink(place->path);
 	assert_int_equal(level_of(table, "example.com"), TLS_ENCRYPT);
 	sleep(1);	/* a bad file is not looked at again at once */
 	assert_int_equal(level_of(table, "example.com"), TLS_ENCRYPT);
 	sleep(1);
-	table_place_write(place, "example.com secure\n", 0644);
+	file_place_write(place, "example.com secure\n", 0644);
 	assert_int_equal(level_of(table, "example.com"), TLS_SECURE);
 	tls_policy_table_destroy(table);
 }
@@ -246,10 +246,10 @@ int main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_fingerprints),
 		cmocka_unit_test(test_mistakes),
-		cmocka_unit_test_setup_teardown(test_find, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_no_file, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_bad_file_at_start, setup, table_place_remove),
-		cmocka_unit_test_setup_teardown(test_change, setup, table_place_remove),
+		cmocka_unit_test_setup_teardown(test_find, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_no_file, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_bad_file_at_start, setup, file_place_remove),
+		cmocka_unit_test_setup_teardown(test_change, setup, file_place_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
