@@ -18,11 +18,11 @@ static const struct destination_lesson good = { .news = DESTINATION_NEWS_GOOD },
 				       rest = { .news = DESTINATION_NEWS_PAUSE, .pause_ms = 60000, .words = "mx said: 421" },
 				       refused = { .news = DESTINATION_NEWS_UNREACHABLE, .words = "connect to mx: refused" };
 
-static void must_be_closed(struct destination_table *table, const char *domain, int64_t for_ms, const char *words)
+static void must_be_closed(struct destination_table *table, const char *domain, size_t limit, int64_t for_ms, const char *words)
 {
 	struct destination_place place;
 
-	assert_int_equal(try_to_enter(table, domain, 1, &place), DESTINATION_CLOSED);
+	assert_int_equal(try_to_enter(table, domain, limit, &place), DESTINATION_CLOSED);
 	if (for_ms == 0)
 		assert_int_equal(place.closed_for_ms, 0);
 	else
@@ -30,11 +30,11 @@ static void must_be_closed(struct destination_table *table, const char *domain, 
 	assert_string_equal(place.words, words);
 }
 
-static void visit(struct destination_table *table, const char *domain, const struct destination_lesson *lesson)
+static void visit(struct destination_table *table, const char *domain, size_t limit, const struct destination_lesson *lesson)
 {
 	struct destination_place place;
 
-	must_enter(table, domain, 1, &place);
+	must_enter(table, domain, limit, &place);
 	destination_leave(table, &place, lesson);
 }
 
@@ -82,11 +82,11 @@ static void test_door_is_shut(void **state)
 
 	(void)state;
 	destination_table_init(&table);
-	visit(&table, DOMAIN, &refused);
-	must_be_closed(&table, DOMAIN, 1000, refused.words);
-	visit(&table, "other.example", &rest);
-	must_be_closed(&table, "other.example", 60000, rest.words);
-	visit(&table, "third.example", &good);
+	visit(&table, DOMAIN, 1, &refused);
+	must_be_closed(&table, DOMAIN, 1, 1000, refused.words);
+	visit(&table, "other.example", 1, &rest);
+	must_be_closed(&table, "other.example", 1, 60000, rest.words);
+	visit(&table, "third.example", 1, &good);
 	assert_int_equal(destination_table_occupied(&table), 0);
 	destination_table_wipe(&table);
 }
@@ -109,14 +109,14 @@ static void test_one_finds_out(void **state)
 		struct destination_place probe, next, last;
 
 		destination_table_init(&table);
-		visit(&table, DOMAIN, rows[i].before);
+		visit(&table, DOMAIN, 9, rows[i].before);
 		open_door(&table);
 		must_enter(&table, DOMAIN, 9, &probe);
 		assert_true(probe.is_probe);
-		must_be_closed(&table, DOMAIN, 0, rows[i].before->words);
+		must_be_closed(&table, DOMAIN, 9, 0, rows[i].before->words);
 		destination_leave(&table, &probe, rows[i].found);
 		if (rows[i].closed_for_ms > 0) {
-			must_be_closed(&table, DOMAIN, rows[i].closed_for_ms, rows[i].found->words);
+			must_be_closed(&table, DOMAIN, 9, rows[i].closed_for_ms, rows[i].found->words);
 		} else {
 			must_enter(&table, DOMAIN, 9, &next);
 			assert_false(next.is_probe);
@@ -158,6 +158,7 @@ static void test_slow_is_remembered(void **state)
 {
 	struct destination_table table;
 	struct destination_place place, next;
+	int64_t before_ms;
 
 	(void)state;
 	destination_table_init(&table);
@@ -166,12 +167,14 @@ static void test_slow_is_remembered(void **state)
 	destination_leave(&table, &place, &good);
 	assert_int_equal(destination_table_occupied(&table), 0);
 	must_enter(&table, DOMAIN, 1, &place);
+	before_ms = deadline_now_ms();
 	assert_int_equal(destination_enter(&table, &(struct destination_request){
 		.domain = DOMAIN,
 		.limit = 1,
 		.wait_max_ms = DESTINATION_SLOW_MS,
 		.deadline = deadline_in_ms(2 * PROMPT_MS),
 	}, &next), DESTINATION_BUSY);
+	assert_true(deadline_now_ms() - before_ms < DESTINATION_SLOW_MS);
 	destination_leave(&table, &place, &good);
 	destination_table_wipe(&table);
 }
@@ -187,18 +190,18 @@ static void test_memory_ends(void **state)
 	destination_table_init(&table);
 	for (int i = 0; i <= DESTINATIONS_REMEMBERED_MAX; i++) {
 		snprintf(domain, sizeof(domain), "d%d.example", i);
-		visit(&table, domain, &rest);
+		visit(&table, domain, 1, &rest);
 	}
 	assert_int_equal(table.remembered_count, DESTINATIONS_REMEMBERED_MAX);
-	must_be_closed(&table, "d1.example", rest.pause_ms, rest.words);
+	must_be_closed(&table, "d1.example", 1, rest.pause_ms, rest.words);
 	must_enter(&table, "d0.example", 1, &place);
 	assert_false(place.is_probe);
 	destination_leave(&table, &place, NULL);
 	/* d2's time is over when somebody leaves anywhere. */
 	table.remembered->service.left_ms -= DESTINATION_REMEMBERED_MS + PROMPT_MS;
-	visit(&table, DOMAIN, &rest);
+	visit(&table, DOMAIN, 1, &rest);
 	assert_int_equal(table.remembered_count, DESTINATIONS_REMEMBERED_MAX);
-	visit(&table, "d2.example", NULL);
+	visit(&table, "d2.example", 1, NULL);
 	destination_table_wipe(&table);
 }
 
