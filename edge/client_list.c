@@ -111,6 +111,16 @@ uint64_t client_list_generation(struct client_list *list)
 	return generation;
 }
 
+struct stat client_list_status(struct client_list *list)
+{
+	struct stat status;
+
+	pthread_mutex_lock(&list->lock);
+	status = list->watch.status;
+	pthread_mutex_unlock(&list->lock);
+	return status;
+}
+
 void client_list_each_psk_file(struct client_list *list, client_list_psk_file_fn *each,
 			       void *context)
 {

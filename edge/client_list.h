@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "tunnel/authorized_clients.h"
 
@@ -34,6 +35,8 @@ bool client_list_find(struct client_list *list, const uint8_t public_key[32],
 size_t client_list_count(struct client_list *list);
 /* Grows by one whenever another list comes into force; of the list that counts now, see above. */
 uint64_t client_list_generation(struct client_list *list);
+/* Of the file that the list in force came from, for table_has_changed(). */
+struct stat client_list_status(struct client_list *list);
 /* The files with preshared keys that the list in force names, one call for each. */
 typedef void client_list_psk_file_fn(void *context, const char *path);
 void client_list_each_psk_file(struct client_list *list, client_list_psk_file_fn *each,

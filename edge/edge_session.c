@@ -141,11 +141,11 @@ static void end_transaction(struct edge_session *session)
 }
 
 /* 0, or why this client may not deliver any more. terms->is_unknown: nobody can tell. */
-static enum close_reason look_up(const struct edge_session *session,
+static enum close_reason look_up(struct edge_session *session,
 				 const struct reverse_path *sender, struct tenant_terms *terms)
 {
 	switch (keeper_client_admit(session->edge->keeper, session->tunnel.remote_static,
-				    sender->is_null ? "" : sender->mailbox.domain, terms)) {
+				    sender->is_null ? "" : sender->mailbox.domain, &session->admission, terms)) {
 	case KEEPER_YES:
 		return 0;
 	case KEEPER_NO:

@@ -19,6 +19,7 @@ struct edge_session {
 	struct session_entry entry;
 	struct authorized_client client;
 	bool is_unknown;		/* nobody could tell whether it is a client */
+	struct keeper_admission admission;
 	struct tenant_limits limits;	/* as the handshake found them, for INFO */
 	struct tunnel tunnel;
 	bool is_lost;			/* outcomes cannot be sent any more; the delivery goes on */

@@ -60,8 +60,7 @@ static int take_space(struct journal_file *file, const char *path, uint32_t slot
 int journal_file_open(struct journal_file *file, const char *path, uint32_t slots, char *error,
 		      size_t error_size)
 {
-	*file = (struct journal_file){ .lock = PTHREAD_MUTEX_INITIALIZER,
-				       .synced = PTHREAD_COND_INITIALIZER };
+	*file = (struct journal_file){ .lock = PTHREAD_MUTEX_INITIALIZER };
 	file->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
 	if (file->fd < 0)
 		return fail(error, error_size, path, strerrordesc_np(errno));
@@ -78,7 +77,6 @@ void journal_file_close(struct journal_file *file)
 {
 	close(file->fd);
 	pthread_mutex_destroy(&file->lock);
-	pthread_cond_destroy(&file->synced);
 }
 
 bool journal_file_is_used(const char *path)
@@ -146,24 +144,67 @@ static int sync_disk(int fd)
 	return result;
 }
 
-/* Caller holds the lock; it is free while the disk works. 0, or -1 with errno. */
-static int lead(struct journal_file *file)
+static void wake(struct journal_waiter *waiter)
 {
-	uint64_t goal = file->asked;
-	int result, reason;
+	while (waiter != NULL) {
+		/* The struct is on its thread's stack. */
+		struct journal_waiter *next = waiter->next;
 
-	file->is_syncing = true;
+		sem_post(&waiter->woken);
+		waiter = next;
+	}
+}
+
+/* Caller holds the lock. Its turn, or none: nobody syncs any more. */
+static struct journal_waiter *choose_leader(struct journal_file *file)
+{
+	struct journal_waiter *leader = file->waiting;
+
+	file->is_syncing = leader != NULL;
+	if (leader == NULL)
+		return NULL;
+	file->waiting = leader->next;
+	leader->next = NULL;
+	leader->leads = true;
+	return leader;
+}
+
+/* Caller holds the lock; it is free while the disk works. Everybody who waits now gets the answer. 0, or an errno. */
+static int lead(struct journal_file *file, uint64_t failures)
+{
+	struct journal_waiter *followers = file->waiting, *leader;
+	int reason;
+
+	file->waiting = NULL;
 	pthread_mutex_unlock(&file->lock);
-	result = sync_disk(file->fd);
-	reason = errno;
+	reason = sync_disk(file->fd) == 0 ? 0 : errno;
 	pthread_mutex_lock(&file->lock);
-	file->is_syncing = false;
-	file->durable = goal;
-	if (result != 0)
+	if (reason != 0)
 		file->failures++;
-	pthread_cond_broadcast(&file->synced);
-	errno = reason;
-	return result;
+	for (struct journal_waiter *waiter = followers; waiter != NULL; waiter = waiter->next)
+		waiter->reason = file->failures == waiter->failures ? 0 : EIO;
+	if (reason == 0 && file->failures != failures)
+		reason = EIO;
+	leader = choose_leader(file);
+	/* The disk shall not wait for those who have their answer. */
+	wake(leader);
+	wake(followers);
+	return reason;
+}
+
+/* Caller holds the lock, which is free while it sleeps. Returns whether it is to lead. */
+static bool sleep_as_waiter(struct journal_file *file, uint64_t failures, int *reason_out)
+{
+	struct journal_waiter waiter = { .failures = failures, .next = file->waiting };
+
+	sem_init(&waiter.woken, 0, 0);
+	file->waiting = &waiter;
+	pthread_mutex_unlock(&file->lock);
+	while (sem_wait(&waiter.woken) != 0)
+		;
+	sem_destroy(&waiter.woken);
+	*reason_out = waiter.reason;
+	return waiter.leads;
 }
 
 uint64_t journal_file_failures(struct journal_file *file)
@@ -178,21 +219,19 @@ uint64_t journal_file_failures(struct journal_file *file)
 
 int journal_file_sync(struct journal_file *file, uint64_t failures)
 {
-	uint64_t mine;
-	int result = 0;
+	int reason = 0;
 
 	pthread_mutex_lock(&file->lock);
-	mine = ++file->asked;
-	while (file->durable < mine && result == 0) {
-		if (file->is_syncing)
-			pthread_cond_wait(&file->synced, &file->lock);
-		else
-			result = lead(file);
+	if (!file->is_syncing) {
+		file->is_syncing = true;
+	} else if (sleep_as_waiter(file, failures, &reason)) {
+		pthread_mutex_lock(&file->lock);
+	} else {
+		errno = reason;
+		return reason == 0 ? 0 : -1;
 	}
-	if (result == 0 && file->failures != failures) {
-		errno = EIO;
-		result = -1;
-	}
+	reason = lead(file, failures);
 	pthread_mutex_unlock(&file->lock);
-	return result;
+	errno = reason;
+	return reason == 0 ? 0 : -1;
 }

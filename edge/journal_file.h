@@ -7,19 +7,31 @@
 #define JOURNAL_FILE_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "journal_record.h"
 
+/*
+ * A thread that sleeps until the sync that was begun after its coming has ended. Each has a semaphore of its own: on a condition that all share, every
+ * sync would wake those, too, that wait for the next one.
+ */
+struct journal_waiter {
+	struct journal_waiter *next;
+	uint64_t failures;	/* that it knew of when it wrote */
+	sem_t woken;
+	bool leads;		/* it is this one's turn to sync */
+	int reason;		/* otherwise: an errno, or 0 */
+};
+
 struct journal_file {
 	int fd;
 	uint32_t slots;			/* fixed */
 	pthread_mutex_t lock;		/* protects these */
-	pthread_cond_t synced;
-	uint64_t asked, durable;	/* numbers of syncs: who asked up to it has its answer */
-	uint64_t failures;
+	struct journal_waiter *waiting;	/* threads that came while another one syncs */
+	uint64_t failures;		/* syncs that have failed */
 	bool is_syncing;
 };
 

@@ -272,6 +272,8 @@ static void answer_admit(struct keeper *keeper, const struct keeper_request *req
 	if (!find_client(keeper, request->public_key, &found, answer))
 		return;
 	tenant_terms_set(&answer->terms, &found, request->sender);
+	if (keeper->clients != NULL)
+		answer->list = client_list_status(keeper->clients);
 	explicit_bzero(&found, sizeof(found));
 }
 

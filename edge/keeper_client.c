@@ -1,6 +1,7 @@
 /*
  * Questions to the keeper, one at a time under a lock: an answer takes less time than a handshake's
- * first message on its way. The keeper is trusted, but not to be alive: whatever is wrong with an
+ * first message on its way, and yet more than everything else that begins a transaction, so a tunnel asks only when the allow-list
+ * has changed or its sender is another one. The keeper is trusted, but not to be alive: whatever is wrong with an
  * answer, or its absence, ends the conversation for good, as nobody could tell the next answer's
  * question.
  */
@@ -20,6 +21,7 @@
 #include "keeper_message.h"
 #include "keeper_protocol.h"
 #include "lib/deadline.h"
+#include "lib/table.h"
 
 /* Longer than reading the largest allow-list takes. */
 #define ANSWER_TIMEOUT_S 30
@@ -34,6 +36,7 @@ struct keeper_client {
 	int fd;				 /* fixed */
 	pid_t pid;			 /* the main thread's */
 	struct keeper_keys keys;	 /* fixed: those of the greeting */
+	char *list_path;		 /* fixed */
 };
 
 /*
@@ -197,11 +200,12 @@ static int hear_greeting(struct keeper_client *client, char *error, size_t error
 	return 0;
 }
 
-struct keeper_client *keeper_client_create(int fd, pid_t pid, char *error, size_t error_size)
+struct keeper_client *keeper_client_create(int fd, pid_t pid, const char *list_path, char *error, size_t error_size)
 {
 	struct keeper_client *client = calloc(1, sizeof(*client));
 
-	if (client == NULL) {
+	if (client == NULL || (client->list_path = strdup(list_path)) == NULL) {
+		free(client);
 		snprintf(error, error_size, "out of memory");
 		close(fd);
 		return NULL;
@@ -224,6 +228,7 @@ void keeper_client_destroy(struct keeper_client *client)
 	close(client->fd);
 	has_ended(client, &status);
 	pthread_mutex_destroy(&client->lock);
+	free(client->list_path);
 	free(client);
 }
 
@@ -266,14 +271,37 @@ enum keeper_word keeper_client_authorize(struct keeper_client *client,
 	return word;
 }
 
+/* The keeper would look in the same way, and find the same. */
+static bool is_still_good(const struct keeper_client *client, const struct keeper_admission *admission, const char *sender_domain)
+{
+	return admission->is_kept && strcmp(admission->sender_domain, sender_domain) == 0 &&
+	       !table_has_changed(client->list_path, &admission->list);
+}
+
+/* An answer of a socketmap is not: who knows for how long it is good is the keeper. */
+static void keep(struct keeper_admission *admission, const struct keeper_answer *answer, const char *sender_domain)
+{
+	admission->is_kept = answer->is_authorized && answer->list.st_ino != 0;
+	if (!admission->is_kept)
+		return;
+	admission->list = answer->list;
+	admission->terms = answer->terms;
+	snprintf(admission->sender_domain, sizeof(admission->sender_domain), "%s", sender_domain);
+}
+
 enum keeper_word keeper_client_admit(struct keeper_client *client,
 				     const uint8_t public_key[NOISE_DHLEN],
-				     const char *sender_domain, struct tenant_terms *terms_out)
+				     const char *sender_domain, struct keeper_admission *admission,
+				     struct tenant_terms *terms_out)
 {
 	struct keeper_request request = { .question = KEEPER_ADMIT };
 	struct keeper_answer answer;
 	int file, result;
 
+	if (is_still_good(client, admission, sender_domain)) {
+		*terms_out = admission->terms;
+		return KEEPER_YES;
+	}
 	memcpy(request.public_key, public_key, sizeof(request.public_key));
 	snprintf(request.sender, sizeof(request.sender), "%s", sender_domain);
 	result = ask(client, &request, &answer, &file);
@@ -282,6 +310,7 @@ enum keeper_word keeper_client_admit(struct keeper_client *client,
 	if (result < 0)
 		return KEEPER_GONE;
 	*terms_out = answer.terms;
+	keep(admission, &answer, sender_domain);
 	return word_of(&answer);
 }
 

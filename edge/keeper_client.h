@@ -8,7 +8,9 @@
 #ifndef KEEPER_CLIENT_H
 #define KEEPER_CLIENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "keeper_protocol.h"
@@ -24,9 +26,10 @@ enum keeper_word { KEEPER_YES, KEEPER_NO, KEEPER_UNKNOWN, KEEPER_GONE };
 
 /*
  * Waits for the keeper's greeting on fd (owned from now on, also after an error). pid: the child
- * process, or 0 if it is none. NULL with the keeper's own sentence in error.
+ * process, or 0 if it is none. list_path: the allow-list's file, which is looked at,
+ * not read. NULL with the keeper's own sentence in error.
  */
-struct keeper_client *keeper_client_create(int fd, pid_t pid, char *error, size_t error_size);
+struct keeper_client *keeper_client_create(int fd, pid_t pid, const char *list_path, char *error, size_t error_size);
 /* Closes the socket, which ends the keeper, and waits for that. */
 void keeper_client_destroy(struct keeper_client *client);
 
@@ -46,10 +49,21 @@ enum keeper_word keeper_client_authorize(struct keeper_client *client,
 					 const uint8_t public_key[NOISE_DHLEN],
 					 struct authorized_client *client_out,
 					 struct tenant_terms *terms_out);
-/* May it deliver this, and on what terms? sender_domain: "" for the null reverse-path. */
+/* The last yes to one key. All zero: there was none. One thread at a time has it. */
+struct keeper_admission {
+	bool is_kept;
+	struct stat list;
+	char sender_domain[SMTP_DOMAIN_MAX + 1];
+	struct tenant_terms terms;
+};
+/*
+ * May it deliver this, and on what terms? sender_domain: "" for the null reverse-path. *admission is that of this key: it
+ * spares the question while the file that the answer came from is the same.
+ */
 enum keeper_word keeper_client_admit(struct keeper_client *client,
 				     const uint8_t public_key[NOISE_DHLEN],
-				     const char *sender_domain, struct tenant_terms *terms_out);
+				     const char *sender_domain, struct keeper_admission *admission,
+				     struct tenant_terms *terms_out);
 /* May it still deliver? */
 enum keeper_word keeper_client_is_authorized(struct keeper_client *client,
 					     const uint8_t public_key[NOISE_DHLEN]);

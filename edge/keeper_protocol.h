@@ -12,6 +12,7 @@
 
 #include <limits.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "own_keys.h"
 #include "sasl_login.h"
@@ -60,6 +61,7 @@ struct keeper_answer {
 	uint32_t is_unknown; /* nobody can tell now; only if the allow-list is in a socketmap */
 	struct authorized_client client; /* of AUTHORIZE; its options are not filled in */
 	struct tenant_terms terms;	 /* of AUTHORIZE and ADMIT */
+	struct stat list;		 /* of ADMIT: the allow-list's file, as the answer found it; all zero: there is none */
 	uint64_t generation, count;    /* of LIST; the first also of LOGIN, of the passwords */
 	uint32_t has_login;	       /* of LOGIN, like the next */
 	struct sasl_login login;

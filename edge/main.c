@@ -128,7 +128,7 @@ static int start_keeper(struct edge *edge, const struct sandbox_grants *grants, 
 		snprintf(error, error_size, "cannot start the process that keeps the key: %m");
 		return -1;
 	}
-	edge->keeper = keeper_client_create(fd, pid, error, error_size);
+	edge->keeper = keeper_client_create(fd, pid, conf->authorized_clients, error, error_size);
 	if (edge->keeper == NULL)
 		return -1;
 	edge->keys = keeper_client_keys(edge->keeper);

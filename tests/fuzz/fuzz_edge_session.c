@@ -177,7 +177,7 @@ static void start_keeper(void)
 	keeper_fd = ends[1];
 	require(keeper_greet(&keeper, keeper_fd, NULL) == 0);
 	require(pthread_create(&thread, NULL, run_keeper, NULL) == 0);
-	edge.keeper = keeper_client_create(ends[0], 0, error, sizeof(error));
+	edge.keeper = keeper_client_create(ends[0], 0, clients_file.path, error, sizeof(error));
 	require(edge.keeper != NULL);
 	edge.keys = keeper_client_keys(edge.keeper);
 }

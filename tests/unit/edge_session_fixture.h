@@ -128,7 +128,7 @@ static inline void start_keeper(struct fixture *fixture)
 	fixture->keeper_fd = ends[1];
 	assert_int_equal(keeper_greet(&fixture->keeper, ends[1], NULL), 0);
 	assert_int_equal(pthread_create(&fixture->keeper_thread, NULL, run_keeper, fixture), 0);
-	fixture->edge.keeper = keeper_client_create(ends[0], 0, error, sizeof(error));
+	fixture->edge.keeper = keeper_client_create(ends[0], 0, fixture->clients_path, error, sizeof(error));
 	if (fixture->edge.keeper == NULL)
 		fail_msg("%s", error);
 	fixture->edge.keys = keeper_client_keys(fixture->edge.keeper);

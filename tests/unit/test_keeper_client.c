@@ -26,7 +26,7 @@
 
 /* ---- a kernel that is short of memory ---- */
 
-static _Atomic int refusals, refusal_error;
+static _Atomic int refusals, refusal_error, sent;
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
@@ -35,13 +35,14 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 		errno = refusal_error;
 		return -1;
 	}
+	sent++;
 	return syscall(SYS_sendmsg, fd, message, flags);
 }
 
-static struct keeper_client *attach(int fd, pid_t pid)
+static struct keeper_client *attach(int fd, pid_t pid, const char *list_path)
 {
 	char error[KEEPER_ERROR_MAX] = "";
-	struct keeper_client *client = keeper_client_create(fd, pid, error, sizeof(error));
+	struct keeper_client *client = keeper_client_create(fd, pid, list_path, error, sizeof(error));
 
 	if (client == NULL)
 		fail_msg("%s", error);
@@ -133,10 +134,63 @@ static void test_right_answers(void **state)
 
 	captured_log_start(&log);
 	start_serving(fixture);
-	client = attach(fixture->fd, 0);
+	client = attach(fixture->fd, 0, fixture->list_path);
 	check_right(fixture, client);
 	check_files(fixture, client);
 	check_logins(client);
+	keeper_client_destroy(client);
+	assert_int_equal(join_keeper(fixture), 0);
+	captured_log_stop(&log);
+}
+
+/* ---- a yes that is kept ---- */
+
+/* Was the keeper asked? Its answer is sent, too. */
+static bool is_asked(struct keeper_client *client, const struct noise_keypair *key, const char *sender,
+		     struct keeper_admission *admission, enum keeper_word expected)
+{
+	struct tenant_terms terms = { 0 };
+	int before = sent;
+
+	assert_int_equal(keeper_client_admit(client, key->public_key, sender, admission, &terms), expected);
+	if (expected == KEEPER_YES)
+		assert_string_equal(terms.tenant.name, "client-1");
+	return sent != before;
+}
+
+static void test_kept_admission(void **state)
+{
+	struct keeper_fixture *fixture = *state;
+	const struct noise_keypair *bob = &fixture->keys[BOB];
+	struct keeper_admission admission = { 0 };
+	struct captured_log log;
+	struct keeper_client *client;
+
+	captured_log_start(&log);
+	start_serving(fixture);
+	client = attach(fixture->fd, 0, fixture->list_path);
+	assert_true(is_asked(client, bob, "a.example", &admission, KEEPER_YES));
+	assert_false(is_asked(client, bob, "a.example", &admission, KEEPER_YES));
+	assert_true(is_asked(client, bob, "b.example", &admission, KEEPER_YES));
+	assert_true(is_asked(client, bob, "", &admission, KEEPER_YES));
+	assert_false(is_asked(client, bob, "", &admission, KEEPER_YES));
+	/* another list with the same client; what is none, in place of which the old one counts; one without it */
+	authorize(fixture, "1");
+	assert_true(is_asked(client, bob, "", &admission, KEEPER_YES));
+	assert_false(is_asked(client, bob, "", &admission, KEEPER_YES));
+	assert_int_equal(unlink(fixture->list_path), 0);
+	assert_int_equal(mkdir(fixture->list_path, 0755), 0);
+	assert_true(is_asked(client, bob, "", &admission, KEEPER_YES));
+	assert_true(is_asked(client, bob, "", &admission, KEEPER_YES));
+	assert_int_equal(rmdir(fixture->list_path), 0);
+	authorize(fixture, "0");
+	usleep(1100000);	/* a file that was refused is looked at again after a second */
+	assert_true(is_asked(client, bob, "", &admission, KEEPER_NO));
+	assert_true(is_asked(client, bob, "", &admission, KEEPER_NO));
+	authorize(fixture, "1");
+	assert_true(is_asked(client, bob, "", &admission, KEEPER_YES));
+	assert_int_equal(unlink(fixture->list_path), 0);
+	assert_true(is_asked(client, bob, "", &admission, KEEPER_NO));
 	keeper_client_destroy(client);
 	assert_int_equal(join_keeper(fixture), 0);
 	captured_log_stop(&log);
@@ -152,7 +206,7 @@ static void test_short_of_memory(void **state)
 
 	captured_log_start(&log);
 	start_serving(fixture);
-	client = attach(fixture->fd, 0);
+	client = attach(fixture->fd, 0, fixture->list_path);
 	for (size_t i = 0; i < COUNT(errors); i++) {
 		refusal_error = errors[i];
 		refusals = 5;
@@ -205,7 +259,7 @@ static void test_many_threads(void **state)
 	struct keeper_client *client;
 
 	start_serving(fixture);
-	client = attach(fixture->fd, 0);
+	client = attach(fixture->fd, 0, fixture->list_path);
 	for (int i = 0; i < ASKERS; i++) {
 		askers[i] = (struct asker){ fixture, client, i % KEYS, 0 };
 		assert_int_equal(pthread_create(&threads[i], NULL, ask_often, &askers[i]), 0);
@@ -318,7 +372,7 @@ static void check_bad(const char *what, struct bad_keeper bad)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	say(ends[1], &greeting, sizeof(greeting), -1);
-	client = attach(ends[0], 0);
+	client = attach(ends[0], 0, "/nonexistent");
 	bad.fd = ends[1];
 	assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
 			 0);
@@ -362,7 +416,7 @@ static void test_file_unasked(void **state)
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	say(ends[1], &greeting, sizeof(greeting), STDERR_FILENO);
-	client = attach(ends[0], 0);
+	client = attach(ends[0], 0, "/nonexistent");
 	generous.fd = ends[1];
 	assert_int_equal(pthread_create(&thread, NULL, answer_badly, &generous), 0);
 	assert_int_equal(keeper_client_is_authorized(client, greeting.key), KEEPER_NO);
@@ -380,7 +434,7 @@ static void check_greeting(const struct keeper_answer *answer, size_t size, cons
 	if (size > 0)
 		say(ends[1], answer, size, -1);
 	close(ends[1]);
-	assert_null(keeper_client_create(ends[0], 0, error, sizeof(error)));
+	assert_null(keeper_client_create(ends[0], 0, "/nonexistent", error, sizeof(error)));
 	assert_string_equal(error, expected);
 }
 
@@ -419,7 +473,7 @@ static void test_process(void **state)
 
 	captured_log_start(&log);
 	pid = start_process(fixture, &fd);
-	client = attach(fd, pid);
+	client = attach(fd, pid, fixture->list_path);
 	check_right(fixture, client);
 	check_files(fixture, client);
 	authorize(fixture, "1");
@@ -443,7 +497,7 @@ static void test_process_killed(void **state)
 	int fd;
 	pid_t pid = start_process(fixture, &fd);
 
-	client = attach(fd, pid);
+	client = attach(fd, pid, fixture->list_path);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	while (keeper_client_is_authorized(client, fixture->keys[BOB].public_key) != KEEPER_GONE)
 		;
@@ -462,7 +516,7 @@ static void test_process_fails(void **state)
 
 	assert_int_equal(unlink(fixture->key_path), 0);
 	pid = start_process(fixture, &fd);
-	assert_null(keeper_client_create(fd, pid, error, sizeof(error)));
+	assert_null(keeper_client_create(fd, pid, fixture->list_path, error, sizeof(error)));
 	snprintf(expected, sizeof(expected), "%s: No such file or directory; postern keygen makes a key, genpsk a preshared one", fixture->key_path);
 	assert_string_equal(error, expected);
 	assert_int_equal(waitpid(pid, NULL, 0), -1);
@@ -525,6 +579,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_process_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_process_outlives_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_right_answers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_kept_admission, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_short_of_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many_threads, set_up, tear_down),
 		cmocka_unit_test(test_bad_keepers),
