@@ -8,103 +8,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "edge/destination.h"
-
-#define DOMAIN "example.com"
-/* No wait takes this long unless a wake-up was lost; a busy machine needs some of it. */
-#define PROMPT_MS 5000
-
-static enum destination_result enter(struct destination_table *table, const char *domain,
-				     size_t limit, struct deadline deadline,
-				     struct destination_place *place)
-{
-	return destination_enter(table, &(struct destination_request){
-		.domain = domain,
-		.limit = limit,
-		.wait_max_ms = DESTINATION_WAIT_MAX_MS,
-		.deadline = deadline,
-	}, place);
-}
-
-/* Does not wait. */
-static enum destination_result try_to_enter(struct destination_table *table, const char *domain,
-					    size_t limit, struct destination_place *place)
-{
-	return enter(table, domain, limit, deadline_in_ms(0), place);
-}
-
-static void must_enter(struct destination_table *table, const char *domain, size_t limit,
-		       struct destination_place *place)
-{
-	assert_int_equal(try_to_enter(table, domain, limit, place), DESTINATION_ENTERED);
-}
-
-/* What somebody who cannot wait is told. */
-static void must_be_busy(struct destination_table *table, const char *domain, size_t limit,
-			 size_t active, size_t waiting)
-{
-	struct destination_place place;
-
-	assert_int_equal(try_to_enter(table, domain, limit, &place), DESTINATION_BUSY);
-	assert_int_equal(place.active, active);
-	assert_int_equal(place.waiting, waiting);
-}
+#include "destination_fixture.h"
 
 /* Everybody has left: nothing may be remembered. */
 static void wipe(struct destination_table *table)
 {
 	assert_null(table->by_domain);
 	destination_table_wipe(table);
-}
-
-/* ---- a thread that stands in line ---- */
-
-struct standing {
-	struct destination_table *table;
-	size_t limit;
-	pthread_t thread;
-	enum destination_result result;
-	struct destination_place place;
-	int64_t took_ms;
-};
-
-static void *stand(void *argument)
-{
-	struct standing *standing = argument;
-	int64_t before_ms = deadline_now_ms();
-
-	standing->result = enter(standing->table, DOMAIN, standing->limit, DEADLINE_NEVER,
-				 &standing->place);
-	standing->took_ms = deadline_now_ms() - before_ms;
-	return NULL;
-}
-
-/* Returns when the thread is the last of `waiting` in line behind `active`. */
-static void line_up(struct standing *standing, struct destination_table *table, size_t limit,
-		    size_t waiting)
-{
-	struct deadline deadline = deadline_in_ms(PROMPT_MS);
-	struct destination_place seen = { 0 };
-
-	*standing = (struct standing){ .table = table, .limit = limit };
-	assert_int_equal(pthread_create(&standing->thread, NULL, stand, standing), 0);
-	while (seen.waiting != waiting) {
-		assert_false(deadline_has_passed(deadline));
-		usleep(1000);
-		assert_int_equal(try_to_enter(table, DOMAIN, limit, &seen), DESTINATION_BUSY);
-	}
-}
-
-static void must_have(struct standing *standing, enum destination_result result)
-{
-	pthread_join(standing->thread, NULL);
-	assert_int_equal(standing->result, result);
-	assert_true(standing->took_ms < PROMPT_MS);
 }
 
 /* ---- places ---- */
@@ -171,6 +83,11 @@ static void test_leaving_lets_in(void **state)
 	must_enter(&table, DOMAIN, 1, &place);
 	line_up(&standing, &table, 1, 1);
 	destination_leave(&table, &place, NULL);
+	/* Given at once, not when somebody looks again. */
+	pthread_mutex_lock(&table.lock);
+	assert_int_equal(table.by_domain->service.active, 1);
+	assert_int_equal(table.by_domain->waiting, 0);
+	pthread_mutex_unlock(&table.lock);
 	must_have(&standing, DESTINATION_ENTERED);
 	must_be_busy(&table, DOMAIN, 1, 1, 0);
 	destination_leave(&table, &standing.place, NULL);
