@@ -120,6 +120,12 @@ static void test_plan_knows_keys(void **state)
 	assert_ptr_equal(plan.edge, &renamed);
 	affinity_plan_decide(&plan, &(struct edge_table){ .edges = &rekeyed, .count = 1 });
 	assert_int_equal(plan.verdict, AFFINITY_WAIT);
+	/* Its key is being replaced: it is the same edge. */
+	rekeyed.has_former_key = true;
+	memcpy(rekeyed.former_key, renamed.public_key, sizeof(rekeyed.former_key));
+	affinity_plan_decide(&plan, &(struct edge_table){ .edges = &rekeyed, .count = 1 });
+	assert_int_equal(plan.verdict, AFFINITY_ONLY);
+	assert_ptr_equal(plan.edge, &rekeyed);
 }
 
 static void test_sentence(void **state)

@@ -124,6 +124,7 @@ static void bad_lines(void **state)
 		{ "%s n bounces=1/32d", "the duration must be" },
 		{ "%s n concurrency=0", "concurrency=0: a number in" },
 		{ "%s n concurrency=", "a number in" },
+		{ "%s n concurrency=1 concurrency=1", "concurrency=1: is there twice" },
 		{ "%s n recipients=-1", "a number in" },
 		{ "%s n size=1Q", "size=1Q: not a size" },
 		{ "%s n size=0", "not a size" },

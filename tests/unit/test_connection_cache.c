@@ -140,6 +140,27 @@ static void test_taken_by_key_and_host(void **state)
 	connection_cache_destroy(cache);
 }
 
+/* Two ports are two servers. */
+static void test_port_belongs_to_the_host(void **state)
+{
+	struct connection_cache *cache = connection_cache_create();
+	int server = give(cache, "192.0.2.1", "a", (struct connection_limits)GENEROUS);
+	struct sockaddr_storage where = address_of("192.0.2.1");
+	const struct sockaddr_storage *addresses[] = { &where };
+	struct buffer key = key_of("a");
+	struct smtp_client client;
+
+	(void)state;
+	((struct sockaddr_in *)&where)->sin_port = htons(587);
+	assert_int_equal(connection_cache_find_host(cache, addresses, 1), 1);
+	assert_false(connection_cache_take(cache, &where, &key, &params, &client));
+	buffer_wipe(&key);
+	assert_true(take(cache, "192.0.2.1", "a", &client));
+	smtp_client_close(&client);
+	close(server);
+	connection_cache_destroy(cache);
+}
+
 static void test_newest_first(void **state)
 {
 	struct connection_cache *cache = connection_cache_create();
@@ -247,6 +268,24 @@ static void test_idle_ones_end(void **state)
 	connection_cache_destroy(cache);
 }
 
+/* Nobody gets one whose time is over, though the thread that ends them has not come round yet. */
+static void test_ended_ones_are_not_taken(void **state)
+{
+	struct connection_limits brief = GENEROUS;
+
+	(void)state;
+	brief.idle_ms = 1;
+	for (int round = 0; round < 5; round++) {
+		struct connection_cache *cache = connection_cache_create();
+		int server = give(cache, "192.0.2.1", "a", brief);
+
+		usleep(2000);
+		assert_int_equal(take_all(cache, "192.0.2.1", "a"), 0);
+		close(server);
+		connection_cache_destroy(cache);
+	}
+}
+
 static void test_find_host(void **state)
 {
 	struct connection_cache *cache = connection_cache_create();
@@ -319,10 +358,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken_by_key_and_host),
+		cmocka_unit_test(test_port_belongs_to_the_host),
 		cmocka_unit_test(test_newest_first),
 		cmocka_unit_test(test_dead_ones_are_dropped),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_idle_ones_end),
+		cmocka_unit_test(test_ended_ones_are_not_taken),
 		cmocka_unit_test(test_find_host),
 		cmocka_unit_test(test_many_threads),
 	};

@@ -8,104 +8,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "edge/destination.h"
-#include "edge/destination_share.h"
-
-#define DOMAIN "example.com"
-/* No wait takes this long unless a wake-up was lost; a busy machine needs some of it. */
-#define PROMPT_MS 5000
-
-static enum destination_result enter(struct destination_table *table, const char *domain,
-				     size_t limit, struct deadline deadline,
-				     struct destination_place *place)
-{
-	return destination_enter(table, &(struct destination_request){
-		.domain = domain,
-		.limit = limit,
-		.wait_max_ms = DESTINATION_WAIT_MAX_MS,
-		.deadline = deadline,
-	}, place);
-}
-
-/* Does not wait. */
-static enum destination_result try_to_enter(struct destination_table *table, const char *domain,
-					    size_t limit, struct destination_place *place)
-{
-	return enter(table, domain, limit, deadline_in_ms(0), place);
-}
-
-static void must_enter(struct destination_table *table, const char *domain, size_t limit,
-		       struct destination_place *place)
-{
-	assert_int_equal(try_to_enter(table, domain, limit, place), DESTINATION_ENTERED);
-}
-
-/* What somebody who cannot wait is told. */
-static void must_be_busy(struct destination_table *table, const char *domain, size_t limit,
-			 size_t active, size_t waiting)
-{
-	struct destination_place place;
-
-	assert_int_equal(try_to_enter(table, domain, limit, &place), DESTINATION_BUSY);
-	assert_int_equal(place.active, active);
-	assert_int_equal(place.waiting, waiting);
-}
+#include "destination_fixture.h"
 
 /* Everybody has left: nothing may be remembered. */
 static void wipe(struct destination_table *table)
 {
 	assert_null(table->by_domain);
 	destination_table_wipe(table);
-}
-
-/* ---- a thread that stands in line ---- */
-
-struct standing {
-	struct destination_table *table;
-	size_t limit;
-	pthread_t thread;
-	enum destination_result result;
-	struct destination_place place;
-	int64_t took_ms;
-};
-
-static void *stand(void *argument)
-{
-	struct standing *standing = argument;
-	int64_t before_ms = deadline_now_ms();
-
-	standing->result = enter(standing->table, DOMAIN, standing->limit, DEADLINE_NEVER,
-				 &standing->place);
-	standing->took_ms = deadline_now_ms() - before_ms;
-	return NULL;
-}
-
-/* Returns when the thread is the last of `waiting` in line behind `active`. */
-static void line_up(struct standing *standing, struct destination_table *table, size_t limit,
-		    size_t waiting)
-{
-	struct deadline deadline = deadline_in_ms(PROMPT_MS);
-	struct destination_place seen = { 0 };
-
-	*standing = (struct standing){ .table = table, .limit = limit };
-	assert_int_equal(pthread_create(&standing->thread, NULL, stand, standing), 0);
-	while (seen.waiting != waiting) {
-		assert_false(deadline_has_passed(deadline));
-		usleep(1000);
-		assert_int_equal(try_to_enter(table, DOMAIN, limit, &seen), DESTINATION_BUSY);
-	}
-}
-
-static void must_have(struct standing *standing, enum destination_result result)
-{
-	pthread_join(standing->thread, NULL);
-	assert_int_equal(standing->result, result);
-	assert_true(standing->took_ms < PROMPT_MS);
 }
 
 /* ---- places ---- */
@@ -172,6 +83,11 @@ static void test_leaving_lets_in(void **state)
 	must_enter(&table, DOMAIN, 1, &place);
 	line_up(&standing, &table, 1, 1);
 	destination_leave(&table, &place, NULL);
+	/* Given at once, not when somebody looks again. */
+	pthread_mutex_lock(&table.lock);
+	assert_int_equal(table.by_domain->service.active, 1);
+	assert_int_equal(table.by_domain->waiting, 0);
+	pthread_mutex_unlock(&table.lock);
 	must_have(&standing, DESTINATION_ENTERED);
 	must_be_busy(&table, DOMAIN, 1, 1, 0);
 	destination_leave(&table, &standing.place, NULL);
@@ -283,84 +199,6 @@ static void test_line_too_long(void **state)
 	wipe(&table);
 }
 
-#define SLOTS 24
-#define PLACES 4
-
-struct guest {
-	struct destination_table *table;
-	pthread_t thread;
-	enum destination_result result;
-	struct destination_place place;
-	int64_t took_ms;
-};
-
-static void *visit(void *argument)
-{
-	struct guest *guest = argument;
-	int64_t before_ms = deadline_now_ms();
-
-	guest->result = destination_enter(guest->table, &(struct destination_request){
-		.domain = DOMAIN,
-		.limit = PLACES,
-		.wait_max_ms = DESTINATION_WAIT_MAX_MS,
-		.deadline = deadline_in_ms(2000),
-		.client = "home",
-		.slots = SLOTS,
-	}, &guest->place);
-	guest->took_ms = deadline_now_ms() - before_ms;
-	return NULL;
-}
-
-/*
- * All slots of a client are with one destination: four inside, who connect, the rest in a line that would be served in time as far as
- * anybody knows. After 300 ms one of those inside has come to `step`. How many are sent away before the 2 s that they would wait, and how soon
- * is the first?
- */
-static size_t sent_away(enum destination_step step, int64_t *first_ms)
-{
-	struct guest guests[SLOTS];
-	struct destination_table table;
-	size_t away = 0;
-
-	destination_table_init(&table);
-	*first_ms = INT64_MAX;
-	for (size_t i = 0; i < SLOTS; i++) {
-		guests[i] = (struct guest){ .table = &table };
-		if (i >= PLACES) {
-			assert_int_equal(pthread_create(&guests[i].thread, NULL, visit, &guests[i]), 0);
-			continue;
-		}
-		visit(&guests[i]);
-		assert_int_equal(guests[i].result, DESTINATION_ENTERED);
-		destination_note(&table, &guests[i].place, DESTINATION_CONNECTS);
-	}
-	usleep(300000);
-	destination_note(&table, &guests[0].place, step);
-	for (size_t i = PLACES; i < SLOTS; i++) {
-		pthread_join(guests[i].thread, NULL);
-		assert_int_equal(guests[i].result, DESTINATION_BUSY);
-		away += guests[i].took_ms < 1900;
-		*first_ms = guests[i].took_ms < *first_ms ? guests[i].took_ms : *first_ms;
-	}
-	for (size_t i = 0; i < PLACES; i++)
-		destination_leave(&table, &guests[i].place, NULL);
-	wipe(&table);
-	return away;
-}
-
-/* Those go who make the crowd: seven eighths of 24 are 21. */
-static void test_silence(void **state)
-{
-	int64_t first_ms;
-
-	(void)state;
-	assert_int_equal(sent_away(DESTINATION_CONNECTS, &first_ms), 4);
-	assert_true(first_ms >= DESTINATION_SILENT_MS - 50);
-	assert_int_equal(sent_away(DESTINATION_CONNECTED, &first_ms), 4);
-	assert_true(first_ms >= DESTINATION_SILENT_MS + 250);
-	assert_int_equal(sent_away(DESTINATION_GREETED, &first_ms), 0);
-}
-
 static void test_deadline(void **state)
 {
 	struct destination_table table;
@@ -466,7 +304,6 @@ int main(void)
 		cmocka_unit_test(test_limit_changes),
 		cmocka_unit_test(test_tarpit),
 		cmocka_unit_test(test_line_too_long),
-		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_stop),
 		cmocka_unit_test(test_crowd),

@@ -431,6 +431,7 @@ static void test_killed(void **state)
 static void test_lock_is_held_by_a_stopped_process(void **state)
 {
 	struct world *world = *state;
+	struct edge_state file;
 	int64_t began_ms;
 	struct captured_log log;
 	int ready[2];
@@ -441,8 +442,6 @@ static void test_lock_is_held_by_a_stopped_process(void **state)
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (pid == 0) {
-		struct edge_state file;
-
 		open_state(world, &file);
 		if (write(ready[1], "x", 1) != 1)
 			_exit(1);
@@ -457,6 +456,12 @@ static void test_lock_is_held_by_a_stopped_process(void **state)
 	assert_int_equal(captured_log_count(&log, "cannot be locked"), 1);
 	captured_log_stop(&log);
 	assert_true(deadline_now_ms() - began_ms < 30000);
+	/* What it holds may be half made: it is not made anew under its hands. */
+	damage(world, 0, "?", 1);
+	assert_int_equal(edge_state_open(&file, world->place.path, true), -1);
+	assert_non_null(strstr(file.error, "cannot be locked"));
+	edge_state_close(&file);
+	damage(world, 0, "p", 1);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	close(ready[0]);

@@ -73,6 +73,8 @@ static void test_built_in(void **state)
 	} rows[] = {
 		{ "421 4.7.28 Our system has detected an unusual rate of unsolicited mail", DESTINATION_NEWS_SLOW },
 		{ "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred", DESTINATION_NEWS_SLOW },
+		{ "450 4.7.28 Gmail has detected an unusual rate of mail", DESTINATION_NEWS_SLOW },
+		{ "450 4.7.1 4.7.28 stands at the beginning or means nothing", DESTINATION_NEWS_NONE },
 		{ "451 4.7.500 Server busy. Please try again later from [192.0.2.1]. (S77719)", DESTINATION_NEWS_SLOW },
 		{ "450 4.7.1 Error: too many connections from 192.0.2.1", DESTINATION_NEWS_SLOW },
 		{ "452 4.3.1 You are sending too fast", DESTINATION_NEWS_SLOW },
@@ -155,11 +157,40 @@ static void test_mistakes(void **state)
 	}
 }
 
+/* What is there and cannot be read is a mistake: the built-in rules are for those who have no file. */
+static void test_unreadable(void **state)
+{
+	char error[300];
+
+	(void)state;
+	assert_null(reply_rules_create("/tmp", error, sizeof(error)));
+	assert_non_null(strstr(error, "/tmp: "));
+}
+
+static void test_too_many(void **state)
+{
+	static char text[(REPLY_RULES_MAX + 1) * sizeof("421 slow *\n")];
+	char error[300], path[40], expected[40];
+	struct reply_rules *rules;
+
+	(void)state;
+	for (int i = 0; i < REPLY_RULES_MAX; i++)
+		strcat(text, "421 slow *\n");
+	rules = read_text(text, error, sizeof(error), path);
+	assert_non_null(rules);
+	reply_rules_destroy(rules);
+	strcat(text, "421 slow *\n");
+	assert_null(read_text(text, error, sizeof(error), path));
+	snprintf(expected, sizeof(expected), ":%d: more than %d rules", REPLY_RULES_MAX + 1, REPLY_RULES_MAX);
+	assert_non_null(strstr(error, expected));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fits), cmocka_unit_test(test_takes_no_time), cmocka_unit_test(test_built_in),
-		cmocka_unit_test(test_file), cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_file), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_too_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,10 +71,10 @@ static void test_edges(void **state)
 	snprintf(text, sizeof(text),
 		 "# comment\nus relay-us.example.com:7844 " KEY1 " psk=%s\n"
 		 "de [2001:db8::1]\n\t" KEY2 " weight=20\n\nold 192.0.2.1 " KEY2 " disabled\n"
-		 "tired 192.0.2.2 " KEY2 " drain\n",
+		 "tired 192.0.2.2 " KEY2 " drain\nrotated 192.0.2.3 " KEY1 " " KEY2 "\n",
 		 psk_path);
 	read_edges(&edges, text);
-	assert_int_equal(edges.count, 4);
+	assert_int_equal(edges.count, 5);
 	assert_string_equal(edges.edges[0].name, "us");
 	assert_string_equal(edges.edges[0].endpoint.host, "relay-us.example.com");
 	assert_string_equal(edges.edges[0].endpoint.port, "7844");
@@ -87,6 +87,11 @@ static void test_edges(void **state)
 	assert_true(edges.edges[2].is_disabled && !edge_takes_new_mail(&edges.edges[2]));
 	assert_true(edges.edges[3].is_drained && !edge_takes_new_mail(&edges.edges[3]));
 	assert_true(edge_takes_new_mail(&edges.edges[0]));
+	/* The new key, then the one that it is to replace. */
+	assert_false(edges.edges[0].has_former_key);
+	assert_true(edges.edges[4].has_former_key);
+	assert_memory_equal(edges.edges[4].public_key, edges.edges[0].public_key, 32);
+	assert_memory_equal(edges.edges[4].former_key, edges.edges[1].public_key, 32);
 	assert_ptr_equal(edge_table_find(&edges, "de"), &edges.edges[1]);
 	assert_null(edge_table_find(&edges, "fr"));
 	edge_table_wipe(&edges);
@@ -295,7 +300,7 @@ static void test_select(void **state)
 	edge_table_wipe(&edges);
 }
 
-/* 200 edges, 10,000 lines: every line is found, and its own edge. */
+/* 300 edges, 10,000 lines: every line is found, and its own edge. */
 static void test_many(void **state)
 {
 	struct edge_table edges;
@@ -305,12 +310,12 @@ static void test_many(void **state)
 
 	(void)state;
 	file = fopen(edges_path, "w");
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < 300; i++)
 		fprintf(file, "edge%d h:1 " KEY1 "\n", i);
 	fclose(file);
 	file = fopen(routes_path, "w");
 	for (int i = 0; i < 10000; i++)
-		fprintf(file, "t%d.example edge%d\n", i, i % 200);
+		fprintf(file, "t%d.example edge%d\n", i, i % 300);
 	fclose(file);
 	assert_int_equal(edge_table_read(&edges, edges_path, error, sizeof(error)), 0);
 	assert_int_equal(route_table_read(&routes, routes_path, &edges, error, sizeof(error)), 0);
@@ -318,12 +323,28 @@ static void test_many(void **state)
 		char domain[40], name[40];
 
 		snprintf(domain, sizeof(domain), "t%d.example", i);
-		snprintf(name, sizeof(name), "edge%d", i % 200);
+		snprintf(name, sizeof(name), "edge%d", i % 300);
 		assert_choice(&routes, &edges, (struct route_query){ "", domain, "" }, name);
 	}
 	assert_choice(&routes, &edges, (struct route_query){ "", "t10000.example", "" }, "");
 	route_table_wipe(&routes);
 	edge_table_wipe(&edges);
+}
+
+/* Routes name edges by numbers of 16 bits. */
+static void test_too_many_edges(void **state)
+{
+	struct edge_table edges;
+	char error[512];
+	FILE *file = fopen(edges_path, "w");
+
+	(void)state;
+	for (int i = 0; i <= EDGES_MAX; i++)
+		fprintf(file, "edge%d h:1\n", i);
+	fclose(file);
+	assert_int_equal(edge_table_read(&edges, edges_path, error, sizeof(error)), -1);
+	assert_non_null(strstr(error, ": more than 65535 edges"));
+	assert_null(edges.edges);
 }
 
 static void test_missing_routes(void **state)
@@ -389,7 +410,7 @@ int main(void)
 		cmocka_unit_test(test_edges),	   cmocka_unit_test(test_bad_edges),
 		cmocka_unit_test(test_routes),	   cmocka_unit_test(test_missing_routes),
 		cmocka_unit_test(test_bad_routes), cmocka_unit_test(test_explain),
-		cmocka_unit_test(test_select),	   cmocka_unit_test(test_many),
+		cmocka_unit_test(test_select),	   cmocka_unit_test(test_many), cmocka_unit_test(test_too_many_edges),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "captured_log.h"
 #include "lib/dot_stuffing.h"
 #include "lib/log.h"
 #include "transport/transport_setup.h"
@@ -140,11 +141,14 @@ static void test_unsafe_key(void **state)
 static void test_refresh(void **state)
 {
 	struct transport_setup setup;
+	struct captured_log log;
 	char error[512] = "";
 
 	(void)state;
 	write_conf("");
 	assert_int_equal(transport_setup_read(&setup, path("conf"), error, sizeof(error)), 0);
+	captured_log_start(&log);
+	log_open("test_route_setup", LOG_TARGET_STDERR, LOG_LEVEL_WARNING);
 	write_file("edges", "us h:1 " KEY1 "\nde h:2 " KEY2 "\n", 0644);
 	transport_setup_refresh(&setup);
 	assert_int_equal(setup.edges.count, 2);
@@ -152,12 +156,17 @@ static void test_refresh(void **state)
 	transport_setup_refresh(&setup);
 	assert_false(setup.routes.is_missing);
 	assert_int_equal(setup.routes.count, 1);
+	/* Each bad file is complained of once. */
 	write_file("edges", "broken\n", 0644);
 	transport_setup_refresh(&setup);
-	assert_int_equal(setup.edges.count, 2);
-	write_file("edges", "us h:1 " KEY1 "\n", 0644); /* the route's edge is gone */
 	transport_setup_refresh(&setup);
 	assert_int_equal(setup.edges.count, 2);
+	assert_int_equal(captured_log_count(&log, "the old table stays in force"), 1);
+	write_file("edges", "us h:1 " KEY1 "\n", 0644); /* the route's edge is gone */
+	transport_setup_refresh(&setup);
+	transport_setup_refresh(&setup);
+	assert_int_equal(setup.edges.count, 2);
+	assert_int_equal(captured_log_count(&log, "the old tables stay in force"), 1);
 	unlink(path("routes"));
 	transport_setup_refresh(&setup);
 	assert_int_equal(setup.edges.count, 1);
@@ -169,6 +178,8 @@ static void test_refresh(void **state)
 	transport_setup_refresh(&setup);
 	assert_string_equal(setup.edges.edges[0].name, "fr");
 	transport_setup_wipe(&setup);
+	log_open("test_route_setup", LOG_TARGET_STDERR, LOG_LEVEL_ERROR);
+	captured_log_stop(&log);
 }
 
 int main(void)

@@ -176,6 +176,37 @@ static void test_many(void **state)
 	tenant_row_leave(row, true);
 }
 
+/* Also when all of those that were not seen for longest have one open. */
+static void test_many_open(void **state)
+{
+	struct tenant_terms terms = { .tenant.name = "" };
+	struct tenant_admission admission;
+	struct tenant_row *open[40];
+
+	for (size_t i = 0; i < COUNT(open); i++) {
+		snprintf(terms.tenant.name, sizeof(terms.tenant.name), "open%zu", i);
+		open[i] = tenant_table_enter(*state, &terms, false, START, &admission);
+	}
+	for (int i = 0; i < TENANT_ROWS_MAX + 100; i++) {
+		snprintf(terms.tenant.name, sizeof(terms.tenant.name), "t%d", i);
+		pass(*state, &terms, false, START);
+	}
+	for (size_t i = 0; i < COUNT(open); i++) {
+		snprintf(terms.tenant.name, sizeof(terms.tenant.name), "open%zu", i);
+		assert_int_equal(count_of(*state, terms.tenant.name).active, 1);
+		tenant_row_leave(open[i], true);
+	}
+}
+
+/* A client's limit is never wider than the edge's. */
+static void test_narrower_limit(void **state)
+{
+	(void)state;
+	assert_int_equal(tenant_limit(100, 0), 100);
+	assert_int_equal(tenant_limit(100, 99), 99);
+	assert_int_equal(tenant_limit(100, 101), 100);
+}
+
 static void test_addresses(void **state)
 {
 	static const struct {
@@ -219,6 +250,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_concurrency, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_counts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_many_open, set_up, tear_down),
+		cmocka_unit_test(test_narrower_limit),
 		cmocka_unit_test(test_addresses),
 	};
 
