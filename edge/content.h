@@ -12,17 +12,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct content_chunk;
+
 struct content_pool {
-	pthread_mutex_t lock;	/* protects used */
+	pthread_mutex_t lock;	/* protects what is not fixed */
 	uint64_t used;		/* bytes held by all contents, chunk slack included */
 	uint64_t cap;		/* fixed at init */
+	struct content_chunk *spare;	/* small ones without content, for the next messages; not in `used` */
+	size_t spare_count;
 };
 
 void content_pool_init(struct content_pool *pool, uint64_t cap);
 void content_pool_wipe(struct content_pool *pool);
 uint64_t content_pool_used(struct content_pool *pool);
-
-struct content_chunk;
 
 struct content {
 	struct content_pool *pool;
@@ -38,7 +40,7 @@ enum content_result { CONTENT_OK, CONTENT_POOL_FULL, CONTENT_NO_MEMORY };
 void content_init(struct content *content, struct content_pool *pool);
 /* Appends a copy. On failure the content is unchanged. */
 enum content_result content_append(struct content *content, const void *bytes, size_t length);
-/* Frees and gives the bytes back to the pool and the memory back to the kernel. Safe twice. */
+/* Gives the bytes back to the pool, the memory back to the kernel but for a spare chunk, and leaves nothing in that. Safe twice. */
 void content_wipe(struct content *content);
 
 /* Reading: an independent cursor per thread. */

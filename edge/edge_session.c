@@ -228,6 +228,8 @@ static enum session_step on_end(struct edge_session *session, const struct frame
 		session_delivery_refuse(session);
 	} else if (transaction->state == TRANSACTION_RECEIVING) {
 		log_transaction(session);
+		/* It may be minutes until there is more to receive. */
+		tunnel_forget(&session->tunnel);
 		if (!session_delivery_run(session))
 			return SESSION_IS_LEFT;
 	}

@@ -386,9 +386,9 @@ static void try_address(struct walk *walk, const struct mx_address *target)
 
 /*
  * No host is left (or no time): what was kept stands, made temporary if a host could not even be
- * looked up.
+ * looked up. Not inlined: what it has on the stack would be there while servers are waited for.
  */
-static void finish(struct walk *walk)
+static __attribute__((noinline)) void finish(struct walk *walk)
 {
 	struct delivery_status out_of_time = { 0 }, not_looked_up = { 0 }, stopping = { 0 };
 

@@ -18,6 +18,7 @@
  * Who takes less than SMTP_MIN_DATA_RATE_BYTES_PER_S on average, or nothing for
  * SMTP_DATA_BLOCK_TIMEOUT_MS, is given up.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "smtp_client.h"
@@ -113,19 +114,40 @@ static int write_run(struct content_writer *writer, const uint8_t *bytes, size_t
 	return 0;
 }
 
+/* The prefix and what fits of the content's beginning in one piece: a packet of its own costs more than a copy. *taken_out: of the content. */
+static int write_beginning(struct content_writer *writer, const struct smtp_transaction *transaction,
+			   const uint8_t *bytes, size_t length, size_t *taken_out, struct smtp_event *event)
+{
+	size_t prefix = transaction->prefix_length, most = prefix < PIECE_BYTES ? PIECE_BYTES - prefix : 0;
+	size_t taken = length < most ? length : most;
+	uint8_t *piece = malloc(prefix + taken);
+	int result;
+
+	*taken_out = 0;
+	if (piece == NULL)	/* then in two */
+		return write_run(writer, (const uint8_t *)transaction->prefix, prefix, event);
+	memcpy(piece, transaction->prefix, prefix);
+	memcpy(piece + prefix, bytes, taken);
+	*taken_out = taken;
+	result = write_run(writer, piece, prefix + taken, event);
+	free(piece);
+	return result;
+}
+
 static int write_content(struct smtp_client *client, const struct smtp_transaction *transaction,
 			 struct smtp_event *event)
 {
 	struct content_writer writer = { .client = client, .began_ms = deadline_now_ms() };
+	const uint8_t *bytes = (const uint8_t *)"";
 	struct content_cursor cursor;
-	const uint8_t *bytes;
-	size_t length;
+	size_t length = 0, taken;
 
 	smtp_client_enter_stage(client, STAGE_CONTENT);
-	if (write_run(&writer, (const uint8_t *)transaction->prefix, transaction->prefix_length,
-		      event) != 0)
-		return -1;
 	content_cursor_init(&cursor, transaction->content);
+	content_cursor_next(&cursor, &bytes, &length);
+	if (write_beginning(&writer, transaction, bytes, length, &taken, event) != 0 ||
+	    write_run(&writer, bytes + taken, length - taken, event) != 0)
+		return -1;
 	while (content_cursor_next(&cursor, &bytes, &length))
 		if (write_run(&writer, bytes, length, event) != 0)
 			return -1;

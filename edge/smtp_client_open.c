@@ -22,6 +22,8 @@
 
 /* RFC 3207 gives no time for the answer to STARTTLS; Postfix's smtp_starttls_timeout. */
 #define STARTTLS_TIMEOUT_MS 300000
+/* Replies are short, and each delivery has a buffer for them. */
+#define INPUT_CHUNK 2000
 
 struct greeting {
 	char domain[256];
@@ -220,6 +222,7 @@ int smtp_client_open(struct smtp_client *client, int fd, const struct smtp_clien
 	 */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	stream_init(&client->stream, fd, fd);
+	client->stream.input_chunk = INPUT_CHUNK;
 	client->stream.cancel_fd = params->cancel_fd;
 	client->is_open = true;
 	if (converse(client, event) != 0 || smtp_client_log_in(client, event) != 0) {

@@ -28,7 +28,7 @@
 #include "log.h"
 
 #define INPUT_MAX 65536
-/* One read(2) into the input buffer; also what a TLS record holds at most (RFC 8446 5.1). */
+/* One read(2) into the input buffer, unless its owner says otherwise; also what a TLS record holds at most (RFC 8446 5.1). */
 #define INPUT_CHUNK 8192
 /* Reads of at least this size go straight into the caller's memory. */
 #define DIRECT_READ_MIN 4096
@@ -58,6 +58,7 @@ void stream_init(struct stream *stream, int read_fd, int write_fd)
 		.read_fd = read_fd, .write_fd = write_fd, .cancel_fd = -1, .input_end = STREAM_OK,
 	};
 	buffer_init(&stream->input, INPUT_MAX);
+	stream->input_chunk = INPUT_CHUNK;
 	stream->write_is_socket = getsockopt(write_fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 	make_nonblocking(read_fd);
 	make_nonblocking(write_fd);
@@ -204,7 +205,7 @@ static ssize_t write_once(struct stream *stream, const void *bytes, size_t lengt
 static ssize_t fill(struct stream *stream)
 {
 	size_t room = stream->input.maximum - buffer_length(&stream->input);
-	size_t chunk = room < INPUT_CHUNK ? room : INPUT_CHUNK;
+	size_t chunk = room < stream->input_chunk ? room : stream->input_chunk;
 	uint8_t *bytes = buffer_reserve(&stream->input, chunk);
 	ssize_t got;
 
@@ -424,6 +425,12 @@ enum stream_result stream_write_watching(struct stream *stream, const void *byte
 			return result;
 	}
 	return STREAM_OK;
+}
+
+void stream_release_input(struct stream *stream)
+{
+	if (buffer_length(&stream->input) == 0)
+		buffer_wipe(&stream->input);
 }
 
 bool stream_has_input(struct stream *stream)

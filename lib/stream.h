@@ -52,6 +52,7 @@ struct stream {
 	const struct stream_ops *ops;	/* NULL: plain read(2) and write(2) */
 	void *context;
 	struct buffer input;
+	size_t input_chunk;		/* bytes that one read into it may bring */
 	enum stream_result input_end;	/* STREAM_EOF or STREAM_ERROR once input has ended */
 	bool write_is_socket;
 	size_t total_written;		/* bytes accepted by the kernel or by the vtable, ever */
@@ -116,6 +117,8 @@ enum stream_result stream_write_full(struct stream *stream, const void *bytes, s
  */
 enum stream_result stream_write_watching(struct stream *stream, const void *bytes, size_t length,
 					 size_t *written_out, struct deadline deadline);
+/* Gives the memory for input back, if nothing unread is in it, until there is input again. */
+void stream_release_input(struct stream *stream);
 /*
  * Is there unread input (or EOF, or an error to be read) now? Never blocks. Protocol data without
  * payload (TLS tickets) does not count.

@@ -245,6 +245,7 @@ void tunnel_forget(struct tunnel *tunnel)
 		sodium_memzero(tunnel->record, tunnel->record_used);
 	tunnel->record_used = 0;
 	buffer_wipe(&tunnel->plain);
+	stream_release_input(&tunnel->stream);
 }
 
 bool tunnel_has_input(struct tunnel *tunnel)

@@ -106,6 +106,51 @@ static void test_small_mail_is_cheap(void **state)
 	content_pool_wipe(&pool);
 }
 
+/* The next small message has the memory of one before it, and nothing of what was in that. */
+static void test_spare_chunk_is_empty(void **state)
+{
+	struct content_pool pool;
+	struct content content;
+	struct content_cursor cursor;
+	const uint8_t *before, *after;
+	size_t length;
+
+	(void)state;
+	content_pool_init(&pool, MIB);
+	content_init(&content, &pool);
+	append_pattern(&content, 16000);
+	content_cursor_init(&cursor, &content);
+	assert_true(content_cursor_next(&cursor, &before, &length));
+	content_wipe(&content);
+	append_pattern(&content, 1);
+	content_cursor_init(&cursor, &content);
+	assert_true(content_cursor_next(&cursor, &after, &length));
+	assert_ptr_equal(before, after);
+	for (size_t i = 1; i < 16000; i++)
+		assert_int_equal(after[i], 0);
+	content_wipe(&content);
+	content_pool_wipe(&pool);
+}
+
+/* Of a burst not more is kept than a mebibyte. */
+static void test_few_chunks_are_kept(void **state)
+{
+	struct content contents[100];
+	struct content_pool pool;
+
+	(void)state;
+	content_pool_init(&pool, 64 * MIB);
+	for (size_t i = 0; i < 100; i++) {
+		content_init(&contents[i], &pool);
+		append_pattern(&contents[i], 1);
+	}
+	for (size_t i = 0; i < 100; i++)
+		content_wipe(&contents[i]);
+	assert_int_equal(pool.spare_count, 64);
+	assert_int_equal(content_pool_used(&pool), 0);
+	content_pool_wipe(&pool);
+}
+
 static void test_empty_content_has_no_runs(void **state)
 {
 	struct content_pool pool;
@@ -201,6 +246,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_small_mail_is_cheap),
+		cmocka_unit_test(test_spare_chunk_is_empty),
+		cmocka_unit_test(test_few_chunks_are_kept),
 		cmocka_unit_test(test_empty_content_has_no_runs),
 		cmocka_unit_test(test_full_pool_leaves_content_unchanged),
 		cmocka_unit_test(test_cap_smaller_than_a_chunk),
