@@ -18,9 +18,15 @@
 #define CROWDED_LOOK_MS 1000
 
 /* A failure to send is remembered, not reported: deliveries go on without a listener. */
-static void send_status(void *context, size_t recipient, const struct delivery_status *status)
+static void give_up(struct edge_session *session)
 {
-	struct edge_session *session = context;
+	log_warning("outcome could not be told to client=%s: %s", session->client.name, session->tunnel.error);
+	session->is_lost = true;
+}
+
+/* It leaves with DONE, or with what fills the tunnel's buffer, or with flush(). */
+static void send_status(struct edge_session *session, size_t recipient, const struct delivery_status *status)
+{
 	struct deadline deadline = deadline_in_ms(STATUS_WRITE_TIMEOUT_MS);
 	struct frame *frame;
 
@@ -33,13 +39,15 @@ static void send_status(void *context, size_t recipient, const struct delivery_s
 	frame->transaction = session->transaction.id;
 	frame->u.status.index = (uint32_t)recipient;
 	frame->u.status.status = *status;
-	if (tunnel_send_frame(&session->tunnel, frame, deadline) != TUNNEL_OK ||
-	    tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK) {
-		log_warning("outcome could not be told to client=%s: %s", session->client.name,
-			    session->tunnel.error);
-		session->is_lost = true;
-	}
+	if (tunnel_send_frame(&session->tunnel, frame, deadline) != TUNNEL_OK)
+		give_up(session);
 	free(frame);
+}
+
+static void flush(struct edge_session *session)
+{
+	if (!session->is_lost && tunnel_flush(&session->tunnel, deadline_in_ms(STATUS_WRITE_TIMEOUT_MS)) != TUNNEL_OK)
+		give_up(session);
 }
 
 static void send_done(struct edge_session *session)
@@ -55,6 +63,16 @@ static void send_done(struct edge_session *session)
 	    (tunnel_send_frame(&session->tunnel, &frame, deadline) != TUNNEL_OK ||
 	     tunnel_flush(&session->tunnel, deadline) != TUNNEL_OK))
 		session->is_lost = true;
+}
+
+/* The last outcome is followed by DONE at once; others must not wait for it. */
+static void tell(void *context, size_t recipient, const struct delivery_status *status)
+{
+	struct edge_session *session = context;
+
+	send_status(session, recipient, status);
+	if (--session->open_recipients > 0)
+		flush(session);
 }
 
 /* The same outcome for every recipient, decided here. */
@@ -144,6 +162,7 @@ static bool take_over(void *context, struct delivery_job *job)
 	return thread_start_detached(go_on, job) == 0;
 }
 
+/* Told with the first outcome. */
 static void put_off_surplus(struct edge_session *session)
 {
 	struct transaction *transaction = &session->transaction;
@@ -170,7 +189,7 @@ static void refuse_for_memory(struct edge_session *session)
 bool session_delivery_run(struct edge_session *session)
 {
 	const struct delivery_listener listener = {
-		.tell = send_status,
+		.tell = tell,
 		.patience_ms = patience_ms,
 		.take_over = take_over,
 		.context = session,
@@ -179,6 +198,7 @@ bool session_delivery_run(struct edge_session *session)
 
 	session->wait_limit_ms = session->transaction.setup->conf.wait_limit;
 	session->delivers_since_ms = deadline_now_ms();
+	session->open_recipients = session->transaction.envelope.recipient_count;
 	put_off_surplus(session);
 	job = delivery_job_create(session->edge, &session->transaction, &listener);
 	if (job == NULL) {

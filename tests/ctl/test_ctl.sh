@@ -47,12 +47,13 @@ run 64 'usage: postern COMMAND'
 run 64 'no command "frobnicate"' frobnicate
 run 0 '^postern [0-9]' --version
 run 0 'authorize' --help
-for command in keygen pubkey genpsk authorize revoke peers edges tlsrpt limits senders-check headers-check; do
+for command in keygen pubkey genpsk authorize revoke peers rotate edges tlsrpt limits senders-check headers-check; do
 	run 0 "^usage: postern $command" "$command" --help
 	run 64 "^usage: postern $command" "$command" --no-such-option
 	run 64 "^usage: postern $command" "$command" 1 --file
 done
 run 64 'too much: b' keygen a b
+check "wrong usage is told in two lines" [ "$("$postern" keygen --no-such-option 2>&1 | wc -l)" -eq 2 ]
 check "no file appears by wrong usage" [ -z "$(ls)" ]
 if [ -c /dev/full ]; then
 	"$postern" --help >/dev/full 2>error
@@ -115,10 +116,22 @@ check "refusals change nothing" [ "$(cat list)" = "$key home" ]
 check "refusals leave nothing" [ ! -e list.new ]
 second=$(new_key)
 run 0 'home has 2 keys now' authorize "$second" home "psk=$work/psk" --file list
+json=$("$postern" peers --file list --json 2>/dev/null)
+check "JSON of a client with two keys" [ "$(python3 -c '
+import json, sys
+print([(client["name"], [(key["line"], key["options"]) for key in client["keys"]]) for client in json.loads(sys.argv[1])["clients"]])
+' "$json")" = "[('home', [(1, []), (2, ['psk=$work/psk'])])]" ]
 run 0 "^home ${second//+/[+]} psk=$work/psk\$" peers --file list
 run 0 'revoked home \(line 1\)' revoke "$key" --file list
 check "the other key stays" [ "$(cat list)" = "$second home psk=$work/psk" ]
 run 67 'nobody has the key or name "nobody"' revoke nobody --file list
+# A new key like an old one: its options, but that it is good for something. A name is meant as a whole.
+printf '%s off rate=5/1m disabled size=1k\n%s offline rate=9/1m\n' "$key" "$second" >like
+third=$(new_key)
+run 0 'authorized off' authorize "$third" off --file like
+check "a new key is not switched off" [ "$(tail -1 like)" = "$third off rate=5/1m size=1k" ]
+run 0 'revoked offline \(line 2\)' revoke offline --file like
+check "a shorter name is another one" [ "$(cut -d' ' -f2 like | tr '\n' ' ')" = 'off off ' ]
 
 # Comments, continued lines, bad lines and odd bytes stay byte for byte.
 third=$(new_key)
@@ -233,7 +246,12 @@ for i in $(seq 200); do
 	read -rt "$(printf '0.%06d' $(((RANDOM * 32768 + RANDOM) % takes_us)))" -u "$never"
 	kill -9 "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
-	[ $? -eq 137 ] && killed=$((killed + 1))
+	# The time is that of a machine that others use, too.
+	if [ $? -eq 137 ]; then
+		killed=$((killed + 1)) takes_us=$((takes_us * 21 / 20))
+	else
+		takes_us=$((takes_us * 20 / 21 + 1))
+	fi
 	if cmp -s big big.old; then
 		:
 	elif cmp -s big <(cat big.old; echo "$third office"); then
@@ -249,6 +267,10 @@ check "at most one file is left behind" [ "$(find . -maxdepth 1 -name 'big.*' ! 
 cp -p big.old big
 run 0 'authorized office' authorize "$third" office --file big
 check "and the next run removes it" [ ! -e big.new ]
+
+# ---- keys that are replaced ----
+# shellcheck source=tests/ctl/rotate.sh
+. "$here/rotate.sh"
 
 # ---- the mail host's edges ----
 # shellcheck source=tests/ctl/edges.sh
