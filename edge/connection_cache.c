@@ -56,7 +56,6 @@ struct connection_cache {
 	struct kept_host *hosts;
 	struct kept_session *line;	/* oldest first */
 	size_t count;
-	uint64_t stale;
 	bool is_stopping;
 };
 
@@ -315,13 +314,6 @@ void connection_cache_give(struct connection_cache *cache, const struct sockaddr
 		end_session(session);
 	if (out_of_line != NULL)
 		end_session(out_of_line);
-}
-
-void connection_cache_note_stale(struct connection_cache *cache)
-{
-	pthread_mutex_lock(&cache->lock);
-	cache->stale++;
-	pthread_mutex_unlock(&cache->lock);
 }
 
 size_t connection_cache_find_host(struct connection_cache *cache, const struct sockaddr_storage *const *addresses,

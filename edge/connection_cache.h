@@ -45,9 +45,6 @@ bool connection_cache_take(struct connection_cache *cache, const struct sockaddr
  */
 void connection_cache_give(struct connection_cache *cache, const struct sockaddr_storage *address, const struct buffer *key,
 			   const struct connection_limits *limits, struct smtp_client *client);
-/* A session that was taken was found dead. */
-void connection_cache_note_stale(struct connection_cache *cache);
-
 /* Of addresses that are as good as one another: the first with which there is a session, whatever its terms; `count` if there is none. */
 size_t connection_cache_find_host(struct connection_cache *cache, const struct sockaddr_storage *const *addresses,
 				  size_t count);

@@ -335,7 +335,6 @@ static enum delivery_next try_connection(struct walk *walk, const struct sockadd
 		run_transactions(walk, address);
 		if (!walk->client.is_stale)
 			return DELIVERY_NEXT_HOST;
-		connection_cache_note_stale(walk->params->delivery->connections);
 	}
 	if (open_connection(walk, address, &event)) {
 		tell_testing(walk);

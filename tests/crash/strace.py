@@ -230,8 +230,9 @@ def told_early(calls):
     if answered is None:
         return False
     tunnel = max(call.connection for call in calls if call.began < found[0].intent.began)
+    # A call that failed has told nothing, and is made again.
     told = [call.began for call in calls if call.name == "sendto" and call.connection == tunnel
-            and call.result is not None and call.began > answered]
+            and (call.result or -1) > 0 and call.began > answered]
     durable = sorted(min(moment or float("inf") for moment in (window.forgone, window.durable, window.lost)) for window in found)
     return any(when < on_disk for when, on_disk in zip(told, durable))
 
