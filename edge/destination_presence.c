@@ -61,6 +61,7 @@ void destination_presence_drop_if_gone(struct destination_table *table, struct d
 	DL_DELETE(client->presences, presence);
 	DL_DELETE2(presence->destination->presences, presence, other, another);
 	free(presence);
+	client->left_one_ms = deadline_now_ms();
 	drop_client_if_gone(table, client);
 }
 
@@ -80,13 +81,21 @@ void destination_presence_count_active(struct destination_presence *presence, in
 	presence->client->busy += (size_t)by;
 }
 
+/* Has the client mail for other destinations, as far as can be seen? */
+static bool has_others(const struct destination_client *client, int64_t now_ms)
+{
+	return client->presences->next != NULL ||
+	       (client->left_one_ms > 0 && now_ms - client->left_one_ms < DESTINATION_OTHERS_MS);
+}
+
 struct destination_share destination_presence_share(const struct destination_presence *presence)
 {
 	const struct destination_client *client = presence->client;
 	int64_t now_ms = deadline_now_ms();
 	struct destination_share share = {
 		.speed = destination_service_speed(&presence->destination->service, now_ms),
-		.is_silent = destination_service_until_silent_ms(&presence->destination->service, now_ms) == 0,
+		.is_silent = destination_service_until_silent_ms(&presence->destination->service, now_ms) == 0 &&
+			     has_others(client, now_ms),
 		.slots = client->slots,
 		.busy = client->busy,
 		.active = presence->active,

@@ -9,7 +9,8 @@
  * A line may be as long as is served within 30 s. When the mail host has hardly a slot left, what stands in line beyond the share
  * must be served within 15 s, counted as if the last one were served as slowly as the ones before it; within 6 s while others are known
  * to be slow: one of many tarpits is found out the sooner. And not at all where the destination is silent: connections were made
- * DESTINATION_SILENT_MS ago, and none of its hosts has greeted. Quick ones greet sooner, so a burst to one of them does not feel this.
+ * DESTINATION_SILENT_MS ago, and none of its hosts has greeted. Quick ones greet sooner, so a burst to one of them does not feel this; nor
+ * does a burst to a server that lets everybody wait for its greeting, when the mail host has no mail for anybody else that could profit.
  */
 #ifndef DESTINATION_SHARE_H
 #define DESTINATION_SHARE_H
@@ -24,6 +25,8 @@
 #define DESTINATION_BESIEGED_WAIT_MAX_MS 6000
 /* Twice: to take a connection, and to greet. A round trip to anywhere on earth, and time for the host to look up who we are. */
 #define DESTINATION_SILENT_MS 750
+/* A mail host that had mail for others so recently has more of it. */
+#define DESTINATION_OTHERS_MS 10000
 /* When slots are scarce, a mail host waits no longer than this for an outcome (see wait_limit). */
 #define DESTINATION_CROWDED_PATIENCE_MS 20000
 /* Slots that any mail host is taken to have; more are known when it uses them. */
@@ -42,7 +45,7 @@ bool destination_share_is_crowded(size_t slots, size_t busy);
 /* One client, one destination, now. */
 struct destination_share {
 	enum destination_speed speed;
-	bool is_silent;		/* its hosts have been, for DESTINATION_SILENT_MS */
+	bool is_silent;		/* its hosts have been, for DESTINATION_SILENT_MS, and there is mail for others */
 	size_t slots;		/* of the client */
 	size_t busy;		/* of them, with anything */
 	size_t not_quick;	/* of them, with destinations that are not quick, this one included; active and in line */

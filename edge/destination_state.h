@@ -35,6 +35,7 @@ struct destination_client {
 	char name[DESTINATION_CLIENT_NAME_BYTES];	/* the key */
 	size_t slots;			/* of the last request */
 	size_t busy;			/* active and in line, everywhere */
+	int64_t left_one_ms;		/* when it last had nothing any more at one of several; 0: never */
 	struct destination_presence *presences;
 	UT_hash_handle hh;
 };

@@ -167,14 +167,24 @@ static void *visit(void *argument)
 	return NULL;
 }
 
+static void visit_another(struct destination_table *table, struct destination_place *place)
+{
+	assert_int_equal(destination_enter(table, &(struct destination_request){
+				.domain = "other.example", .limit = 1, .deadline = deadline_in_ms(0), .client = "home", .slots = SLOTS },
+				place), DESTINATION_ENTERED);
+}
+
 /*
  * All slots of a client are with one destination: four inside, who connect, the rest in a line that would be served in time as far as
  * anybody knows. After 300 ms one of those inside has come to `step`. How many are sent away before the 2 s that they would wait, and how soon
- * is the first?
+ * is the first? Before that, or all the while, the client has one delivery elsewhere, or none.
  */
-static size_t sent_away(enum destination_step step, int64_t *first_ms)
+enum others { OTHERS_NONE, OTHERS_BEFORE, OTHERS_NOW };
+
+static size_t sent_away(enum destination_step step, enum others others, int64_t *first_ms)
 {
 	struct visitor visitors[SLOTS];
+	struct destination_place other;
 	struct destination_table table;
 	int64_t began_ms = deadline_now_ms();
 	size_t away = 0;
@@ -190,6 +200,10 @@ static size_t sent_away(enum destination_step step, int64_t *first_ms)
 		visit(&visitors[i]);
 		assert_int_equal(visitors[i].result, DESTINATION_ENTERED);
 		destination_note(&table, &visitors[i].place, DESTINATION_CONNECTS);
+		if (i == 0 && others != OTHERS_NONE)
+			visit_another(&table, &other);
+		if (i == 0 && others == OTHERS_BEFORE)
+			destination_leave(&table, &other, NULL);
 	}
 	usleep(300000);
 	destination_note(&table, &visitors[0].place, step);
@@ -201,6 +215,8 @@ static size_t sent_away(enum destination_step step, int64_t *first_ms)
 	}
 	for (size_t i = 0; i < INSIDE; i++)
 		destination_leave(&table, &visitors[i].place, NULL);
+	if (others == OTHERS_NOW)
+		destination_leave(&table, &other, NULL);
 	destination_table_wipe(&table);
 	return away;
 }
@@ -211,11 +227,14 @@ static void test_silence(void **state)
 	int64_t first_ms;
 
 	(void)state;
-	assert_int_equal(sent_away(DESTINATION_CONNECTS, &first_ms), 4);
+	assert_int_equal(sent_away(DESTINATION_CONNECTS, OTHERS_BEFORE, &first_ms), 4);
 	assert_true(first_ms >= DESTINATION_SILENT_MS);
-	assert_int_equal(sent_away(DESTINATION_CONNECTED, &first_ms), 4);
+	assert_int_equal(sent_away(DESTINATION_CONNECTED, OTHERS_BEFORE, &first_ms), 4);
 	assert_true(first_ms >= DESTINATION_SILENT_MS + 250);
-	assert_int_equal(sent_away(DESTINATION_GREETED, &first_ms), 0);
+	assert_int_equal(sent_away(DESTINATION_GREETED, OTHERS_BEFORE, &first_ms), 0);
+	assert_int_equal(sent_away(DESTINATION_CONNECTS, OTHERS_NOW, &first_ms), 5);
+	/* Nobody would have anything of it. */
+	assert_int_equal(sent_away(DESTINATION_CONNECTS, OTHERS_NONE, &first_ms), 0);
 }
 
 int main(void)
