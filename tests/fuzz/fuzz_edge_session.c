@@ -13,9 +13,9 @@
  *
  * feeds: frames of an authorised mail host in any order, to a session of the edge
  * covers: edge/edge_session.c:authorize, close_tunnel, admit, shake_hands, send_info, end_transaction,
- *     look_up, on_envelope, log_transaction, on_end, is_leftover, on_transaction_frame, may_go_on, explain_loss, forget,
- *     serve, run, begin_handshake, start, edge_session_start
- *     edge/transaction.c edge/session_delivery.c:send_done,
+ *     look_up, step, on_envelope, log_transaction, on_end, is_leftover, on_transaction_frame, may_go_on, explain_loss, forget,
+ *     on_frame, serve, end, serve_to_end, greet, run, begin_handshake, start, edge_session_start
+ *     edge/transaction.c edge/session_delivery.c:send_status, flush, tell, send_done,
  *     session_delivery_refuse, session_delivery_run edge/session_table.c:session_table_add,
  *     session_table_admit, session_table_begin, session_table_finish, session_table_remove
  */
