@@ -120,6 +120,9 @@ class Corpus(Case):
 
     def queued(self, ids):
         """{queue id: Queued}, read from Postfix's own queue files."""
+        # sendmail(1) and pickup(8) do not wait for the milters: a file that may be executed is whole.
+        wait_for("all messages in the hold queue", lambda: all(
+            os.access(path, os.X_OK) for path in (lab.home.path(f"/var/spool/postfix/hold/{queue_id}") for queue_id in ids)))
         lab.home.run("sh", "-c", "mkdir -p /var/tmp/queued; cd /var/spool/postfix/hold && for id in *; do "
                      "postcat -bh $id >/var/tmp/queued/$id || exit 1; done", timeout=120)
         found = {}
