@@ -1,6 +1,7 @@
 /* The fields of a message in a growing array; names and values are copies of what the milter client sent. */
 #include "message.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,14 +15,24 @@ void message_init(struct message *message)
 	memset(message, 0, sizeof(*message));
 }
 
+/*
+ * What a large header section took goes back to the kernel at once. Left to itself free(3) gives back the top of the heap alone, and one small block of
+ * somebody else's above all those fields keeps them.
+ */
+#define LARGE_BYTES 65536
+
 void message_reset(struct message *message)
 {
+	bool is_large = message->field_bytes >= LARGE_BYTES;
+
 	for (size_t i = 0; i < message->field_count; i++) {
 		free(message->fields[i].name);
 		free(message->fields[i].value);
 	}
 	free(message->fields);
 	message_init(message);
+	if (is_large)
+		malloc_trim(0);
 }
 
 static int make_room(struct message *message)

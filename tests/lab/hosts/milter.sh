@@ -21,8 +21,6 @@ start() {
 	install -d -o _postern-milter -m 755 /run/postern-milter
 	install -d -o _postern-milter -m 700 /var/lib/postern-milter
 	export ASAN_OPTIONS=$reports UBSAN_OPTIONS=$reports TSAN_OPTIONS=$reports
-	# A message that changes threads, as it does on a busy machine, would take its memory from another arena: that is no growth by message.
-	export MALLOC_ARENA_MAX=1
 	/usr/sbin/postern-milter -c /etc/postern/milter.conf </dev/null >>/var/log/postern-milter.stderr 2>&1 &
 	pid=$!
 	echo "$pid" >$pid_file
