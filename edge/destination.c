@@ -163,6 +163,7 @@ void destination_table_wipe(struct destination_table *table)
 {
 	while (table->remembered != NULL)
 		forget(table, table->remembered);
+	destination_presence_forget_all(table);
 	pthread_mutex_destroy(&table->lock);
 }
 
@@ -206,7 +207,7 @@ void destination_leave(struct destination_table *table, const struct destination
 	destination_service_leave(&destination->service, place->entered_ms, deadline_now_ms());
 	destination_presence_count_active(place->presence, -1);
 	learn(destination, place, lesson != NULL ? lesson : &nothing);
-	destination_presence_drop_if_gone(table, place->presence);
+	destination_presence_drop_if_gone(place->presence);
 	destination_line_serve(destination);
 	settle(table, destination);
 	pthread_mutex_unlock(&table->lock);

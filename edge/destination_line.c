@@ -172,7 +172,7 @@ enum destination_result destination_line_stand(struct destination_table *table, 
 	result = line_up(table, destination, request, &waiter);
 	pthread_cond_destroy(&waiter.called);
 	if (result != DESTINATION_ENTERED) {
-		destination_presence_drop_if_gone(table, waiter.presence);
+		destination_presence_drop_if_gone(waiter.presence);
 		return result;
 	}
 	place->destination = destination;

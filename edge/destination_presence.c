@@ -1,16 +1,32 @@
-/* Clients and destinations, each in the lists of the other; a client that has nothing anywhere is forgotten. */
+/* Clients and destinations, each in the lists of the other; a client that has nothing anywhere is forgotten after a while. */
 #include "destination_presence.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static struct destination_client *find_or_add_client(struct destination_table *table, const char *name)
+static bool is_forgettable(const struct destination_client *client, int64_t now_ms)
 {
-	struct destination_client *client;
+	return client->presences == NULL && now_ms - client->left[0].at_ms >= DESTINATION_OTHERS_MS;
+}
 
-	HASH_FIND_STR(table->clients, name, client);
-	if (client != NULL || strlen(name) >= sizeof(client->name) || (client = calloc(1, sizeof(*client))) == NULL)
-		return client;
+static void forget(struct destination_table *table, struct destination_client *client)
+{
+	HASH_DEL(table->clients, client);
+	free(client);
+}
+
+static struct destination_client *add_client(struct destination_table *table, const char *name)
+{
+	struct destination_client *client, *next;
+	int64_t now_ms = deadline_now_ms();
+
+	for (client = table->clients; client != NULL; client = next) {
+		next = client->hh.next;
+		if (is_forgettable(client, now_ms))
+			forget(table, client);
+	}
+	if (strlen(name) >= sizeof(client->name) || (client = calloc(1, sizeof(*client))) == NULL)
+		return NULL;
 	strcpy(client->name, name);
 	HASH_ADD_STR(table->clients, name, client);
 	if (client->hh.tbl != NULL)
@@ -19,12 +35,27 @@ static struct destination_client *find_or_add_client(struct destination_table *t
 	return NULL;
 }
 
-static void drop_client_if_gone(struct destination_table *table, struct destination_client *client)
+static struct destination_client *find_or_add_client(struct destination_table *table, const char *name)
 {
-	if (client == NULL || client->presences != NULL)
-		return;
-	HASH_DEL(table->clients, client);
-	free(client);
+	struct destination_client *client;
+
+	HASH_FIND_STR(table->clients, name, client);
+	return client != NULL ? client : add_client(table, name);
+}
+
+void destination_presence_forget_all(struct destination_table *table)
+{
+	while (table->clients != NULL)
+		forget(table, table->clients);
+}
+
+static void note_left(struct destination_client *client, const char *domain)
+{
+	if (strcmp(client->left[0].domain, domain) != 0) {
+		client->left[1] = client->left[0];
+		strcpy(client->left[0].domain, domain);
+	}
+	client->left[0].at_ms = deadline_now_ms();
 }
 
 struct destination_presence *destination_presence_find_or_add(struct destination_table *table, struct destination *destination,
@@ -40,10 +71,8 @@ struct destination_presence *destination_presence_find_or_add(struct destination
 		if (presence->client == client)
 			return presence;
 	presence = calloc(1, sizeof(*presence));
-	if (presence == NULL) {
-		drop_client_if_gone(table, client);
+	if (presence == NULL)
 		return NULL;
-	}
 	presence->client = client;
 	presence->destination = destination;
 	DL_APPEND(client->presences, presence);
@@ -51,7 +80,7 @@ struct destination_presence *destination_presence_find_or_add(struct destination
 	return presence;
 }
 
-void destination_presence_drop_if_gone(struct destination_table *table, struct destination_presence *presence)
+void destination_presence_drop_if_gone(struct destination_presence *presence)
 {
 	struct destination_client *client;
 
@@ -60,9 +89,8 @@ void destination_presence_drop_if_gone(struct destination_table *table, struct d
 	client = presence->client;
 	DL_DELETE(client->presences, presence);
 	DL_DELETE2(presence->destination->presences, presence, other, another);
+	note_left(client, presence->destination->domain);
 	free(presence);
-	client->left_one_ms = deadline_now_ms();
-	drop_client_if_gone(table, client);
 }
 
 void destination_presence_count_waiting(struct destination_presence *presence, int by)
@@ -81,11 +109,14 @@ void destination_presence_count_active(struct destination_presence *presence, in
 	presence->client->busy += (size_t)by;
 }
 
-/* Has the client mail for other destinations, as far as can be seen? */
-static bool has_others(const struct destination_client *client, int64_t now_ms)
+/* Has the client mail for other destinations than this one, as far as can be seen? */
+static bool has_others(const struct destination_client *client, const char *domain, int64_t now_ms)
 {
-	return client->presences->next != NULL ||
-	       (client->left_one_ms > 0 && now_ms - client->left_one_ms < DESTINATION_OTHERS_MS);
+	for (size_t i = 0; i < 2; i++)
+		if (client->left[i].at_ms > 0 && now_ms - client->left[i].at_ms < DESTINATION_OTHERS_MS &&
+		    strcmp(client->left[i].domain, domain) != 0)
+			return true;
+	return client->presences->next != NULL;
 }
 
 struct destination_share destination_presence_share(const struct destination_presence *presence)
@@ -95,7 +126,7 @@ struct destination_share destination_presence_share(const struct destination_pre
 	struct destination_share share = {
 		.speed = destination_service_speed(&presence->destination->service, now_ms),
 		.is_silent = destination_service_until_silent_ms(&presence->destination->service, now_ms) == 0 &&
-			     has_others(client, now_ms),
+			     has_others(client, presence->destination->domain, now_ms),
 		.slots = client->slots,
 		.busy = client->busy,
 		.active = presence->active,

@@ -10,7 +10,9 @@
 
 struct destination_presence *destination_presence_find_or_add(struct destination_table *table, struct destination *destination,
 							      const struct destination_request *request);
-void destination_presence_drop_if_gone(struct destination_table *table, struct destination_presence *presence);
+void destination_presence_drop_if_gone(struct destination_presence *presence);
+/* Nobody is anywhere. */
+void destination_presence_forget_all(struct destination_table *table);
 
 void destination_presence_count_waiting(struct destination_presence *presence, int by);
 void destination_presence_count_active(struct destination_presence *presence, int by);

@@ -26,7 +26,7 @@
 /* Twice: to take a connection, and to greet. A round trip to anywhere on earth, and time for the host to look up who we are. */
 #define DESTINATION_SILENT_MS 750
 /* A mail host that had mail for others so recently has more of it. */
-#define DESTINATION_OTHERS_MS 10000
+#define DESTINATION_OTHERS_MS 60000
 /* When slots are scarce, a mail host waits no longer than this for an outcome (see wait_limit). */
 #define DESTINATION_CROWDED_PATIENCE_MS 20000
 /* Slots that any mail host is taken to have; more are known when it uses them. */

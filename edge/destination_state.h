@@ -30,12 +30,16 @@ struct destination {
 
 #define DESTINATION_CLIENT_NAME_BYTES 128
 
-/* A mail host with something inside or in line. */
+/* A mail host with something inside or in line, or that had so lately. */
 struct destination_client {
 	char name[DESTINATION_CLIENT_NAME_BYTES];	/* the key */
 	size_t slots;			/* of the last request */
 	size_t busy;			/* active and in line, everywhere */
-	int64_t left_one_ms;		/* when it last had nothing any more at one of several; 0: never */
+	/* The two at which it last had nothing any more, the latest first. */
+	struct destination_left {
+		char domain[SMTP_DOMAIN_MAX + 1];
+		int64_t at_ms;		/* 0: there is none */
+	} left[2];
 	struct destination_presence *presences;
 	UT_hash_handle hh;
 };

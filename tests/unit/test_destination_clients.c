@@ -24,8 +24,8 @@ static void leave_all(struct guests *guests)
 {
 	while (guests->count > 0)
 		destination_leave(&guests->table, &guests->places[--guests->count], NULL);
-	assert_null(guests->table.clients);
 	destination_table_wipe(&guests->table);
+	assert_null(guests->table.clients);
 }
 
 /* As many as are let in, without waiting. Returns how many that were. */
@@ -167,19 +167,19 @@ static void *visit(void *argument)
 	return NULL;
 }
 
-static void visit_another(struct destination_table *table, struct destination_place *place)
+static void visit_domain(struct destination_table *table, struct destination_place *place, const char *domain)
 {
 	assert_int_equal(destination_enter(table, &(struct destination_request){
-				.domain = "other.example", .limit = 1, .deadline = deadline_in_ms(0), .client = "home", .slots = SLOTS },
+				.domain = domain, .limit = 1, .deadline = deadline_in_ms(0), .client = "home", .slots = SLOTS },
 				place), DESTINATION_ENTERED);
 }
 
 /*
  * All slots of a client are with one destination: four inside, who connect, the rest in a line that would be served in time as far as
  * anybody knows. After 300 ms one of those inside has come to `step`. How many are sent away before the 2 s that they would wait, and how soon
- * is the first? Before that, or all the while, the client has one delivery elsewhere, or none.
+ * is the first? Before that, or all the while, the client has one delivery elsewhere, or none but to the same.
  */
-enum others { OTHERS_NONE, OTHERS_BEFORE, OTHERS_NOW };
+enum others { OTHERS_NONE, OTHERS_SAME, OTHERS_BEFORE, OTHERS_NOW };
 
 static size_t sent_away(enum destination_step step, enum others others, int64_t *first_ms)
 {
@@ -191,6 +191,10 @@ static size_t sent_away(enum destination_step step, enum others others, int64_t 
 
 	destination_table_init(&table);
 	*first_ms = INT64_MAX;
+	if (others == OTHERS_BEFORE || others == OTHERS_SAME) {
+		visit_domain(&table, &other, others == OTHERS_SAME ? DOMAIN : "other.example");
+		destination_leave(&table, &other, NULL);
+	}
 	for (size_t i = 0; i < SLOTS; i++) {
 		visitors[i] = (struct visitor){ .table = &table, .began_ms = began_ms };
 		if (i >= INSIDE) {
@@ -200,10 +204,8 @@ static size_t sent_away(enum destination_step step, enum others others, int64_t 
 		visit(&visitors[i]);
 		assert_int_equal(visitors[i].result, DESTINATION_ENTERED);
 		destination_note(&table, &visitors[i].place, DESTINATION_CONNECTS);
-		if (i == 0 && others != OTHERS_NONE)
-			visit_another(&table, &other);
-		if (i == 0 && others == OTHERS_BEFORE)
-			destination_leave(&table, &other, NULL);
+		if (i == 0 && others == OTHERS_NOW)
+			visit_domain(&table, &other, "other.example");
 	}
 	usleep(300000);
 	destination_note(&table, &visitors[0].place, step);
@@ -235,6 +237,7 @@ static void test_silence(void **state)
 	assert_int_equal(sent_away(DESTINATION_CONNECTS, OTHERS_NOW, &first_ms), 5);
 	/* Nobody would have anything of it. */
 	assert_int_equal(sent_away(DESTINATION_CONNECTS, OTHERS_NONE, &first_ms), 0);
+	assert_int_equal(sent_away(DESTINATION_CONNECTS, OTHERS_SAME, &first_ms), 0);
 }
 
 int main(void)
