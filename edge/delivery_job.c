@@ -105,10 +105,15 @@ static bool leave(struct delivery_job *job)
 	return job->is_left;
 }
 
+int64_t delivery_job_waited_ms(const struct delivery_job *job)
+{
+	return deadline_now_ms() - job->began_ms;
+}
+
 static int64_t look(struct delivery_watch *watch)
 {
 	struct delivery_job *job = (struct delivery_job *)((char *)watch - offsetof(struct delivery_job, watch));
-	int64_t patience_ms = job->listener.patience_ms(job->listener.context, deadline_now_ms() - job->began_ms);
+	int64_t patience_ms = job->listener.patience_ms(job->listener.context, delivery_job_waited_ms(job));
 	bool is_left;
 
 	if (patience_ms > 0)

@@ -42,6 +42,7 @@ bool delivery_job_run(struct delivery_job *job);
 /* For who has taken over: */
 void *delivery_job_context(const struct delivery_job *job);
 const char *delivery_job_queue_id(const struct delivery_job *job);
+int64_t delivery_job_waited_ms(const struct delivery_job *job);
 /* The next recipient from *recipient on whose outcome was not told. */
 bool delivery_job_next_open(struct delivery_job *job, size_t *recipient);
 /* Where this recipient's delivery stands: "connecting to mx1.example.net[192.0.2.9]". Returns out. */

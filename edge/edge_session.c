@@ -376,27 +376,24 @@ static void end(struct edge_session *session)
 	free(session);
 }
 
-/* Serves, and ends what is to be ended; the thread has nothing else to do afterwards. */
-static void serve_to_end(struct edge_session *session)
+/* Serves, if it goes on at all, and ends what is to be ended; the thread has nothing else to do afterwards. */
+static void serve_to_end(struct edge_session *session, bool goes_on)
 {
 	struct edge *edge = session->edge;
 
-	if (serve(session)) {
-		close_tunnel(session, 0, NULL);
-		end(session);
-	} else {
+	if (goes_on && !serve(session)) {
 		tls_context_thread_end();
 		delivery_jobs_end(&edge->jobs);
+		return;
 	}
+	close_tunnel(session, 0, NULL);
+	end(session);
 }
 
 void edge_session_resume(struct edge_session *session)
 {
 	end_transaction(session);
-	if (may_go_on(session))
-		serve_to_end(session);
-	else
-		end(session);
+	serve_to_end(session, may_go_on(session));
 }
 
 static void greet(struct edge_session *session)
@@ -418,12 +415,7 @@ static void *run(void *argument)
 		return NULL;
 	}
 	greet(session);
-	if (!send_info(session)) {
-		close_tunnel(session, 0, NULL);
-		end(session);
-		return NULL;
-	}
-	serve_to_end(session);
+	serve_to_end(session, send_info(session));
 	return NULL;
 }
 

@@ -23,7 +23,7 @@ struct edge_session {
 	struct tenant_limits limits;	/* as the handshake found them, for INFO */
 	struct tunnel tunnel;
 	bool is_lost;			/* outcomes cannot be sent any more; the delivery goes on */
-	int64_t wait_limit_ms, delivers_since_ms;	/* of the message that is being delivered */
+	int64_t wait_limit_ms;		/* of the message that is being delivered */
 	size_t open_recipients;		/* of it, outcomes not told */
 	struct transaction transaction;
 };

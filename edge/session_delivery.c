@@ -102,8 +102,9 @@ static void put_off(struct edge_session *session, struct delivery_job *job, size
 	send_status(session, recipient, &status);
 }
 
-static void put_off_rest(struct edge_session *session, struct delivery_job *job, int64_t waited_ms)
+static void put_off_rest(struct edge_session *session, struct delivery_job *job)
 {
+	int64_t waited_ms = delivery_job_waited_ms(job);
 	size_t open = 0;
 
 	for (size_t i = 0; delivery_job_next_open(job, &i); i++) {
@@ -149,7 +150,7 @@ static void *go_on(void *argument)
 	struct edge_session *session = delivery_job_context(job);
 
 	log_set_tag(delivery_job_queue_id(job));
-	put_off_rest(session, job, deadline_now_ms() - session->delivers_since_ms);
+	put_off_rest(session, job);
 	delivery_job_release(job);
 	send_done(session);
 	edge_session_resume(session);
@@ -197,7 +198,6 @@ bool session_delivery_run(struct edge_session *session)
 	struct delivery_job *job;
 
 	session->wait_limit_ms = session->transaction.setup->conf.wait_limit;
-	session->delivers_since_ms = deadline_now_ms();
 	session->open_recipients = session->transaction.envelope.recipient_count;
 	put_off_surplus(session);
 	job = delivery_job_create(session->edge, &session->transaction, &listener);
