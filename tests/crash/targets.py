@@ -91,7 +91,7 @@ class Edge:
             return
         mail = Mail(f"warm{next(WARM)}", self.scenario)
         mail.finish()
-        wait_for("a connection that is kept", self.connections, 5, 0.01)
+        self.servers = wait_for("a connection that is kept", self.connections, 5, 0.01)
 
     def connections(self):
         """{descriptor: address} of the edge's connections to mail hosts."""
@@ -99,7 +99,6 @@ class Edge:
         return {int(re.search(r"fd=(\d+)", line)[1]): line.split()[3].rpartition(":")[0].strip("[]") for line in lines}
 
     def attach(self, point=None):
-        self.servers = self.connections()
         command = ["strace", *self.options(point), "-o", EDGE_TRACE, "-p", str(lab.edge.pid)]
         tracer = lab.vps.popen("sh", "-c", f'echo $$ >{EDGE_TRACER}; exec "$@"', "sh", *command,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

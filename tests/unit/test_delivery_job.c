@@ -217,6 +217,22 @@ static void begin(struct world *world, struct attempt *attempt)
 	begin_slow(world, attempt, 5);
 }
 
+/* It does not get on until the first gate is opened. */
+static void begin_stuck(struct world *world, struct attempt *attempt)
+{
+	add(world->fixture, "a", "gone.example");
+	close_gate(world, &world->gates[0], "gone.example");
+	begin(world, attempt);
+}
+
+/* Another message, behind the second gate. */
+static void begin_stuck_elsewhere(struct world *world, struct attempt *attempt)
+{
+	close_gate(world, &world->gates[1], "null.example");
+	strcpy(world->fixture->envelope.recipients[0].forward_path.domain, "null.example");
+	begin(world, attempt);
+}
+
 static void await(const char *what, const _Atomic bool *is_so)
 {
 	for (struct deadline end = deadline_in_ms(PATIENCE_MS); !*is_so;) {
@@ -313,9 +329,7 @@ static void test_left_is_collected_later(void **state)
 	struct world *world = *state;
 	struct attempt attempt;
 
-	add(world->fixture, "a", "gone.example");
-	close_gate(world, &world->gates[0], "gone.example");
-	begin(world, &attempt);
+	begin_stuck(world, &attempt);
 	await("a look", &attempt.was_asked);
 	assert_int_equal(count_threads(world), 0);
 	leave(&attempt);
@@ -374,9 +388,7 @@ static void test_attempt_meets_the_left_one(void **state)
 	struct world *world = *state;
 	struct attempt first, second;
 
-	add(world->fixture, "a", "gone.example");
-	close_gate(world, &world->gates[0], "gone.example");
-	begin(world, &first);
+	begin_stuck(world, &first);
 	leave(&first);
 	begin(world, &second);
 	await("a look", &second.was_asked);
@@ -416,9 +428,7 @@ static void check_must_be_heard(struct world *world)
 {
 	struct attempt attempt;
 
-	add(world->fixture, "a", "gone.example");
-	close_gate(world, &world->gates[0], "gone.example");
-	begin(world, &attempt);
+	begin_stuck(world, &attempt);
 	want_to_leave_in_vain(&attempt);
 	assert_int_equal(count_threads(world), 0);
 	open_gate(world, &world->gates[0]);
@@ -449,9 +459,7 @@ static void test_not_left_without_room(void **state)
 	struct world *world = *state;
 	struct attempt attempt;
 
-	add(world->fixture, "a", "gone.example");
-	close_gate(world, &world->gates[0], "gone.example");
-	begin(world, &attempt);
+	begin_stuck(world, &attempt);
 	attempt.has_no_room = true;
 	want_to_leave_in_vain(&attempt);
 	assert_int_equal(count_threads(world), 0);
@@ -467,13 +475,9 @@ static void test_not_left_beyond_the_limit(void **state)
 	struct world *world = *state;
 	struct attempt first, second;
 
-	add(world->fixture, "a", "gone.example");
-	close_gate(world, &world->gates[0], "gone.example");
-	close_gate(world, &world->gates[1], "null.example");
-	begin(world, &first);
+	begin_stuck(world, &first);
 	leave(&first);
-	strcpy(world->fixture->envelope.recipients[0].forward_path.domain, "null.example");
-	begin(world, &second);
+	begin_stuck_elsewhere(world, &second);
 	want_to_leave_in_vain(&second);
 	assert_int_equal(count_threads(world), 1);
 	open_gate(world, &world->gates[0]);
@@ -541,14 +545,10 @@ static void test_wait_for_all(void **state)
 	struct deadline deadline;
 
 	world->edge.setup->conf.delivery_threads = 2;
-	add(world->fixture, "a", "gone.example");
-	close_gate(world, &world->gates[0], "gone.example");
-	close_gate(world, &world->gates[1], "null.example");
-	begin(world, &first);
+	begin_stuck(world, &first);
 	assert_int_equal(delivery_jobs_wait_empty(jobs, deadline_in_ms(0)), 0);	/* somebody waits for it */
 	leave(&first);
-	strcpy(world->fixture->envelope.recipients[0].forward_path.domain, "null.example");
-	begin(world, &second);
+	begin_stuck_elsewhere(world, &second);
 	leave(&second);
 	deadline = deadline_in_ms(20);
 	assert_int_equal(delivery_jobs_wait_empty(jobs, deadline), 2);
