@@ -9,7 +9,9 @@ set -euo pipefail
 start() {
 	mkdir -p /var/mail/inbox
 	chown -R mail:mail /var/mail
+	# Tests hold many sessions open and talk in one after the other: under stress smtpd(8) would hang up after 10 s of silence.
 	postfix_base \
+		"smtpd_timeout = 300s" \
 		"mynetworks = 127.0.0.0/8 [::1]/128" \
 		"mydestination = localhost" \
 		"virtual_mailbox_domains = home.example" \
