@@ -8,6 +8,7 @@
 #include "command.h"
 #include "lib/conf.h"
 #include "lib/socketmap.h"
+#include "tunnel/base64_key.h"
 
 #define EDGE_CONF POSTERN_SYSCONFDIR "/edge.conf"
 
@@ -27,6 +28,35 @@ int allow_list_check(const char *file)
 				      "list keys in the database behind it (--file edits a file all the same)", where);
 	free(where);
 	return result;
+}
+
+char *allow_list_enrolled(const char *file, const char *option)
+{
+	char *where = NULL, error[512];
+
+	if (option != NULL)
+		return strdup(option);
+	if (strcmp(file, ALLOW_LIST_FILE) != 0)
+		return NULL;
+	if (conf_look_up(EDGE_CONF, "enrolled_clients", &where, error, sizeof(error)) != 0 || where == NULL)
+		where = strdup(ENROLLED_KEYS_FILE);
+	return where;
+}
+
+bool allow_list_line_has_key(const struct table_line *line, const char *key, const struct enrolled_keys *enrolled)
+{
+	const struct enrolled_key *found = NULL;
+	uint8_t invite_key[32];
+	char text[BASE64_KEY_TEXT + 1];
+
+	if (strcmp(line->key, key) == 0)
+		return true;
+	if (base64_key_decode(invite_key, line->key, strlen(line->key)) == 0)
+		found = enrolled_keys_find(enrolled, invite_key);
+	if (found == NULL)
+		return false;
+	base64_key_encode(text, found->client_key);
+	return strcmp(text, key) == 0;
 }
 
 bool allow_list_line_is_of(const struct table_line *line, const char *name)

@@ -37,6 +37,8 @@ static int take_option(struct change *change, int i, const char *option)
 
 	if (!list_lines_word_is_clean(option) || (!is_switch && option[name] != '='))
 		return command_fail(EX_USAGE, "\"%s\" is none of option=value, option=, disabled, enabled", option);
+	if (strncmp(option, "invite=", 7) == 0)
+		return command_fail(EX_USAGE, "invite= is what `postern invite' writes; for another time, invite anew");
 	if (strncmp(option, "psk=", 4) == 0)
 		return command_fail(EX_USAGE, "psk= belongs to one key, not to a name; change its line by hand");
 	if (name + 2 > OPTION_NAME_MAX || used + strlen(option) + 2 > ADDED_MAX)
@@ -56,6 +58,7 @@ static int take_option(struct change *change, int i, const char *option)
 /* What the reader of the list says of the lines that were changed. */
 struct trial {
 	const struct list_file *file;
+	const char *enrolled;
 	const struct table *table;
 	const char *name;
 	bool is_refused;
@@ -65,9 +68,15 @@ static void take_complaint(void *context, const char *message)
 {
 	struct trial *trial = context;
 	/* It is about the temporary file, and shall be about the list. */
-	const char *place = message + strlen(trial->file->temporary) + 1;
-	size_t number = strtoul(place, NULL, 10);
+	size_t path = strlen(trial->file->temporary), number;
+	const char *place = message + path + 1;
 
+	/* Or about the enrolled keys. */
+	if (strncmp(message, trial->file->temporary, path) != 0) {
+		command_fail(0, "warning: %s", message);
+		return;
+	}
+	number = strtoul(place, NULL, 10);
 	for (size_t i = 0; i < trial->table->count; i++) {
 		if (trial->table->lines[i].line != number || !allow_list_line_is_of(&trial->table->lines[i], trial->name))
 			continue;
@@ -83,7 +92,7 @@ static int try_list(struct trial *trial)
 	struct authorized_clients list;
 	char error[ERROR_MAX];
 
-	if (authorized_clients_read(&list, trial->file->temporary, NULL, take_complaint, trial, error,
+	if (authorized_clients_read(&list, trial->file->temporary, trial->enrolled, NULL, take_complaint, trial, error,
 				    sizeof(error)) != 0)
 		return command_fail(EX_DATAERR, "%s", error);
 	authorized_clients_wipe(&list);
@@ -112,9 +121,10 @@ static char *edit(const struct list_file *file, const struct table *table, const
 	return text;
 }
 
-static int put(struct list_file *file, const struct table *table, const char *name, const struct change *change)
+static int put(struct list_file *file, const char *enrolled, const struct table *table, const char *name,
+	       const struct change *change)
 {
-	struct trial trial = { file, table, name, false };
+	struct trial trial = { file, enrolled, table, name, false };
 	char error[ERROR_MAX], *text;
 	size_t length;
 	int result;
@@ -142,7 +152,7 @@ static int put(struct list_file *file, const struct table *table, const char *na
 	return EX_OK;
 }
 
-static int set_in_file(struct list_file *file, const char *name, const struct change *change)
+static int set_in_file(struct list_file *file, const char *enrolled, const char *name, const struct change *change)
 {
 	char error[ERROR_MAX], printable[CLIENT_NAME_MAX + 1];
 	struct table table = { 0 };
@@ -155,7 +165,7 @@ static int set_in_file(struct list_file *file, const char *name, const struct ch
 	for (size_t i = 0; i < table.count; i++)
 		is_there = is_there || allow_list_line_is_of(&table.lines[i], name);
 	if (is_there)
-		result = put(file, &table, name, change);
+		result = put(file, enrolled, &table, name, change);
 	else
 		result = command_fail(EX_NOUSER, "%s: nobody has the name \"%s\"", file->path,
 				      log_printable(printable, sizeof(printable), name, strlen(name)));
@@ -163,7 +173,7 @@ static int set_in_file(struct list_file *file, const char *name, const struct ch
 	return result;
 }
 
-int client_set(const char *path, const char *name, char *const *options, int count)
+int client_set(const char *path, const char *enrolled, const char *name, char *const *options, int count)
 {
 	struct change change = { .added = "" };
 	struct list_file file;
@@ -178,7 +188,7 @@ int client_set(const char *path, const char *name, char *const *options, int cou
 		return result;
 	result = list_file_open(&file, path, error, sizeof(error));
 	if (result == EX_OK)
-		result = set_in_file(&file, name, &change);
+		result = set_in_file(&file, enrolled, name, &change);
 	else
 		command_fail(result, "%s", error);
 	list_file_close(&file);

@@ -25,6 +25,7 @@
 /* The line being added: what the reader of the list says about it. */
 struct trial {
 	const struct list_file *file;
+	const char *enrolled;
 	size_t line;
 	char reason[512];
 };
@@ -33,10 +34,15 @@ struct trial {
 static void take_complaint(void *context, const char *message)
 {
 	struct trial *trial = context;
-	const char *place = message + strlen(trial->file->temporary) + 1;
+	size_t path = strlen(trial->file->temporary), line;
+	const char *place = message + path + 1;
 	char *reason;
-	size_t line = strtoul(place, &reason, 10);
 
+	if (strncmp(message, trial->file->temporary, path) != 0) {
+		command_fail(0, "warning: %s", message);
+		return;
+	}
+	line = strtoul(place, &reason, 10);
 	if (line == trial->line)
 		snprintf(trial->reason, sizeof(trial->reason), "%s", reason + strspn(reason, ": "));
 	else
@@ -64,6 +70,13 @@ static void note_rotation(const struct authorized_clients *list, const char *nam
 			name, count);
 }
 
+static int read_enrolled(struct enrolled_keys *enrolled, const char *path, char *error, size_t error_size)
+{
+	if (path == NULL || enrolled_keys_read(enrolled, path, NULL, NULL, error, error_size) == 0)
+		return EX_OK;
+	return EX_NOINPUT;
+}
+
 /* Is the prepared list one in which the new line is good? */
 static int try_list(struct trial *trial, const char *name)
 {
@@ -71,7 +84,7 @@ static int try_list(struct trial *trial, const char *name)
 	char error[ERROR_MAX];
 	int result = EX_OK;
 
-	if (authorized_clients_read(&list, trial->file->temporary, NULL, take_complaint, trial,
+	if (authorized_clients_read(&list, trial->file->temporary, trial->enrolled, NULL, take_complaint, trial,
 				    error, sizeof(error)) != 0)
 		return command_fail(EX_DATAERR, "%s", error);
 	if (!has_client_at(&list, trial->line))
@@ -93,26 +106,27 @@ struct old_line {
 	int count;
 };
 
-static void take_old_line(struct old_line *like, struct table *table, char *key, const char *who)
+static void take_old_line(struct old_line *like, struct table *table, const struct enrolled_keys *enrolled, char *key,
+			  const char *who)
 {
 	like->count = 0;
 	for (size_t i = 0; i < table->count && like->count == 0; i++) {
 		struct table_line *line = &table->lines[i];
 
-		if (strcmp(line->key, who) != 0 && !allow_list_line_is_of(line, who))
+		if (!allow_list_line_has_key(line, who, enrolled) && !allow_list_line_is_of(line, who))
 			continue;
 		like->count = table_split(line->value, like->words + 1, WORDS_MAX) + 1;
 	}
 	like->words[0] = key;
-	/* A new key of a client that is switched off shall be a good one. */
+	/* A new key of a client that is switched off shall be a good one, and it is no invite. */
 	for (int i = 2; i < like->count; i++)
-		if (strcmp(like->words[i], "disabled") == 0)
+		if (strcmp(like->words[i], "disabled") == 0 || strncmp(like->words[i], "invite=", 7) == 0)
 			like->words[i--] = like->words[--like->count];
 }
 
-static int put_line(struct list_file *file, char *const *words, size_t count)
+static int put_line(struct list_file *file, const char *enrolled, char *const *words, size_t count)
 {
-	struct trial trial = { .file = file };
+	struct trial trial = { .file = file, .enrolled = enrolled };
 	char error[ERROR_MAX], *text;
 	size_t length;
 	int result;
@@ -135,31 +149,36 @@ static int put_line(struct list_file *file, char *const *words, size_t count)
 	return EX_OK;
 }
 
-static int add_line(struct list_file *file, char **words, size_t count)
+static int add_line(struct list_file *file, const char *enrolled_path, char **words, size_t count)
 {
 	struct old_line like = { .count = 0 };
+	struct enrolled_keys enrolled = { .count = 0 };
 	struct table table = { 0 };
 	char error[ERROR_MAX];
 	int result = EX_OK;
 
 	if (file->exists)
 		result = list_file_read_table(file, &table, error, sizeof(error));
+	if (result == EX_OK)
+		result = read_enrolled(&enrolled, enrolled_path, error, sizeof(error));
 	if (result == EX_OK && count == 2)
-		take_old_line(&like, &table, words[0], words[1]);
+		take_old_line(&like, &table, &enrolled, words[0], words[1]);
 	if (result != EX_OK)
 		command_fail(result, "%s", error);
 	else if (like.count > 1)
-		result = put_line(file, like.words, (size_t)like.count);
+		result = put_line(file, enrolled_path, like.words, (size_t)like.count);
 	else
-		result = put_line(file, words, count);
+		result = put_line(file, enrolled_path, words, count);
 	table_wipe(&table);
+	enrolled_keys_wipe(&enrolled);
 	return result;
 }
 
 static int run_authorize(const struct command *command, int argc, char **argv)
 {
-	const char *path = ALLOW_LIST_FILE;
-	const struct command_option options[] = { { "file", &path, NULL }, { NULL, NULL, NULL } };
+	const char *path = ALLOW_LIST_FILE, *option = NULL;
+	const struct command_option options[] = { { "file", &path, NULL }, { "enrolled", &option, NULL }, { NULL, NULL, NULL } };
+	char *enrolled;
 	struct command_arguments arguments;
 	struct list_file file;
 	char error[ERROR_MAX];
@@ -176,25 +195,29 @@ static int run_authorize(const struct command *command, int argc, char **argv)
 	result = allow_list_check(path);
 	if (result != EX_OK)
 		return result;
+	enrolled = allow_list_enrolled(path, option);
 	result = list_file_open(&file, path, error, sizeof(error));
 	if (result == EX_OK)
-		result = add_line(&file, arguments.words, (size_t)arguments.count);
+		result = add_line(&file, enrolled, arguments.words, (size_t)arguments.count);
 	else
 		command_fail(result, "%s", error);
 	list_file_close(&file);
+	free(enrolled);
 	return result;
 }
 
 /* What is taken out: the lines of a table that have this key or this name. */
 struct removal {
 	const struct table *table;
+	struct enrolled_keys enrolled;
 	const char *key_or_name;
 	size_t count;
 };
 
 static bool is_meant(const struct removal *removal, const struct table_line *line)
 {
-	return strcmp(line->key, removal->key_or_name) == 0 || allow_list_line_is_of(line, removal->key_or_name);
+	return allow_list_line_has_key(line, removal->key_or_name, &removal->enrolled) ||
+	       allow_list_line_is_of(line, removal->key_or_name);
 }
 
 static bool is_removed(const void *context, size_t number)
@@ -248,7 +271,7 @@ static int replace_without(struct list_file *file, const struct removal *removal
 	return EX_OK;
 }
 
-static int remove_lines(struct list_file *file, const char *key_or_name)
+static int remove_lines(struct list_file *file, const char *enrolled, const char *key_or_name)
 {
 	char error[ERROR_MAX], printable[CLIENT_NAME_MAX + 1];
 	struct table table = { 0 };
@@ -256,8 +279,12 @@ static int remove_lines(struct list_file *file, const char *key_or_name)
 	int result;
 
 	result = list_file_read_table(file, &table, error, sizeof(error));
-	if (result != EX_OK)
+	if (result == EX_OK)
+		result = read_enrolled(&removal.enrolled, enrolled, error, sizeof(error));
+	if (result != EX_OK) {
+		table_wipe(&table);
 		return command_fail(result, "%s", error);
+	}
 	for (size_t i = 0; i < table.count; i++)
 		removal.count += is_meant(&removal, &table.lines[i]);
 	if (removal.count > 0)
@@ -268,13 +295,15 @@ static int remove_lines(struct list_file *file, const char *key_or_name)
 				      log_printable(printable, sizeof(printable), key_or_name,
 						    strlen(key_or_name)));
 	table_wipe(&table);
+	enrolled_keys_wipe(&removal.enrolled);
 	return result;
 }
 
 static int run_revoke(const struct command *command, int argc, char **argv)
 {
-	const char *path = ALLOW_LIST_FILE;
-	const struct command_option options[] = { { "file", &path, NULL }, { NULL, NULL, NULL } };
+	const char *path = ALLOW_LIST_FILE, *option = NULL;
+	const struct command_option options[] = { { "file", &path, NULL }, { "enrolled", &option, NULL }, { NULL, NULL, NULL } };
+	char *enrolled;
 	struct command_arguments arguments;
 	struct list_file file;
 	char error[ERROR_MAX];
@@ -287,25 +316,28 @@ static int run_revoke(const struct command *command, int argc, char **argv)
 	result = allow_list_check(path);
 	if (result != EX_OK)
 		return result;
+	enrolled = allow_list_enrolled(path, option);
 	result = list_file_open(&file, path, error, sizeof(error));
 	if (result == EX_OK)
-		result = remove_lines(&file, arguments.words[0]);
+		result = remove_lines(&file, enrolled, arguments.words[0]);
 	else
 		command_fail(result, "%s", error);
 	list_file_close(&file);
+	free(enrolled);
 	return result;
 }
 
 const struct command command_authorize = {
 	.name = "authorize",
-	.arguments = "[--file FILE] KEY NAME|OLD_KEY [OPTION=VALUE ...]",
+	.arguments = "[--file FILE] [--enrolled FILE] KEY NAME|OLD_KEY [OPTION=VALUE ...]",
 	.summary = "let a mail host deliver through this edge",
 	.help = "Adds a line to the edge's allow-list: the mail host's public key (postern "
 		"pubkey), a name for the log, and options as in\n"
 		"postern-authorized_clients(5). The edge notices by itself. Nothing else in the "
 		"list changes. For a name, or a key, that is there already the options may be left "
 		"out: the new line gets those of the old one.\n\n"
-		"  --file FILE  the list, instead of " ALLOW_LIST_FILE "\n",
+		"  --file FILE      the list, instead of " ALLOW_LIST_FILE "\n"
+		"  --enrolled FILE  the keys that were enrolled by an invite in FILE\n",
 	.words_min = 2,
 	.words_max = WORDS_MAX,
 	.run = run_authorize,
@@ -313,12 +345,13 @@ const struct command command_authorize = {
 
 const struct command command_revoke = {
 	.name = "revoke",
-	.arguments = "[--file FILE] KEY|NAME",
+	.arguments = "[--file FILE] [--enrolled FILE] KEY|NAME",
 	.summary = "take a mail host's permission away",
 	.help = "Removes every line with this public key or this name from the edge's allow-list. "
 		"The edge ends the tunnels of these keys\n"
 		"before their next message. Nothing else in the list changes.\n\n"
-		"  --file FILE  the list, instead of " ALLOW_LIST_FILE "\n",
+		"  --file FILE      the list, instead of " ALLOW_LIST_FILE "\n"
+		"  --enrolled FILE  the keys that were enrolled by an invite in FILE\n",
 	.words_min = 1,
 	.words_max = 1,
 	.run = run_revoke,

@@ -20,7 +20,8 @@
 #define ERROR_MAX 4608 /* a path and a sentence or two */
 
 struct options {
-	const char *file, *socket;
+	const char *file, *enrolled_option, *socket;
+	char *enrolled;
 	bool is_json;
 };
 
@@ -88,7 +89,7 @@ static int list_clients(const struct options *options)
 
 	if (table_read(&table, options->file, NULL, error, sizeof(error)) != 0)
 		return command_fail(EX_NOINPUT, "%s", error);
-	if (authorized_clients_read(&list, options->file, NULL, print_complaint, NULL, error,
+	if (authorized_clients_read(&list, options->file, options->enrolled, NULL, print_complaint, NULL, error,
 				    sizeof(error)) == 0) {
 		/* No further lookups in it: the order of the file is the one that people know. */
 		qsort(list.clients, list.count, sizeof(*list.clients), by_line);
@@ -108,6 +109,7 @@ static int run_peers(const struct command *command, int argc, char **argv)
 	struct options options = { .file = ALLOW_LIST_FILE, .socket = DEFAULT_SOCKET };
 	const struct command_option table[] = {
 		{ "file", &options.file, NULL },
+		{ "enrolled", &options.enrolled_option, NULL },
 		{ "socket", &options.socket, NULL },
 		{ "json", NULL, &options.is_json },
 		{ NULL, NULL, NULL },
@@ -126,14 +128,19 @@ static int run_peers(const struct command *command, int argc, char **argv)
 	result = allow_list_check(options.file);
 	if (result != EX_OK)
 		return result;
+	options.enrolled = allow_list_enrolled(options.file, options.enrolled_option);
 	if (arguments.count == 0)
-		return list_clients(&options);
-	return client_set(options.file, arguments.words[1], arguments.words + 2, arguments.count - 2);
+		result = list_clients(&options);
+	else
+		result = client_set(options.file, options.enrolled, arguments.words[1], arguments.words + 2,
+				    arguments.count - 2);
+	free(options.enrolled);
+	return result;
 }
 
 const struct command command_peers = {
 	.name = "peers",
-	.arguments = "[--file FILE] [--socket unix:PATH] [--json] | [--file FILE] set NAME OPTION=[VALUE]|disabled|enabled ...",
+	.arguments = "[--file FILE] [--enrolled FILE] [--socket unix:PATH] [--json] | [--file FILE] [--enrolled FILE] set NAME OPTION=[VALUE]|disabled|enabled ...",
 	.summary = "who may deliver through this edge, what they have used, and other limits for them",
 	.help = "Prints name, public key and options of every client in the edge's allow-list, below that what the running edge has\n"
 		"counted of it, and on standard error the lines that are not understood (which the edge ignores); then it exits with 65.\n"
@@ -141,6 +148,7 @@ const struct command command_peers = {
 		"set changes options in all lines of this name, as in postern-authorized_clients(5); OPTION= takes one out. It holds\n"
 		"from the client's next message on. Nothing else in the list changes.\n\n"
 		"  --file FILE         the list, instead of " ALLOW_LIST_FILE "\n"
+		"  --enrolled FILE     the keys that were enrolled by an invite in that list\n"
 		"  --socket unix:PATH  control_socket of edge.conf, instead of " DEFAULT_SOCKET "\n"
 		"  --json              the list and the counts as JSON\n",
 	.words_max = COMMAND_WORDS_ANY,

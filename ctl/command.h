@@ -25,12 +25,20 @@ extern const struct command command_genpsk;
 extern const struct command command_authorize;
 extern const struct command command_revoke;
 extern const struct command command_peers;
+extern const struct command command_invite;
 extern const struct command command_rotate;
+extern const struct command command_join;
+extern const struct command command_leave;
 extern const struct command command_edges;
 extern const struct command command_tlsrpt;
 extern const struct command command_limits;
 extern const struct command command_senders_check;
 extern const struct command command_headers_check;
+extern const struct command command_doctor;
+extern const struct command command_status;
+extern const struct command command_metrics;
+extern const struct command command_log;
+extern const struct command command_test;
 
 /*
  * An option of a command: --name VALUE sets *value, --name without one sets *flag; the other of them

@@ -9,9 +9,12 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
+	&command_invite, &command_join, &command_leave,
 	&command_keygen, &command_pubkey, &command_genpsk, &command_authorize,
 	&command_revoke, &command_peers, &command_rotate, &command_edges, &command_tlsrpt, &command_limits,
 	&command_senders_check, &command_headers_check,
+	&command_doctor,
+	&command_status, &command_metrics, &command_log, &command_test,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "lib/quantity.h"
+#include "lib/utc_time.h"
 #include "tunnel/base64_key.h"
 
 #define COUNTS_LINE_MAX 4096
@@ -112,6 +113,25 @@ static int split(struct table_line *line, char *words[WORDS_MAX])
 	return line != NULL ? table_split(line->value, words, WORDS_MAX) : 0;
 }
 
+/* What stands for a key that is not there yet; NULL: it is. */
+static const char *invite_state(const struct authorized_client *client)
+{
+	if (!client->is_pending)
+		return NULL;
+	return client->options.invite_expires > time(NULL) ? "invited" : "invite-expired";
+}
+
+/* The time of an invite that was used is of no interest any more, but that of its use may be. */
+static const char *shown_option(const struct authorized_client *client, const char *word, char *room, size_t size)
+{
+	char moment[UTC_TIME_TEXT + 1];
+
+	if (client->is_pending || strncmp(word, "invite=", 7) != 0)
+		return word;
+	snprintf(room, size, "enrolled=%s", utc_time_print(client->enrolled, moment));
+	return room;
+}
+
 static void print_text(const struct peer_listing *listing, json_t *by_name)
 {
 	const struct authorized_clients *list = listing->list;
@@ -125,13 +145,14 @@ static void print_text(const struct peer_listing *listing, json_t *by_name)
 			width = (int)strlen(list->clients[i].name);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct authorized_client *client = &list->clients[i];
-		char key[BASE64_KEY_TEXT + 1], *words[WORDS_MAX];
+		char key[BASE64_KEY_TEXT + 1], room[64], *words[WORDS_MAX];
+		const char *state = invite_state(client);
 		int count = split(line_of(listing, client, &next), words);
 
 		base64_key_encode(key, client->public_key);
-		printf("%-*s %s", width, client->name, key);
+		printf("%-*s %s", width, client->name, state != NULL ? state : key);
 		for (int k = 1; k < count; k++)
-			printf(" %s", words[k]);
+			printf(" %s", shown_option(client, words[k], room, sizeof(room)));
 		putchar('\n');
 		if (listing->reason == NULL && json_object_get(seen, client->name) == NULL)
 			print_counts(json_object_get(by_name, client->name));
@@ -149,14 +170,15 @@ static void print_text(const struct peer_listing *listing, json_t *by_name)
 
 static json_t *make_key(const struct authorized_client *client, struct table_line *line)
 {
-	char key[BASE64_KEY_TEXT + 1], *words[WORDS_MAX];
+	char key[BASE64_KEY_TEXT + 1], room[64], *words[WORDS_MAX];
+	const char *state = invite_state(client);
 	json_t *options = json_array();
 	int count = split(line, words);
 
 	base64_key_encode(key, client->public_key);
 	for (int i = 1; i < count; i++)
-		json_array_append_new(options, json_string(words[i]));
-	return json_pack("{s:s, s:i, s:o}", "key", key, "line", (int)client->line, "options", options);
+		json_array_append_new(options, json_string(shown_option(client, words[i], room, sizeof(room))));
+	return json_pack("{s:s?, s:s*, s:i, s:o}", "key", state == NULL ? key : NULL, "state", state, "line", (int)client->line, "options", options);
 }
 
 /* The object of this name in `clients`, made if there is none; `places`: {name: its position}. */

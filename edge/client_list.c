@@ -18,8 +18,8 @@ struct client_list {
 	pthread_mutex_t lock;		/* protects what is not fixed */
 	struct authorized_clients current;
 	uint64_t generation;		/* of `current` */
-	struct table_watch watch;
-	char *path;			/* fixed */
+	struct table_watch watch, enrolled_watch;
+	char *path, *enrolled_path;	/* fixed; the second may be NULL */
 	uint8_t own_public_key[32];	/* fixed */
 };
 
@@ -29,24 +29,33 @@ static void complain(void *context, const char *message)
 	log_warning("%s; this line is ignored", message);
 }
 
-struct client_list *client_list_create(const char *path, const uint8_t own_public_key[32],
-				       char *error, size_t error_size)
+static void free_all(struct client_list *list)
+{
+	free(list->path);
+	free(list->enrolled_path);
+	free(list);
+}
+
+struct client_list *client_list_create(const char *path, const char *enrolled_path,
+				       const uint8_t own_public_key[32], char *error, size_t error_size)
 {
 	struct client_list *list = calloc(1, sizeof(*list));
 
-	if (list == NULL || (list->path = strdup(path)) == NULL) {
+	if (list == NULL || (list->path = strdup(path)) == NULL ||
+	    (enrolled_path != NULL && (list->enrolled_path = strdup(enrolled_path)) == NULL)) {
 		snprintf(error, error_size, "out of memory");
-		free(list);
+		if (list != NULL)
+			free_all(list);
 		return NULL;
 	}
 	memcpy(list->own_public_key, own_public_key, sizeof(list->own_public_key));
-	if (authorized_clients_read(&list->current, path, own_public_key, complain, NULL, error,
+	if (authorized_clients_read(&list->current, path, enrolled_path, own_public_key, complain, NULL, error,
 				    error_size) < 0) {
-		free(list->path);
-		free(list);
+		free_all(list);
 		return NULL;
 	}
 	list->watch.status = list->current.status;
+	list->enrolled_watch.status = list->current.enrolled_status;
 	pthread_mutex_init(&list->lock, NULL);
 	return list;
 }
@@ -57,8 +66,21 @@ void client_list_destroy(struct client_list *list)
 		return;
 	authorized_clients_wipe(&list->current);
 	pthread_mutex_destroy(&list->lock);
-	free(list->path);
-	free(list);
+	free_all(list);
+}
+
+/* The second file is of no interest to a list without invites. */
+static bool is_due(const struct client_list *list)
+{
+	return table_watch_is_due(&list->watch, list->path) ||
+	       (list->enrolled_path != NULL && list->current.invite_count > 0 &&
+		table_watch_is_due(&list->enrolled_watch, list->enrolled_path));
+}
+
+static void refuse(struct client_list *list, const char *error)
+{
+	table_watch_refuse(&list->watch, error, "the list read before stays in force");
+	list->enrolled_watch.retry = list->watch.retry;
 }
 
 /* Caller holds the lock. */
@@ -67,20 +89,21 @@ static void refresh(struct client_list *list)
 	struct authorized_clients fresh;
 	char error[512];
 
-	if (!table_watch_is_due(&list->watch, list->path))
+	if (!is_due(list))
 		return;
-	if (authorized_clients_read(&fresh, list->path, list->own_public_key, complain, NULL, error,
+	if (authorized_clients_read(&fresh, list->path, list->enrolled_path, list->own_public_key, complain, NULL, error,
 				    sizeof(error)) == 0) {
-		log_info("%s was read again: %zu clients", list->path, fresh.count);
+		log_info("%s was read again: %zu clients", list->path, fresh.count - fresh.pending_count);
 	} else if (access(list->path, F_OK) < 0 && errno == ENOENT) {
 		if (list->current.count > 0)
 			log_error("%s; no mail host is authorised any more", error);
 		memset(&fresh, 0, sizeof(fresh));
 	} else {
-		table_watch_refuse(&list->watch, error, "the list read before stays in force");
+		refuse(list, error);
 		return;
 	}
 	table_watch_take(&list->watch, &fresh.status);
+	table_watch_take(&list->enrolled_watch, &fresh.enrolled_status);
 	authorized_clients_wipe(&list->current);
 	list->current = fresh;
 	list->generation++;
@@ -95,6 +118,22 @@ bool client_list_find(struct client_list *list, const uint8_t public_key[32],
 	refresh(list);
 	found = authorized_clients_find(&list->current, public_key);
 	if (found != NULL && client_out != NULL)
+		*client_out = *found;
+	pthread_mutex_unlock(&list->lock);
+	return found != NULL;
+}
+
+bool client_list_find_invite(struct client_list *list, const uint8_t invite_key[32],
+			     struct authorized_client *client_out)
+{
+	const struct authorized_client *found;
+
+	pthread_mutex_lock(&list->lock);
+	refresh(list);
+	found = authorized_clients_find_invite(&list->current, invite_key);
+	if (found != NULL && found->options.is_disabled)
+		found = NULL;
+	if (found != NULL)
 		*client_out = *found;
 	pthread_mutex_unlock(&list->lock);
 	return found != NULL;
@@ -137,7 +176,7 @@ size_t client_list_count(struct client_list *list)
 
 	pthread_mutex_lock(&list->lock);
 	refresh(list);
-	count = list->current.count;
+	count = list->current.count - list->current.pending_count;
 	pthread_mutex_unlock(&list->lock);
 	return count;
 }

@@ -16,11 +16,11 @@
 struct client_list;
 
 /*
- * Reads the file for the first time; NULL with error when it cannot be read. own_public_key: the
- * edge's.
+ * Reads the file for the first time; NULL with error when it cannot be read. enrolled_path: the file
+ * of enrolled keys, or NULL. own_public_key: the edge's.
  */
-struct client_list *client_list_create(const char *path, const uint8_t own_public_key[32],
-				       char *error, size_t error_size);
+struct client_list *client_list_create(const char *path, const char *enrolled_path,
+				       const uint8_t own_public_key[32], char *error, size_t error_size);
 void client_list_destroy(struct client_list *list);
 
 /*
@@ -32,6 +32,10 @@ void client_list_destroy(struct client_list *list);
  */
 bool client_list_find(struct client_list *list, const uint8_t public_key[32],
 		      struct authorized_client *client_out);
+/* The same for an invite, used or not. Not disabled ones: they are as if they were not there. */
+bool client_list_find_invite(struct client_list *list, const uint8_t invite_key[32],
+			     struct authorized_client *client_out);
+/* Invites that nobody used are not counted. */
 size_t client_list_count(struct client_list *list);
 /* Grows by one whenever another list comes into force; of the list that counts now, see above. */
 uint64_t client_list_generation(struct client_list *list);

@@ -164,6 +164,10 @@ static void take_answer(struct client_map *map, const uint8_t public_key[32], co
 
 	memcpy(client.public_key, public_key, sizeof(client.public_key));
 	is_good = authorized_client_parse(&client, value, map->note_psk_file, map->context, reason, sizeof(reason)) == 0;
+	if (is_good && client.options.invite_expires != 0) {
+		snprintf(reason, sizeof(reason), "invite= has no effect in a socketmap");
+		is_good = false;
+	}
 	if (!is_good)
 		tell_nonsense(map, key, reason);
 	if (is_good && !client.options.is_disabled)

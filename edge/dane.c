@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns_record.h"
+#include "dns/dns_record.h"
 #include "tls_tlsa.h"
 
 #define USAGE_DANE_TA 2

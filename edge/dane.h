@@ -5,7 +5,7 @@
 #ifndef DANE_H
 #define DANE_H
 
-#include "dns_lookup.h"
+#include "dns/dns_lookup.h"
 #include "mx_list.h"
 
 /* Kept of one host's records; a host with more is bounded, not refused. */

@@ -21,6 +21,7 @@
 #include "host_walk.h"
 #include "lib/log.h"
 #include "lib/thread.h"
+#include "message_log.h"
 #include "received.h"
 
 #define NO_RECIPIENT ((size_t)-1)
@@ -312,7 +313,7 @@ static void *work(void *argument)
 	struct dispatch *dispatch = argument;
 	size_t group;
 
-	log_set_tag(dispatch->delivery->envelope->queue_id);
+	message_log_begin(dispatch->delivery->tenant->name, dispatch->delivery->envelope->queue_id);
 	while ((group = atomic_fetch_add(&dispatch->next_group, 1)) < dispatch->groups) {
 		const size_t *recipients = dispatch->order + dispatch->group_start[group];
 

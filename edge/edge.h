@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "check_turn.h"
 #include "content.h"
 #include "delivery.h"
 #include "delivery_jobs.h"
@@ -12,6 +13,8 @@
 #include "handshake_table.h"
 #include "keeper_client.h"
 #include "log_limit.h"
+#include "message_log.h"
+#include "outcome_table.h"
 #include "session_table.h"
 #include "tenant_table.h"
 #include "tunnel/noise.h"
@@ -19,6 +22,7 @@
 struct edge {
 	pthread_mutex_t setup_lock;	/* protects the pointer, not what it points to (immutable) */
 	struct edge_setup *setup;
+	int64_t started_ms;		/* fixed; deadline_now_ms() */
 	struct keeper_client *keeper;	/* has its own lock */
 	struct content_pool content_pool;	/* has its own lock */
 	struct handshake_table handshakes;	/* has its own lock */
@@ -32,8 +36,11 @@ struct edge {
 	struct destination_table destinations;	/* has its own lock */
 	struct relay_refusals relay_refusals;	/* likewise */
 	struct tenant_table tenants;	/* likewise */
+	struct outcome_table outcomes;	/* likewise */
+	struct message_log messages;	/* likewise */
 	struct connection_cache *connections;	/* has its own lock */
 	struct log_limit handshake_log;	/* has its own lock */
+	struct check_turn check_turn;	/* likewise */
 	struct keeper_keys keys;	/* the main thread's: public keys of the edge now */
 	/* The main thread's: which allow-list the tunnels were last held against, and until when again. */
 	uint64_t list_generation;

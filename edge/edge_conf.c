@@ -16,6 +16,7 @@
 #include "lib/smtp_limits.h"
 #include "lib/socketmap.h"
 #include "tls_level.h"
+#include "tunnel/enrolled_keys.h"
 #include "tunnel/tunnel_limits.h"
 
 static const char *const ipv6_choices[] = { "auto", "on", "off", NULL };
@@ -102,6 +103,8 @@ const struct conf_setting edge_conf_settings[] = {
 		.minimum = 1, .check = check_clients,
 		.help = "table of mail hosts that may deliver through this edge: a file or "
 			"socketmap:ENDPOINT:NAME"),
+	SETTING(enrolled_clients, CONF_STRING, ENROLLED_KEYS_FILE, .minimum = 1,
+		.help = "where the edge notes the keys of mail hosts that used an invite"),
 	SETTING(user, CONF_STRING, "_postern-edge", .minimum = 1,
 		.help = "user to become when started as root"),
 	SETTING(control_socket, CONF_STRING, "unix:/run/postern-edge/control.sock", .minimum = 1,

@@ -25,6 +25,7 @@ struct edge_conf {
 	char *ehlo_name;
 	char *key_file;
 	char *authorized_clients;
+	char *enrolled_clients;
 	char *user;
 	char *control_socket;		/* "unix:/path" */
 	/* network */

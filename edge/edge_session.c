@@ -12,10 +12,14 @@
 #include "lib/endpoint.h"
 #include "lib/log.h"
 #include "lib/thread.h"
+#include "message_log.h"
 #include "session_delivery.h"
+#include "session_question.h"
 
 /* A mail host that does not take what we say of ourselves for this long is gone. */
 #define INFO_WRITE_TIMEOUT_MS 30000
+/* The holder of an invite has one question, and has it ready. */
+#define INVITED_IDLE_MS 20000
 
 static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
 		      uint8_t psk_out[NOISE_KEYLEN])
@@ -26,8 +30,11 @@ static bool authorize(void *context, const uint8_t public_key[NOISE_DHLEN],
 							&session->client, &terms);
 
 	session->is_unknown = word == KEEPER_UNKNOWN;
-	if (word != KEEPER_YES)
+	session->is_invited = word == KEEPER_INVITED;
+	if (word != KEEPER_YES && word != KEEPER_INVITED)
 		return false;
+	if (session->is_invited)
+		terms = (struct tenant_terms){ .is_unknown = false };
 	session->limits = terms.limits;
 	memcpy(psk_out, session->client.psk, NOISE_KEYLEN);
 	/* It is for this handshake only. */
@@ -137,7 +144,7 @@ static bool send_info(struct edge_session *session)
 static void end_transaction(struct edge_session *session)
 {
 	transaction_end(&session->transaction);
-	log_set_tag(NULL);
+	message_log_end();
 }
 
 /* 0, or why this client may not deliver any more. terms->is_unknown: nobody can tell. */
@@ -149,6 +156,7 @@ static enum close_reason look_up(struct edge_session *session,
 	case KEEPER_YES:
 		return 0;
 	case KEEPER_NO:
+	case KEEPER_INVITED:
 		return CLOSE_REVOKED;
 	case KEEPER_UNKNOWN:
 		*terms = (struct tenant_terms){ .is_unknown = true };
@@ -186,6 +194,12 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 		close_tunnel(session, CLOSE_PROTOCOL_ERROR, "ENVELOPE out of turn");
 		return false;
 	}
+	if (session->is_invited) {
+		log_warning("client=%s: ENVELOPE from the holder of an invite, who may only enrol",
+			    session->client.name);
+		close_tunnel(session, CLOSE_PROTOCOL_ERROR, "an invite is for `postern join' alone");
+		return false;
+	}
 	reason = session_table_begin(&edge->sessions, &session->entry);
 	if (reason == 0)
 		reason = look_up(session, &frame->u.envelope.envelope.reverse_path, &terms);
@@ -195,10 +209,48 @@ static bool on_envelope(struct edge_session *session, const struct frame *frame)
 		close_tunnel(session, reason, reason_text(reason));
 		return false;
 	}
-	log_set_tag(frame->u.envelope.envelope.queue_id);
+	message_log_begin(session->client.name, frame->u.envelope.envelope.queue_id);
 	transaction_begin(&session->transaction, edge, frame->transaction, &frame->u.envelope,
 			  &terms);
 	return true;
+}
+
+/* 0, or why this client is told nothing any more. Where nobody can tell, it is what it was at the handshake. */
+static enum close_reason look_up_again(struct edge_session *session)
+{
+	switch (keeper_client_is_authorized(session->edge->keeper, session->tunnel.remote_static)) {
+	case KEEPER_YES:
+	case KEEPER_INVITED:
+	case KEEPER_UNKNOWN:
+		return 0;
+	case KEEPER_NO:
+		return CLOSE_REVOKED;
+	case KEEPER_GONE:
+		return CLOSE_SHUTDOWN;
+	}
+	return CLOSE_SHUTDOWN;
+}
+
+/* It is as busy as with a transaction: whoever ends the session waits for the answer. */
+static bool on_ask(struct edge_session *session, const struct frame *frame)
+{
+	enum close_reason reason;
+
+	if (session->transaction.state == TRANSACTION_ANSWERED)
+		end_transaction(session);
+	if (session->transaction.state != TRANSACTION_NONE) {
+		log_warning("client=%s: ASK out of turn", session->client.name);
+		close_tunnel(session, CLOSE_PROTOCOL_ERROR, "ASK out of turn");
+		return false;
+	}
+	reason = session_table_begin(&session->edge->sessions, &session->entry);
+	if (reason == 0)
+		reason = look_up_again(session);
+	if (reason != 0) {
+		close_tunnel(session, reason, reason_text(reason));
+		return false;
+	}
+	return session_question_answer(session, &frame->u.ask);
 }
 
 static void log_transaction(const struct edge_session *session)
@@ -336,6 +388,8 @@ static enum session_step on_frame(struct edge_session *session, const struct fra
 		return SESSION_ENDS;
 	if (frame->type == FRAME_ENVELOPE)
 		next = step(on_envelope(session, frame));
+	else if (frame->type == FRAME_ASK)
+		next = step(on_ask(session, frame));
 	else if (frame->type != FRAME_PONG)
 		next = on_transaction_frame(session, frame);
 	return next == SESSION_GOES_ON ? step(may_go_on(session)) : next;
@@ -345,13 +399,14 @@ static enum session_step on_frame(struct edge_session *session, const struct fra
 static bool serve(struct edge_session *session)
 {
 	struct frame *frame = calloc(1, sizeof(*frame));
+	const int64_t idle_ms = session->is_invited ? INVITED_IDLE_MS : TUNNEL_IDLE_TIMEOUT_MS;
 	enum session_step next = step(frame != NULL);
 
 	while (next == SESSION_GOES_ON) {
 		bool is_open = session->transaction.state != TRANSACTION_NONE;
 		enum tunnel_failure failure = tunnel_receive_frame(
 			&session->tunnel, frame,
-			deadline_in_ms(is_open ? TUNNEL_FRAME_TIMEOUT_MS : TUNNEL_IDLE_TIMEOUT_MS));
+			deadline_in_ms(is_open ? TUNNEL_FRAME_TIMEOUT_MS : idle_ms));
 
 		if (failure != TUNNEL_OK) {
 			explain_loss(session, failure);

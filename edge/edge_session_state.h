@@ -1,4 +1,4 @@
-/* The inside of a session, for edge_session.c and session_delivery.c alone. */
+/* The inside of a session, for edge_session.c and session_*.c alone. */
 #ifndef EDGE_SESSION_STATE_H
 #define EDGE_SESSION_STATE_H
 
@@ -6,6 +6,7 @@
 
 #include "edge.h"
 #include "lib/endpoint.h"
+#include "lib/token_bucket.h"
 #include "transaction.h"
 #include "tunnel/tunnel.h"
 
@@ -18,6 +19,7 @@ struct edge_session {
 	struct handshake handshake;	/* until it is over */
 	struct session_entry entry;
 	struct authorized_client client;
+	bool is_invited;		/* it holds an invite, and may ask to be enrolled, nothing else */
 	bool is_unknown;		/* nobody could tell whether it is a client */
 	struct keeper_admission admission;
 	struct tenant_limits limits;	/* as the handshake found them, for INFO */
@@ -25,6 +27,7 @@ struct edge_session {
 	bool is_lost;			/* outcomes cannot be sent any more; the delivery goes on */
 	int64_t wait_limit_ms;		/* of the message that is being delivered */
 	size_t open_recipients;		/* of it, outcomes not told */
+	struct token_bucket questions;	/* rate.tokens 0: nothing was asked yet */
 	struct transaction transaction;
 };
 

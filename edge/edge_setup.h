@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "address_guard.h"
-#include "dns_lookup.h"
+#include "dns/dns_lookup.h"
 #include "edge_conf.h"
 #include "mx_list.h"
 #include "reply_rules.h"

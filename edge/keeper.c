@@ -118,14 +118,14 @@ static int open_clients(struct keeper *keeper, char *error, size_t error_size)
 	if (socketmap_spec(where) != NULL)
 		keeper->map = client_map_create(where, own, guard_psk_file, keeper, error, error_size);
 	else
-		keeper->clients = client_list_create(where, own, error, error_size);
+		keeper->clients = client_list_create(where, keeper->settings->enrolled_clients, own, error, error_size);
 	return keeper->map != NULL || keeper->clients != NULL ? 0 : -1;
 }
 
 int keeper_open(struct keeper *keeper, const struct keeper_settings *settings, char *error,
 		size_t error_size)
 {
-	*keeper = (struct keeper){ .settings = settings };
+	*keeper = (struct keeper){ .settings = settings, .enrolment.fd = -1 };
 	if (own_keys_open(&keeper->keys, settings->key_file, error, error_size) < 0)
 		return -1;
 	if (open_clients(keeper, error, error_size) < 0)
@@ -139,6 +139,9 @@ int keeper_open(struct keeper *keeper, const struct keeper_settings *settings, c
 	guard_file(keeper, settings->key_file);
 	guard_file(keeper, keeper->keys.next_path);
 	if (keeper->clients != NULL) {
+		enrolment_open(&keeper->enrolment, settings->enrolled_clients, settings->is_trial);
+		if (settings->enrolled_clients != NULL)
+			guard_file(keeper, settings->enrolled_clients);
 		guard_file(keeper, settings->authorized_clients);
 		client_list_each_psk_file(keeper->clients, guard_file, keeper);
 		keeper->checked_generation = client_list_generation(keeper->clients);
@@ -153,6 +156,7 @@ void keeper_close(struct keeper *keeper)
 	keeper->clients = NULL;
 	client_map_destroy(keeper->map);
 	keeper->map = NULL;
+	enrolment_close(&keeper->enrolment);
 	relay_passwords_destroy(keeper->passwords);
 	keeper->passwords = NULL;
 	guarded_files_wipe(&keeper->guarded);
@@ -232,13 +236,28 @@ static bool find_client(struct keeper *keeper, const uint8_t public_key[NOISE_DH
 	return answer->is_authorized;
 }
 
+/* Somebody who may come in, and be told what has become of his invite. */
+static void find_invite(struct keeper *keeper, const uint8_t public_key[NOISE_DHLEN], struct keeper_answer *answer)
+{
+	struct authorized_client found;
+
+	if (keeper->clients == NULL || !client_list_find_invite(keeper->clients, public_key, &found))
+		return;
+	answer->is_invited = 1;
+	memcpy(answer->client.public_key, public_key, sizeof(found.public_key));
+	memcpy(answer->client.name, found.name, strlen(found.name));
+	explicit_bzero(&found, sizeof(found));
+}
+
 static void answer_authorize(struct keeper *keeper, const struct keeper_request *request,
 			     struct keeper_answer *answer)
 {
 	struct authorized_client found;
 
-	if (!find_client(keeper, request->public_key, &found, answer))
+	if (!find_client(keeper, request->public_key, &found, answer)) {
+		find_invite(keeper, request->public_key, answer);
 		return;
+	}
 	tenant_terms_set(&answer->terms, &found, "");
 	memcpy(answer->client.public_key, found.public_key, sizeof(found.public_key));
 	memcpy(answer->client.name, found.name, strlen(found.name));
@@ -260,7 +279,10 @@ static void answer_is_authorized(struct keeper *keeper, const struct keeper_requ
 		answer->is_unknown = word == CLIENT_UNKNOWN;
 		return;
 	}
-	find_client(keeper, request->public_key, &found, answer);
+	if (!find_client(keeper, request->public_key, &found, answer)) {
+		find_invite(keeper, request->public_key, answer);
+		memset(&answer->client, 0, sizeof(answer->client));
+	}
 	explicit_bzero(&found, sizeof(found));
 }
 
@@ -284,6 +306,19 @@ static void answer_login(struct keeper *keeper, const struct keeper_request *req
 			    relay_passwords_find(keeper->passwords, request->path, &answer->login);
 	if (keeper->passwords != NULL)
 		answer->generation = relay_passwords_generation(keeper->passwords);
+}
+
+static void answer_enrol(struct keeper *keeper, const struct keeper_request *request, struct keeper_answer *answer)
+{
+	const struct noise_static_key *own = &keeper->keys.keys[0];
+	uint8_t shared[NOISE_DHLEN];
+	bool is_usable = own_keys_find(&keeper->keys, request->public_key) == NULL &&
+			 own->dh(own->context, shared, request->public_key) == 0;
+
+	explicit_bzero(shared, sizeof(shared));
+	answer->enrolment = enrolment_add(&keeper->enrolment, keeper->clients, request->invite_key,
+					  is_usable ? request->public_key : NULL, answer->reason,
+					  sizeof(answer->reason));
 }
 
 static bool has_end(const struct keeper_request *request)
@@ -354,6 +389,9 @@ static int answer_request(struct keeper *keeper, const struct keeper_request *re
 		if (!has_end(request))
 			return -1;
 		answer_login(keeper, request, answer);
+		return 0;
+	case KEEPER_ENROL:
+		answer_enrol(keeper, request, answer);
 		return 0;
 	case KEEPER_HELLO:
 		return -1;

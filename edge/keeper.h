@@ -6,7 +6,8 @@
  * The worker is treated as if it had been taken over. It can have a Diffie-Hellman result, for that
  * is what it needs to shake hands, and the preshared key of a client whose public key it names, and
  * the login for a relay that it names, but never the secret key; and it gets no file that holds a
- * secret.
+ * secret. It can have one key enrolled for an invite that is open (enrolment.h), which is what the invite's
+ * holder can.
  */
 #ifndef KEEPER_H
 #define KEEPER_H
@@ -15,6 +16,7 @@
 
 #include "client_list.h"
 #include "client_map.h"
+#include "enrolment.h"
 #include "guarded_files.h"
 #include "own_keys.h"
 #include "relay_passwords.h"
@@ -24,6 +26,8 @@
 struct keeper_settings {
 	const char *key_file;
 	const char *authorized_clients;	/* a file, or "socketmap:..." */
+	const char *enrolled_clients;	/* NULL: nobody can be enrolled */
+	bool is_trial;			/* nothing is written or made */
 	const char *relay_passwords;	/* NULL: none */
 	/*
 	 * What the worker may read or write by itself: keeper_open() fails if one of the guarded
@@ -36,6 +40,7 @@ struct keeper {
 	struct own_keys keys;
 	struct client_list *clients;	/* NULL: they are in the map */
 	struct client_map *map;		/* NULL: they are in a file */
+	struct enrolment enrolment;
 	struct relay_passwords *passwords;	/* NULL: none */
 	struct guarded_files guarded;
 	const struct keeper_settings *settings;

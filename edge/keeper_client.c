@@ -249,6 +249,8 @@ static enum keeper_word word_of(const struct keeper_answer *answer)
 {
 	if (answer->is_authorized)
 		return KEEPER_YES;
+	if (answer->is_invited)
+		return KEEPER_INVITED;
 	return answer->is_unknown ? KEEPER_UNKNOWN : KEEPER_NO;
 }
 
@@ -262,7 +264,7 @@ enum keeper_word keeper_client_authorize(struct keeper_client *client,
 
 	if (ask_about(client, KEEPER_AUTHORIZE, public_key, &answer) == 0)
 		word = word_of(&answer);
-	if (word == KEEPER_YES) {
+	if (word == KEEPER_YES || word == KEEPER_INVITED) {
 		*client_out = answer.client;
 		client_out->name[CLIENT_NAME_MAX] = '\0';
 		*terms_out = answer.terms;
@@ -357,6 +359,25 @@ enum keeper_word keeper_client_login(struct keeper_client *client, const char *n
 	}
 	explicit_bzero(&answer, sizeof(answer));
 	return word;
+}
+
+enum enrolment_result keeper_client_enrol(struct keeper_client *client, const uint8_t invite_key[NOISE_DHLEN],
+					  const uint8_t client_key[NOISE_DHLEN], char *reason, size_t reason_size)
+{
+	struct keeper_request request = { .question = KEEPER_ENROL };
+	struct keeper_answer answer;
+	int file;
+
+	memcpy(request.public_key, client_key, sizeof(request.public_key));
+	memcpy(request.invite_key, invite_key, sizeof(request.invite_key));
+	if (ask(client, &request, &answer, &file) < 0) {
+		snprintf(reason, reason_size, "the edge is about to restart; try again in a moment");
+		return ENROLMENT_REFUSED;
+	}
+	if (file >= 0)
+		close(file);
+	snprintf(reason, reason_size, "%.*s", KEEPER_ERROR_MAX - 1, answer.reason);
+	return (enum enrolment_result)answer.enrolment;
 }
 
 int keeper_client_open(void *client, const char *path)

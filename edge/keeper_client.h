@@ -21,8 +21,11 @@
 
 struct keeper_client;
 
-/* UNKNOWN: the list is in a socketmap, whose server cannot be asked now; of questions about a key. */
-enum keeper_word { KEEPER_YES, KEEPER_NO, KEEPER_UNKNOWN, KEEPER_GONE };
+/*
+ * INVITED: no client, but the holder of an invite, used or not (tunnel/invite.h); the answer to
+ * authorize and is_authorized alone. UNKNOWN: the list is in a socketmap, whose server cannot be asked now; of questions about a key.
+ */
+enum keeper_word { KEEPER_YES, KEEPER_NO, KEEPER_UNKNOWN, KEEPER_INVITED, KEEPER_GONE };
 
 /*
  * Waits for the keeper's greeting on fd (owned from now on, also after an error). pid: the child
@@ -43,7 +46,7 @@ struct keeper_client_key {
 struct noise_static_key keeper_client_static_key(struct keeper_client_key *key);
 /*
  * May this key shake hands? Only after its first message verified, since the answer brings its
- * preshared key: wipe client_out->psk.
+ * preshared key: wipe client_out->psk. Of an INVITED one the key and the name are filled in.
  */
 enum keeper_word keeper_client_authorize(struct keeper_client *client,
 					 const uint8_t public_key[NOISE_DHLEN],
@@ -79,6 +82,12 @@ int keeper_client_list(struct keeper_client *client, size_t *count_out, uint64_t
  */
 enum keeper_word keeper_client_login(struct keeper_client *client, const char *next_hop,
 				     struct sasl_login *login_out, uint64_t *generation_out);
+/*
+ * Puts client_key in the place of the invite, or says why not in `reason` (KEEPER_ERROR_MAX bytes). A
+ * keeper that is gone: ENROLMENT_REFUSED.
+ */
+enum enrolment_result keeper_client_enrol(struct keeper_client *client, const uint8_t invite_key[NOISE_DHLEN],
+					  const uint8_t client_key[NOISE_DHLEN], char *reason, size_t reason_size);
 /* A text_file_open_fn: opens a file that this process may not open itself. */
 int keeper_client_open(void *client, const char *path);
 

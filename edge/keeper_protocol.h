@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "enrolment.h"
 #include "own_keys.h"
 #include "sasl_login.h"
 #include "tenant.h"
@@ -31,6 +32,7 @@ enum keeper_question {
 	KEEPER_LIST,	      /* count (0: in a socketmap) and generation of the allow-list, and the edge's public keys */
 	KEEPER_OPEN,	      /* the file of this path for reading; a descriptor comes along */
 	KEEPER_LOGIN,	      /* the login for the relay whose next_hop is in `path` */
+	KEEPER_ENROL,	      /* put public_key in the place of invite_key */
 };
 
 /* The first is that of key_file; a second one is to replace it. */
@@ -47,6 +49,7 @@ struct keeper_request {
 	union {
 		char path[PATH_MAX];		    /* of OPEN */
 		char sender[SMTP_DOMAIN_MAX + 1]; /* of ADMIT; "": the null reverse-path */
+		uint8_t invite_key[NOISE_DHLEN];  /* of ENROL */
 	};
 };
 
@@ -59,13 +62,15 @@ struct keeper_answer {
 	/* Of all questions about a key; those two alone of IS_AUTHORIZED. */
 	uint32_t is_authorized;
 	uint32_t is_unknown; /* nobody can tell now; only if the allow-list is in a socketmap */
-	struct authorized_client client; /* of AUTHORIZE; its options are not filled in */
+	uint32_t is_invited;  /* it is no client's key, but an invite's; of AUTHORIZE and IS_AUTHORIZED */
+	struct authorized_client client; /* of AUTHORIZE; its options are not filled in; of an invite the name alone */
 	struct tenant_terms terms;	 /* of AUTHORIZE and ADMIT */
 	struct stat list;		 /* of ADMIT: the allow-list's file, as the answer found it; all zero: there is none */
 	uint64_t generation, count;    /* of LIST; the first also of LOGIN, of the passwords */
 	uint32_t has_login;	       /* of LOGIN, like the next */
 	struct sasl_login login;
-	char reason[KEEPER_ERROR_MAX]; /* of HELLO: a sentence */
+	uint32_t enrolment;	       /* of ENROL: enum enrolment_result, and why in `reason` */
+	char reason[KEEPER_ERROR_MAX]; /* of HELLO and ENROL: a sentence */
 };
 
 #endif

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "edge.h"
+#include "doctor/finding_json.h"
 #include "edge_control.h"
 #include "host_check.h"
 #include "journal.h"
@@ -42,16 +43,18 @@
 struct options {
 	const char *conf_path;
 	bool check_only, checks_host;
+	bool is_json;			/* of --check-host */
 	char **domains;			/* for --check-host; ends with NULL */
 };
 
 static void print_usage(FILE *out)
 {
-	fprintf(out, "usage: postern-edge [-c FILE] [--check | --check-host [DOMAIN ...]]\n"
+	fprintf(out, "usage: postern-edge [-c FILE] [--check | --check-host [--json] [DOMAIN ...]]\n"
 		     "  -c, --config FILE  configuration (default " DEFAULT_CONF ")\n"
 		     "      --check        read configuration, key and allow-list, say what is wrong, start nothing\n"
-		     "      --check-host   the same, and whether this machine will do: port, disk, DNS, IPv6, the\n"
-		     "                     way to port 25 of the domains' mail servers\n"
+		     "      --check-host   the same, and whether this machine will do: port, disk, DNS, addresses and\n"
+		     "                     their names, block lists, the way to port 25 of the domains' mail servers\n"
+		     "      --json         what was found as JSON, see postern-doctor(1)\n"
 		     "      --help, --version\n"
 		     "See postern-edge(8).\n");
 }
@@ -61,7 +64,7 @@ static struct options parse_options(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
-		{ "check-host", no_argument, NULL, 'm' },
+		{ "check-host", no_argument, NULL, 'm' }, { "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 },
 	};
 	struct options options = { .conf_path = DEFAULT_CONF };
@@ -78,6 +81,9 @@ static struct options parse_options(int argc, char **argv)
 		case 'k':
 			options.check_only = true;
 			break;
+		case 'j':
+			options.is_json = true;
+			break;
 		case 'h':
 			print_usage(stdout);
 			exit(EX_OK);
@@ -89,7 +95,11 @@ static struct options parse_options(int argc, char **argv)
 			exit(EX_USAGE);
 		}
 	}
-	options.domains = argv + optind;
+	if (options.is_json && !options.checks_host) {
+		fprintf(stderr, "postern-edge: --json is for --check-host\n");
+		exit(EX_USAGE);
+	}
+	options.domains = optind < argc ? argv + optind : NULL;
 	if (optind < argc && !options.checks_host) {
 		fprintf(stderr, "postern-edge: unexpected argument \"%s\"\n", argv[optind]);
 		exit(EX_USAGE);
@@ -114,11 +124,12 @@ static void open_log(const struct edge_conf *conf)
  * Key and allow-list are read in a process of their own, as the user who will have to read them again. Nothing that
  * the keeper would inherit may be open or secret yet, nor may any thread run.
  */
-static int start_keeper(struct edge *edge, const struct sandbox_grants *grants, char *error, size_t error_size)
+static int start_keeper(struct edge *edge, const struct sandbox_grants *grants, bool is_trial, char *error, size_t error_size)
 {
 	const struct edge_conf *conf = &edge->setup->conf;
 	const struct keeper_settings settings = {
 		.key_file = conf->key_file, .authorized_clients = conf->authorized_clients,
+		.enrolled_clients = conf->enrolled_clients, .is_trial = is_trial,
 		.relay_passwords = conf->relay_passwords, .worker = grants,
 	};
 	int fd = -1;
@@ -167,8 +178,12 @@ static int init_shared(struct edge *edge)
 	destination_table_init(&edge->destinations);
 	relay_refusals_init(&edge->relay_refusals);
 	tenant_table_init(&edge->tenants);
+	outcome_table_init(&edge->outcomes);
+	message_log_init(&edge->messages);
 	delivery_jobs_init(&edge->jobs);
 	log_limit_init(&edge->handshake_log);
+	check_turn_init(&edge->check_turn);
+	edge->started_ms = deadline_now_ms();
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
 	edge->end.cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return edge->end.cancel_fd < 0 ? -1 : 0;
@@ -271,6 +286,8 @@ static int serve(struct edge *edge, struct listener *listener, const struct sand
 		keeper_client_destroy(edge->keeper);
 		destination_table_wipe(&edge->destinations);
 		tenant_table_wipe(&edge->tenants);
+		outcome_table_wipe(&edge->outcomes);
+		message_log_wipe(&edge->messages);
 		relay_refusals_wipe(&edge->relay_refusals);
 	}
 	log_info("stopped");
@@ -299,19 +316,35 @@ static bool check_logins(struct edge *edge)
 	return are_good;
 }
 
+/* The rest of --check-host. */
+static int check_host(struct edge *edge, const struct options *options, struct host_check *host)
+{
+	char *text;
+
+	host_check_disk(host);
+	host_check_resolver(host);
+	host_check_clients(host, edge->keys.public_keys[0]);
+	host_check_own_addresses(host);
+	host_check_tenants(host);
+	text = options->is_json ? finding_json_print(host->list) : NULL;
+	if (text != NULL)
+		puts(text);
+	free(text);
+	return finding_list_count(host->list, FINDING_FAIL) + finding_list_count(host->list, FINDING_UNKNOWN) > 0
+		       ? EX_UNAVAILABLE : EX_OK;
+}
+
 /* --check and --check-host, as the user who will run. */
-static int check(struct edge *edge, const struct options *options, bool ports_are_good)
+static int check(struct edge *edge, const struct options *options, struct host_check *host)
 {
 	char clients[CLIENTS_TEXT_MAX];
 
 	if (!check_logins(edge))
 		return EX_CONFIG;
 	print_clients(edge, clients, sizeof(clients));
-	printf("%s: good; %s\n", options->conf_path, clients);
-	if (options->checks_host &&
-	    !(host_check_rest(edge->setup, edge->keys.public_keys[0], options->domains) & ports_are_good))
-		return EX_UNAVAILABLE;
-	return EX_OK;
+	if (!options->is_json)
+		printf("%s: good; %s\n", options->conf_path, clients);
+	return options->checks_host ? check_host(edge, options, host) : EX_OK;
 }
 
 /* Threads may still look at it while the process ends. */
@@ -323,7 +356,8 @@ int main(int argc, char **argv)
 	struct edge *edge = &the_edge;
 	struct sandbox_grants grants;
 	struct listener listener;
-	bool ports_are_good = true;
+	struct finding_list findings = { .items = NULL };
+	struct host_check host = { .list = &findings, .is_printed = !options.is_json, .domains = options.domains };
 	char error[KEEPER_ERROR_MAX];
 
 	signal(SIGPIPE, SIG_IGN);
@@ -337,14 +371,17 @@ int main(int argc, char **argv)
 			return fail(error);
 		open_log(&edge->setup->conf);
 	} else if (options.checks_host) {
-		ports_are_good = host_check_ports(&edge->setup->conf);
+		host.setup = edge->setup;
+		host.deadline = deadline_in_ms(HOST_CHECK_MS);
+		host_check_ports(&host);
 	}
 	sandbox_grants_init(&grants, edge->setup->conf.state_directory);
-	if (privdrop(edge->setup->conf.user, error, sizeof(error)) < 0 || start_keeper(edge, &grants, error, sizeof(error)) < 0)
+	if (privdrop(edge->setup->conf.user, error, sizeof(error)) < 0 || start_keeper(edge, &grants, options.check_only, error, sizeof(error)) < 0)
 		return fail(error);
 	if (options.check_only) {
-		int status = check(edge, &options, ports_are_good);
+		int status = check(edge, &options, &host);
 
+		finding_list_wipe(&findings);
 		keeper_client_destroy(edge->keeper);
 		return status;
 	}

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "dns_name.h"
+#include "dns/dns_name.h"
 #include "lib/ascii.h"
 #include "lib/log.h"
 #include "lib/mail_address.h"

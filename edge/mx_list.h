@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "dns_lookup.h"
+#include "dns/dns_lookup.h"
 #include "lib/delivery_status.h"
 
 #define MX_ADDRESSES_MAX 20

@@ -5,56 +5,25 @@
  */
 #include "own_ipv6.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dns/dns_reverse.h"
 #include "lib/endpoint.h"
 #include "lib/log.h"
 #include "lib/thread.h"
+#include "own_address.h"
 
 /* How often a setup is looked at for being new, and how often the records are asked for again. */
 #define LOOK_MS 1000
 #define RECHECK_MS 300000
 #define LOOKUP_MS 20000
 
-/*
- * The address the kernel would send from to the global internet; -1: there is none. Nothing is
- * sent: connecting a datagram socket only consults the routing table. The target is a root name
- * server's, any global address would do.
- */
-static int own_address(struct sockaddr_in6 *own)
-{
-	struct sockaddr_in6 target = { .sin6_family = AF_INET6, .sin6_port = htons(25) };
-	socklen_t length = sizeof(*own);
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), result = -1;
-
-	inet_pton(AF_INET6, "2001:500:2::c", &target.sin6_addr);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&target, sizeof(target)) == 0 &&
-	    getsockname(fd, (struct sockaddr *)own, &length) == 0)
-		result = 0;
-	if (fd >= 0)
-		close(fd);
-	return result;
-}
-
-/* "1.0.0.0.….ip6.arpa" (RFC 3596 2.5). */
-static void reverse_name(const struct in6_addr *address, char *out, size_t size)
-{
-	size_t used = 0;
-
-	for (int i = 15; i >= 0 && used < size; i--)
-		used += (size_t)snprintf(out + used, size - used, "%x.%x.",
-					 address->s6_addr[i] & 15, address->s6_addr[i] >> 4);
-	if (used < size)
-		snprintf(out + used, size - used, "ip6.arpa");
-}
-
 /* Does this name lead back to the address? */
 static enum own_ipv6 check_forward(struct dns_resolver *resolver, struct deadline deadline,
-				   const char *name, const struct sockaddr_in6 *own)
+				   const char *name, const struct sockaddr_storage *own)
 {
 	enum own_ipv6 result = OWN_IPV6_UNCONFIRMED;
 	struct dns_answer answer;
@@ -62,13 +31,9 @@ static enum own_ipv6 check_forward(struct dns_resolver *resolver, struct deadlin
 	dns_lookup(resolver, name, DNS_TYPE_AAAA, deadline, &answer);
 	if (answer.result == DNS_ERROR)
 		result = OWN_IPV6_UNKNOWN;
-	for (size_t i = 0; i < answer.count; i++) {
-		const struct sockaddr_in6 *found =
-			(const struct sockaddr_in6 *)(const void *)&answer.addresses[i];
-
-		if (memcmp(&found->sin6_addr, &own->sin6_addr, sizeof(own->sin6_addr)) == 0)
+	for (size_t i = 0; i < answer.count; i++)
+		if (own_address_is_same(&answer.addresses[i], own))
 			result = OWN_IPV6_CONFIRMED;
-	}
 	dns_answer_wipe(&answer);
 	return result;
 }
@@ -77,15 +42,15 @@ enum own_ipv6 own_ipv6_look(struct dns_resolver *resolver, struct deadline deadl
 			    size_t size)
 {
 	enum own_ipv6 result = OWN_IPV6_UNCONFIRMED;
-	struct sockaddr_in6 own;
+	struct sockaddr_storage own;
 	struct dns_answer answer;
-	char name[80];
+	char name[DNS_REVERSE_MAX];
 
 	address_out[0] = '\0';
-	if (own_address(&own) < 0)
+	if (own_address_find(AF_INET6, &own) < 0)
 		return OWN_IPV6_NONE;
 	endpoint_print_address((struct sockaddr *)&own, address_out, size);
-	reverse_name(&own.sin6_addr, name, sizeof(name));
+	dns_reverse_name(name, sizeof(name), &own, NULL);
 	dns_lookup(resolver, name, DNS_TYPE_PTR, deadline, &answer);
 	if (answer.result == DNS_ERROR)
 		result = OWN_IPV6_UNKNOWN;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "dns_name.h"
+#include "dns/dns_name.h"
 #include "lib/ascii.h"
 
 static const struct {

@@ -14,6 +14,7 @@ static enum smtp_login_result find(void *context, struct sasl_login *found)
 	case KEEPER_YES:
 		break;
 	case KEEPER_NO:
+	case KEEPER_INVITED:
 		return SMTP_LOGIN_NONE;
 	case KEEPER_UNKNOWN:
 	case KEEPER_GONE:

@@ -14,7 +14,7 @@
 /* Before the first thread starts, with no_new_privs. 0, or -1 with error. */
 int sandbox_enter_worker(const struct sandbox_grants *grants, char *error, size_t error_size);
 /*
- * Reads any file that its user may read, writes none, speaks over unix sockets only; and to `server`
+ * Reads any file that its user may read, writes none but those that are open already, speaks over unix sockets only; and to `server`
  * by TCP if that has a port (NULL: no server at all).
  */
 int sandbox_enter_keeper(const struct endpoint *server, char *error, size_t error_size);

@@ -11,6 +11,7 @@
 #include "destination_share.h"
 #include "lib/log.h"
 #include "lib/thread.h"
+#include "message_log.h"
 
 /* A mail host that does not take an outcome for this long is gone. */
 #define STATUS_WRITE_TIMEOUT_MS 30000
@@ -83,6 +84,8 @@ void session_delivery_refuse(struct edge_session *session)
 	log_info("client=%s: refused: %s", session->client.name, transaction->refusal.reason);
 	for (size_t i = 0; i < transaction->envelope.recipient_count + transaction->surplus; i++)
 		send_status(session, i, &transaction->refusal);
+	tenant_row_tally(transaction->row, &transaction->refusal,
+			 transaction->envelope.recipient_count + transaction->surplus);
 	send_done(session);
 	transaction->state = TRANSACTION_ANSWERED;
 }
@@ -149,7 +152,7 @@ static void *go_on(void *argument)
 	struct delivery_job *job = argument;
 	struct edge_session *session = delivery_job_context(job);
 
-	log_set_tag(delivery_job_queue_id(job));
+	message_log_begin(session->client.name, delivery_job_queue_id(job));
 	put_off_rest(session, job);
 	delivery_job_release(job);
 	send_done(session);
@@ -177,6 +180,7 @@ static void put_off_surplus(struct edge_session *session)
 		 transaction->surplus, status.reason);
 	for (size_t i = 0; i < transaction->surplus; i++)
 		send_status(session, count + i, &status);
+	tenant_row_tally(transaction->row, &status, transaction->surplus);
 	transaction->surplus = 0;
 }
 

@@ -26,7 +26,7 @@
 #include "lib/log.h"
 #include "lib/text_file.h"
 #include "log_limit.h"
-#include "sts_policy.h"
+#include "lib/sts_policy.h"
 
 #define NAME "postern-sts-fetch"
 #define CA_FILE_IS_STDIN "-"

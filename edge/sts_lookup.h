@@ -10,8 +10,8 @@
 #include "edge_setup.h"
 #include "lib/deadline.h"
 #include "sts_fetcher.h"
-#include "sts_policy.h"
-#include "sts_record.h"
+#include "lib/sts_policy.h"
+#include "lib/sts_record.h"
 
 enum sts_finding {
 	STS_FOUND,		/* policy is in force, whatever its mode */

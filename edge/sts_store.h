@@ -16,7 +16,7 @@
 #include "edge_setup.h"
 #include "lib/deadline.h"
 #include "sts_lookup.h"
-#include "sts_policy.h"
+#include "lib/sts_policy.h"
 
 struct sts_answer {
 	enum sts_finding finding;

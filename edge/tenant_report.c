@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The options of the allow-list that refuse, and what else does. */
-static const char *const refusal_names[TENANT_REFUSALS] = {
+const char *const tenant_report_refusal_names[TENANT_REFUSALS] = {
 	[TENANT_SENDER] = "domains",	   [TENANT_RATE] = "rate",
 	[TENANT_BOUNCES] = "bounces",	   [TENANT_CONCURRENCY] = "concurrency",
 	[TENANT_SIZE] = "size",		   [TENANT_RECIPIENTS] = "recipients",
@@ -27,7 +26,7 @@ void tenant_report_print_line(FILE *out, const struct tenant_count *count, size_
 		     "}, \"refused\": {",
 		count->name, sessions, count->active, count->transactions, count->relayed, count->delayed, count->failed);
 	for (int i = 0; i < TENANT_REFUSALS; i++)
-		fprintf(out, "%s\"%s\": %" PRIu64, i > 0 ? ", " : "", refusal_names[i], count->refused[i]);
+		fprintf(out, "%s\"%s\": %" PRIu64, i > 0 ? ", " : "", tenant_report_refusal_names[i], count->refused[i]);
 	fputc('}', out);
 	print_rate(out, "rate", count->limits.rate, count->left);
 	print_rate(out, "bounces", count->limits.bounces, count->bounces_left);

@@ -16,6 +16,9 @@
 #include "session_table.h"
 #include "tenant_table.h"
 
+/* By enum tenant_refusal: the options of the allow-list that refuse, and what else does. */
+extern const char *const tenant_report_refusal_names[TENANT_REFUSALS];
+
 /* One line. A name has no character that JSON would quote (authorized_clients.h). */
 void tenant_report_print_line(FILE *out, const struct tenant_count *count, size_t sessions);
 /*

@@ -29,6 +29,8 @@ struct tenant_row {
 	int64_t last_use;
 	_Atomic uint64_t actions[DELIVERY_FAILED + 1];
 	_Atomic uint64_t refused[TENANT_REFUSALS];
+	pthread_mutex_t tally_lock;	/* protects the tally */
+	struct tally *tally;		/* NULL: nothing was counted, or no memory */
 };
 
 void tenant_table_init(struct tenant_table *table)
@@ -42,6 +44,8 @@ static void drop(struct tenant_table *table, struct tenant_row *row)
 {
 	HASH_DEL(table->by_name, row);
 	DL_DELETE(table->by_use, row);
+	pthread_mutex_destroy(&row->tally_lock);
+	free(row->tally);
 	free(row);
 }
 
@@ -83,6 +87,7 @@ static struct tenant_row *add_row(struct tenant_table *table, const char *name)
 		free(row);
 		return NULL;
 	}
+	pthread_mutex_init(&row->tally_lock, NULL);
 	DL_APPEND(table->by_use, row);
 	return row;
 }
@@ -195,10 +200,24 @@ void tenant_table_count_refusal(struct tenant_table *table, const char *name, en
 	pthread_mutex_unlock(&table->lock);
 }
 
-void tenant_row_count_outcome(struct tenant_row *row, enum delivery_action action)
+void tenant_row_tally(struct tenant_row *row, const struct delivery_status *status, size_t count)
 {
-	if (row != NULL)
-		atomic_fetch_add_explicit(&row->actions[action], 1, memory_order_relaxed);
+	if (row == NULL)
+		return;
+	pthread_mutex_lock(&row->tally_lock);
+	if (row->tally == NULL)
+		row->tally = calloc(1, sizeof(*row->tally));
+	if (row->tally != NULL)
+		tally_add(row->tally, status, (uint32_t)count, time(NULL));
+	pthread_mutex_unlock(&row->tally_lock);
+}
+
+void tenant_row_count_outcome(struct tenant_row *row, const struct delivery_status *status)
+{
+	if (row == NULL)
+		return;
+	atomic_fetch_add_explicit(&row->actions[status->action], 1, memory_order_relaxed);
+	tenant_row_tally(row, status, 1);
 }
 
 static int64_t tokens_left(struct token_bucket bucket, int64_t now_ms)
@@ -225,6 +244,25 @@ static void copy_row(struct tenant_count *count, struct tenant_row *row, int64_t
 	memcpy(count->name, row->name, sizeof(count->name));
 	for (int i = 0; i < TENANT_REFUSALS; i++)
 		count->refused[i] = atomic_load(&row->refused[i]);
+}
+
+bool tenant_table_find(struct tenant_table *table, const char *name, int64_t now_ms, struct tenant_count *count_out,
+		       struct tally *tally_out)
+{
+	struct tenant_row *row;
+
+	memset(tally_out, 0, sizeof(*tally_out));
+	pthread_mutex_lock(&table->lock);
+	HASH_FIND_STR(table->by_name, name, row);
+	if (row != NULL) {
+		copy_row(count_out, row, now_ms);
+		pthread_mutex_lock(&row->tally_lock);
+		if (row->tally != NULL)
+			*tally_out = *row->tally;
+		pthread_mutex_unlock(&row->tally_lock);
+	}
+	pthread_mutex_unlock(&table->lock);
+	return row != NULL;
 }
 
 struct tenant_count *tenant_table_copy(struct tenant_table *table, int64_t now_ms, size_t *count)

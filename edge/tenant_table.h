@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "lib/delivery_status.h"
+#include "tally.h"
 #include "tenant.h"
 
 #define TENANT_ROWS_MAX 20000
@@ -62,7 +63,9 @@ struct tenant_row *tenant_table_enter(struct tenant_table *table, const struct t
 void tenant_row_leave(struct tenant_row *row, bool was_admitted);
 /* Refused, though admitted; or recipients that were. */
 void tenant_row_count_refusal(struct tenant_row *row, enum tenant_refusal refusal, size_t count);
-void tenant_row_count_outcome(struct tenant_row *row, enum delivery_action action);
+void tenant_row_count_outcome(struct tenant_row *row, const struct delivery_status *status);
+/* Recipients of a refused transaction, or refused ones: no outcome, but the day's tally knows of them. */
+void tenant_row_tally(struct tenant_row *row, const struct delivery_status *status, size_t count);
 
 /* The same for what comes before a transaction. Without memory for a new row nothing is counted. */
 void tenant_table_count_refusal(struct tenant_table *table, const char *name, enum tenant_refusal refusal);
@@ -77,6 +80,10 @@ struct tenant_count {
 	uint64_t refused[TENANT_REFUSALS];
 	int64_t last_use;		/* seconds since the epoch */
 };
+
+/* What is counted of one name, and its tally. false: nothing. */
+bool tenant_table_find(struct tenant_table *table, const char *name, int64_t now_ms, struct tenant_count *count_out,
+		       struct tally *tally_out);
 
 /* A copy of all rows, the one used longest ago first. Heap; NULL: no memory, or none (*count 0). */
 struct tenant_count *tenant_table_copy(struct tenant_table *table, int64_t now_ms, size_t *count);

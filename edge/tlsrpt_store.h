@@ -5,7 +5,7 @@
 #ifndef TLSRPT_STORE_H
 #define TLSRPT_STORE_H
 
-#include "dns_lookup.h"
+#include "dns/dns_lookup.h"
 #include "lib/tlsrpt_day.h"
 
 /* What was counted is in the file this much later. */

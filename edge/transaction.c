@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "header_section.h"
 #include "received.h"
@@ -269,7 +270,8 @@ bool transaction_complete(struct transaction *transaction,
 
 /* Outcomes on their way to who waits for them. */
 struct counted_sink {
-	struct tenant_row *row;
+	const struct transaction *transaction;
+	struct edge *edge;
 	delivery_sink_fn *sink;
 	void *context;
 };
@@ -278,14 +280,19 @@ static void count_outcome(void *context, size_t recipient, const struct delivery
 {
 	const struct counted_sink *counted = context;
 
-	tenant_row_count_outcome(counted->row, status->action);
+	const struct transaction *transaction = counted->transaction;
+
+	tenant_row_count_outcome(transaction->row, status);
+	outcome_table_note(&counted->edge->outcomes, transaction->tenant.name,
+			   transaction->envelope.recipients[recipient].forward_path.domain, status,
+			   (enum edge_log_recipients)transaction->setup->conf.log_recipients, time(NULL));
 	counted->sink(counted->context, recipient, status);
 }
 
 void transaction_deliver(struct transaction *transaction, struct edge *edge,
 			 struct delivery_progress *progress, delivery_sink_fn *sink, void *context)
 {
-	struct counted_sink counted = { transaction->row, sink, context };
+	struct counted_sink counted = { transaction, edge, sink, context };
 
 	delivery_run(&(struct delivery){
 		.setup = transaction->setup,

@@ -231,6 +231,17 @@ static int parse(struct pending *pending, const struct conf_setting *settings, c
 	return result;
 }
 
+static const char *first_text(const config_t *config, const char *name)
+{
+	const config_setting_t *setting = config_lookup(config, name);
+
+	if (setting == NULL)
+		return NULL;
+	if (config_setting_is_list(setting) || config_setting_is_array(setting))
+		return config_setting_get_string_elem(setting, 0);
+	return config_setting_get_string(setting);
+}
+
 int conf_look_up(const char *path, const char *name, char **value_out, char *error, size_t error_size)
 {
 	struct text_file file;
@@ -244,7 +255,7 @@ int conf_look_up(const char *path, const char *name, char **value_out, char *err
 	config_init(&config);
 	if (config_read_string(&config, file.text) != CONFIG_TRUE)
 		snprintf(error, error_size, "%s:%d: %s", path, config_error_line(&config), config_error_text(&config));
-	else if (config_lookup_string(&config, name, &found) == CONFIG_TRUE && (*value_out = strdup(found)) == NULL)
+	else if ((found = first_text(&config, name)) != NULL && (*value_out = strdup(found)) == NULL)
 		snprintf(error, error_size, "%s: out of memory", path);
 	else
 		result = 0;

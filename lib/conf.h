@@ -69,7 +69,7 @@ int conf_defaults(void *conf, const struct conf_setting *settings, char *error, 
 int conf_read(void *conf, const struct conf_setting *settings, const char *path, char *error,
 	      size_t error_size);
 /*
- * One text of a file that is another program's: for those who need to know where something is.
+ * One text of a file that is another program's, of a list the first: for those who need to know where something is.
  * *value_out: heap; NULL if the setting is not there, or no text. 0, or -1 with error: the file cannot
  * be read.
  */

@@ -210,6 +210,18 @@ static int look_up(const struct endpoint *endpoint, int flags, struct addrinfo *
 	return -1;
 }
 
+int endpoint_look_up(const struct endpoint *endpoint, char *error, size_t error_size)
+{
+	struct addrinfo *list;
+
+	if (endpoint->is_unix)
+		return 0;
+	if (look_up(endpoint, 0, &list, error, error_size) < 0)
+		return -1;
+	freeaddrinfo(list);
+	return 0;
+}
+
 /* 0, or an errno value. */
 static int wait_connected(int fd, struct deadline deadline)
 {

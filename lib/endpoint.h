@@ -44,6 +44,12 @@ int endpoint_connect(const struct endpoint *endpoint, struct deadline deadline, 
 		     size_t error_size);
 
 /*
+ * Has the host an address, so that endpoint_connect() can try it? 0, or -1 with the reason. A unix
+ * socket has.
+ */
+int endpoint_look_up(const struct endpoint *endpoint, char *error, size_t error_size);
+
+/*
  * Listens on every address of the host. Fills up to `max` descriptors (non-blocking,
  * close-on-exec); returns their number (> 0), or -1 with `error` and nothing open. An address this
  * machine has not is skipped if another one works. A unix socket that nobody listens on any more is

@@ -50,11 +50,11 @@ int envelope_add_recipient(struct envelope *envelope, const struct recipient *re
 
 bool envelope_queue_id_is_valid(const char *text, size_t length)
 {
-	if (length == 0 || length > QUEUE_ID_MAX)
+	if (length == 0 || length > QUEUE_ID_MAX || text[0] == '-')
 		return false;
 	for (size_t i = 0; i < length; i++)
 		if (!((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'A' && text[i] <= 'Z') ||
-		      (text[i] >= 'a' && text[i] <= 'z')))
+		      (text[i] >= 'a' && text[i] <= 'z') || text[i] == '-'))
 			return false;
 	return true;
 }

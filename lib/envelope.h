@@ -24,7 +24,7 @@ struct recipient {
 #define QUEUE_ID_MAX 63
 
 struct envelope {
-	char queue_id[QUEUE_ID_MAX + 1];	/* Postfix's; "" = unknown */
+	char queue_id[QUEUE_ID_MAX + 1];	/* the mail system's; "" = unknown */
 	struct reverse_path reverse_path;
 	enum body_type body_type;
 	bool smtputf8;
@@ -41,7 +41,10 @@ void envelope_init(struct envelope *envelope);
 void envelope_wipe(struct envelope *envelope);
 /* Copies. 0, or -1 when SMTP_RECIPIENTS_MAX is reached or memory is out. */
 int envelope_add_recipient(struct envelope *envelope, const struct recipient *recipient);
-/* A queue id as Postfix makes them: 1-63 letters and digits (long ids included). */
+/*
+ * A queue id as mail systems make them: 1-63 letters and digits (Postfix, long ids included; Sendmail)
+ * and, not at the start, hyphens (Exim).
+ */
 bool envelope_queue_id_is_valid(const char *text, size_t length);
 /* May this envelope only travel to a server with SMTPUTF8? (asked for, and some address is not ASCII) */
 bool envelope_needs_smtputf8(const struct envelope *envelope);

@@ -41,6 +41,9 @@ static const char *log_ident;
 static enum log_target log_destination = LOG_TARGET_STDERR;
 static enum log_level log_max_level = LOG_LEVEL_INFO;
 static int stderr_is_journal;
+/* Set in this order, looked at in the other. */
+static void *_Atomic log_witness_context;
+static log_witness_fn *_Atomic log_witness;
 
 static _Thread_local char thread_tag[LOG_TAG_MAX];
 
@@ -69,6 +72,12 @@ void log_open(const char *ident, enum log_target target, enum log_level max_leve
 	stderr_is_journal = is_journal(STDERR_FILENO);
 	if (target == LOG_TARGET_SYSLOG)
 		openlog(ident, LOG_PID, LOG_MAIL);
+}
+
+void log_set_witness(log_witness_fn *witness, void *context)
+{
+	log_witness_context = context;
+	log_witness = witness;
 }
 
 void log_set_tag(const char *tag)
@@ -132,7 +141,8 @@ __attribute__((format(printf, 2, 0)))
 static void emit(const struct level_names *level, const char *format, va_list arguments)
 {
 	char line[LOG_LINE_MAX];
-	size_t prefix, length;
+	size_t prefix = 0, length;
+	log_witness_fn *witness;
 	int saved_errno = errno;
 
 	if (log_destination == LOG_TARGET_SYSLOG) {
@@ -144,7 +154,11 @@ static void emit(const struct level_names *level, const char *format, va_list ar
 						arguments);
 		line[length] = '\n';	/* where the NUL was */
 		write_line(line, length + 1);
+		line[length] = '\0';
 	}
+	witness = log_witness;
+	if (witness != NULL)
+		witness(log_witness_context, line + prefix);
 	errno = saved_errno;
 }
 

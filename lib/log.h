@@ -29,6 +29,14 @@ void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * Whoever keeps a copy of what is logged: called in the logging thread with each line as it was logged,
+ * level word and tag included, without the name of the program. It may not log. NULL: nobody. To be set
+ * while no other thread logs.
+ */
+typedef void log_witness_fn(void *context, const char *line);
+void log_set_witness(log_witness_fn *witness, void *context);
+
 /* A programming error: logs and aborts. */
 void log_panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 

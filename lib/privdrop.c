@@ -100,3 +100,33 @@ int privdrop(const char *user, char *error, size_t error_size)
 	}
 	return 0;
 }
+
+/* With root's real id its groups, or those of a third user, may be there, too. -1: errno says why. */
+static int settle_groups(uid_t uid, gid_t gid)
+{
+	char text[PASSWD_TEXT_MAX];
+	struct passwd entry, *found = NULL;
+
+	if (seteuid(0) != 0)
+		return -1;
+	if (getpwuid_r(uid, &entry, text, sizeof(text), &found) == 0 && found != NULL)
+		return initgroups(found->pw_name, gid);
+	return setgroups(1, &gid);
+}
+
+int privdrop_settle(char *error, size_t error_size)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	if (has_become(uid, gid))
+		return 0;
+	if ((uid != 0 && getuid() == 0 && settle_groups(uid, gid) != 0) ||
+	    setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0 ||
+	    !has_become(uid, gid)) {
+		snprintf(error, error_size, "cannot give up the user and group that are not in effect: %s",
+			 strerror(errno));
+		return -1;
+	}
+	return 0;
+}

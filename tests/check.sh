@@ -1,13 +1,14 @@
 #!/bin/bash
 # `make check`: every test there is, in stages, each with its own closing line; the last line sums them up.
-# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz-coverage crash valgrind fuzz e2e e2e-memory-tsan).
+# POSTERN_CHECK="unit docs" runs only those stages (layers build docs unit ctl interop differential asan tsan milter fuzz-coverage crash valgrind fuzz
+# e2e e2e-memory-tsan e2e-alone).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 if [ "$(id -u)" -ne 0 ]; then
 	echo "make check needs root: it builds its test network from network namespaces and mounts of its own" >&2
 	exit 1
 fi
-stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz-coverage crash valgrind fuzz e2e e2e-memory-tsan}
+stages=${POSTERN_CHECK:-layers build docs unit ctl interop differential asan tsan milter fuzz-coverage crash valgrind fuzz e2e e2e-memory-tsan e2e-alone}
 jobs=$(nproc)
 closing='^([a-z0-9-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$'
 passed=0 failed=0
@@ -51,12 +52,12 @@ stage() {
 	status=${PIPESTATUS[0]}
 	count "$name" "$log" "$status"
 }
-# begin NAME COMMAND...: a stage that only computes, at the lowest priority beside those that wait; end NAME shows and counts it.
+# begin NAME COMMAND...: a stage beside those that follow; end NAME shows and counts it. The command is a program, or a function of this script.
 begin() {
 	local name=$1
 	shift
 	wanted "$name" || return 0
-	setsid nice -n 19 "$@" >"$beside/$name" 2>&1 &
+	setsid bash -c '"$@"' begin "$@" >"$beside/$name" 2>&1 &
 	echo $! >"$beside/$name.pid"
 }
 end() {
@@ -74,7 +75,7 @@ build() {
 	make --no-print-directory -s -j"$jobs" all tool-programs && tests/check_symbols.sh build/normal
 }
 docs() {
-	tests/check_docs.sh && tests/check_units.py && tests/check_catalogue
+	tests/check_docs.sh && tests/check_docs_lines.py && tests/check_units.py && tests/check_catalogue && tests/packages/check_files build/normal
 }
 unit() {
 	make --no-print-directory -s -j"$jobs" "$@" all unit-programs || return 1
@@ -103,7 +104,7 @@ e2e() {
 e2e_memory_and_tsan() {
 	local logs status
 	logs=$(mktemp -d)
-	LAB_NAME=check-memory e2e '' test_memory Steady test_58_keeper >"$logs/memory" 2>&1 &
+	LAB_NAME=check-memory e2e '' test_memory Steady test_58_keeper Sandboxed >"$logs/memory" 2>&1 &
 	LAB_NAME=check-tsan e2e thread test_10_road test_30_fifty Steady test_edge_killed test_edge_stopped test_55_journal test_82_limits \
 		>"$logs/tsan" 2>&1
 	wait
@@ -115,7 +116,7 @@ e2e_memory_and_tsan() {
 	return $status
 }
 e2e_side_by_side() {
-	make --no-print-directory -s -j"$jobs" SAN="$1" all tool-programs && POSTERN_BUILD=$PWD/build/$1 tests/e2e/side_by_side
+	make --no-print-directory -s -j"$jobs" SAN="$1" all tool-programs && POSTERN_BUILD=$PWD/build/$1 tests/e2e/side_by_side "$2"
 }
 crash() {
 	make --no-print-directory -s -j"$jobs" all tool-programs && LAB_NAME=check-crash POSTERN_BUILD=$PWD/build/normal tests/lab/lab run tests/crash/run --sample 40
@@ -127,9 +128,16 @@ milter() {
 	make --no-print-directory -s -j"$jobs" SAN="$1" all && tests/milter/run "build/$1"
 }
 
+export jobs closing
+export -f crash valgrind e2e e2e_memory_and_tsan
+
 stage layers tests/check_layers.sh
 stage build build
 stage docs docs
+# In labs of their own, where they wait, beside what compiles. The points are a sample that is another one every day; all points: make crash.
+if wanted crash || wanted valgrind; then build >/dev/null 2>&1; fi
+begin crash crash
+begin valgrind valgrind
 san='' stage unit unit
 stage ctl tests/ctl/test_ctl.sh build/normal
 stage interop interop
@@ -138,14 +146,16 @@ san=address,undefined stage asan unit SAN=address,undefined
 san=thread stage tsan unit SAN=thread
 stage milter milter address,undefined
 stage fuzz-coverage fuzz_coverage
-# A sample that is another one every day; all points: make crash.
-stage crash crash
-stage valgrind valgrind
+end crash
+end valgrind
 fuzz_build
-begin fuzz tests/run_fuzz.sh -P $((2 * jobs)) -s 30
-stage e2e e2e_side_by_side address,undefined
+# These wait for most of their time, and so do those they stand beside: five labs.
+begin fuzz nice -n 19 tests/run_fuzz.sh -P $((2 * jobs)) -s 30
+begin e2e-memory-tsan e2e_memory_and_tsan
+stage e2e e2e_side_by_side address,undefined --shared
+end e2e-memory-tsan
+stage e2e-alone e2e_side_by_side address,undefined --alone
 end fuzz
-stage e2e-memory-tsan e2e_memory_and_tsan
 
 # Whoever sees only the end of the log learns what failed.
 [ "$failed" -eq 0 ] || cat "$failures"

@@ -45,6 +45,26 @@ for page in man/*.[1-9]; do
 	fi
 done
 
+# sections PAGE NAME...: in Postfix's manner, whoever looks for something finds it where he looks for it.
+sections() {
+	local page=$1 section
+	shift
+	for section in "$@"; do
+		grep -qx "\.Sh $section" "$page" || complain "$page has no section $section"
+	done
+}
+for page in man/*.[1-9]; do
+	sections "$page" NAME "SEE ALSO"
+	case $page in
+	*.7) sections "$page" DESCRIPTION FILES ;;
+	*.5) sections "$page" SYNOPSIS DESCRIPTION EXAMPLES ;;
+	*.1 | *.8) sections "$page" SYNOPSIS "EXIT STATUS" EXAMPLES ;;
+	esac
+done
+for page in man/postern-edge.8 man/postern-transport.8 man/postern-milter.8; do
+	sections "$page" FILES DIAGNOSTICS
+done
+
 # options PROGRAM PAGE: every --option of --help is in the page.
 options() {
 	local option
@@ -57,6 +77,25 @@ options postern-sts-fetch man/postern-sts-fetch.8
 options postern-transport man/postern-transport.8
 options postern-milter man/postern-milter.8
 options postern man/postern.1
+for option in $("$build/postern" doctor --help | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
+	grep -q -- "Fl -${option#--}" man/postern-doctor.1 || complain "man/postern-doctor.1 does not mention $option"
+done
+
+# Each finding that the doctor can have is in its page, in the order of the table, and nothing else is.
+difference=$(diff <(sed -nE 's/^\t\{ "([a-z0-9]+-[a-z0-9-]+)", .*/\1/p' doctor/finding_id.c) \
+	<(sed -nE 's/^\.It Sy ([a-z0-9-]+)$/\1/p' man/postern-doctor.1)) ||
+	complain "doctor/finding_id.c and man/postern-doctor.1 differ:"$'\n'"$difference"
+
+# command_options COMMAND PAGE: the same for a command of postern.
+command_options() {
+	local option
+	for option in $("$build/postern" "$1" --help 2>&1 | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
+		grep -q -- "Fl -${option#--}" "$2" || complain "$2 does not mention $option of postern $1 --help"
+	done
+}
+for command in status metrics log test; do
+	command_options "$command" man/postern-status.1
+done
 
 # Every line of an example that is commented out must be good when it is not.
 example=$(mktemp)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Goal of this test: include arrows point one way (lib <- tunnel <- transport, edge; transport <- ctl, which edits its tables; lib <- milter), other
+# Goal of this test: include arrows point one way (lib <- tunnel, dns <- transport, edge, doctor; transport <- doctor <- ctl; lib <- milter), other
 # programs never include one another, and each foreign library is seen only where doc/ARCHITECTURE.md says.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -29,25 +29,31 @@ only_in() {
 	local file
 	while read -r file; do
 		grep -qE "$2" <<<"$file" || complain "$file includes <$1>"
-	done < <(grep -rlE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<$1" lib tunnel transport edge milter ctl --include='*.[ch]')
+	done < <(grep -rlE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<$1" lib tunnel dns transport edge doctor milter ctl --include='*.[ch]')
 }
 
 may lib ""
 may tunnel "lib"
+may dns "lib"
 may transport "lib tunnel"
-may edge "lib tunnel"
+may edge "lib tunnel dns doctor"
 may edge/sts_fetch "lib edge"
-may ctl "lib tunnel transport"
+may doctor "lib tunnel dns transport"
+may ctl "lib tunnel dns transport doctor"
 may milter "lib"
+# Of the doctor the edge has only what its answer is made of.
+while read -r file; do
+	complain "$file includes more of doctor/ than finding*.h"
+done < <(grep -rlE '#[[:space:]]*include[[:space:]]*"doctor/' edge | xargs -r grep -lE '"doctor/[^f]|"doctor/f[^i]')
 only_in 'sodium' '^(tunnel/|edge/journal_seal)'
-only_in 'openssl/' '^edge/(tls_|sts_fetch/)'
-only_in 'ldns/' '^edge/dns_'
+only_in 'openssl/' '^(edge/(tls_|sts_fetch/)|doctor/)'
+only_in 'ldns/' '^dns/dns_'
 only_in 'seccomp' '^edge/sandbox_'
 only_in 'libconfig' '^lib/conf'
 only_in 'libmilter/' '^milter/'
 only_in 'cdb' '^milter/senders_cdb'
 only_in 'idn2' '^(edge/mx_list|milter/sender_address)'
-only_in 'jansson' '^ctl/(tls_report|edge_listing|peer_listing)'
+only_in 'jansson' '^(ctl/|doctor/|edge/(edge_question|question_|status_report))'
 only_in 'zlib' '^ctl/tls_report'
 only_in 'curl/' '^edge/sts_fetch/'
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Goal of this test: the units are as tight as promised, and no tighter than what the programs need.
 
-systemd-analyze(1) rates each unit at 1.5 or less (0 is best, 10 worst). The filter of postern-edge.service lets every
+systemd-analyze(1) rates each unit at 1.5 or less (0 is best, 10 worst), and the milter's at 1.0. The filter of postern-edge.service lets every
 call pass that edge/sandbox_calls.c allows, and those by which the program confines itself.
 """
 import os
@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 PROJECT = os.path.dirname(HERE)
 UNITS = os.path.join(PROJECT, "conf.examples", "systemd")
 EXPOSURE_MAX = 1.5
+EXPOSURE_MAX_OF = {"postern-milter.service": 1.0}
 # How the programs confine themselves; by libseccomp and landlock(7).
 OWN_CONFINEMENT = {"seccomp", "prctl", "prlimit64", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}
 
@@ -72,16 +73,16 @@ def main():
     mistakes = []
     units = sorted(name for name in os.listdir(UNITS) if name.endswith(".service"))
     for unit in units:
-        found = exposure(unit)
-        if found is None or found > EXPOSURE_MAX:
-            mistakes.append(f"{unit}: exposure {found}, not at most {EXPOSURE_MAX}")
+        found, most = exposure(unit), EXPOSURE_MAX_OF.get(unit, EXPOSURE_MAX)
+        if found is None or found > most:
+            mistakes.append(f"{unit}: exposure {found}, not at most {most}")
     for call in sorted((of_our_filter() | OWN_CONFINEMENT) - allowed_by("postern-edge.service")):
         mistakes.append(f"postern-edge.service: its SystemCallFilter does not let {call} pass")
     for mistake in mistakes:
         print(f"check_units: {mistake}")
     if mistakes:
         sys.exit(1)
-    print(f"check_units: {len(units)} units are rated {EXPOSURE_MAX} or better, and let pass what is needed")
+    print(f"check_units: {len(units)} units are rated as promised or better, and let pass what is needed")
 
 
 main()

@@ -71,7 +71,8 @@ void lmtp_command_lhlo(struct lmtp_session *session, const char *arguments, size
 		lmtp_session_reply(session, "250-SIZE %lld", (long long)conf->message_size_limit);
 	else
 		lmtp_session_reply(session, "250-SIZE");
-	lmtp_session_reply(session, "250-DSN");
+	if (!session->invocation.no_dsn)
+		lmtp_session_reply(session, "250-DSN");
 	lmtp_session_reply(session, "250-ENHANCEDSTATUSCODES");
 	lmtp_session_reply(session, "250 XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE");
 }
@@ -101,6 +102,28 @@ static const char *after_keyword(const char *arguments, const char *keyword)
 	return arguments + length + strspn(arguments + length, " ");
 }
 
+static void take_queue_id(struct lmtp_session *session)
+{
+	const char *first = session->invocation.queue_id;
+	char *queue_id = session->envelope.queue_id;
+
+	memcpy(queue_id, session->ident, sizeof(session->ident));
+	if (queue_id[0] == '\0' && first != NULL &&
+	    envelope_queue_id_is_valid(first, strlen(first)))
+		memcpy(queue_id, first, strlen(first) + 1);
+	log_set_tag(queue_id);
+}
+
+/* NULL for the login: the route may depend on recipients, which come later. */
+static int choose_edge(struct lmtp_session *session, struct delivery_status *status)
+{
+	int result = edge_choice_begin(&session->choice, &session->envelope, NULL, status);
+
+	if (session->invocation.login != NULL)
+		edge_choice_set_login(&session->choice, session->invocation.login);
+	return result;
+}
+
 /* 0 when the message can be taken; otherwise the reply to MAIL was given. */
 static int open_relay(struct lmtp_session *session)
 {
@@ -108,7 +131,7 @@ static int open_relay(struct lmtp_session *session)
 	char reply[DELIVERY_LMTP_REPLY_MAX];
 
 	transport_setup_refresh(session->setup);
-	if (edge_choice_begin(&session->choice, &session->envelope, NULL, &status) == 0)
+	if (choose_edge(session, &status) == 0)
 		return 0;
 	lmtp_session_reply(session, "%s",
 			   delivery_status_print_lmtp(&status, "", reply, sizeof(reply)));
@@ -151,8 +174,7 @@ void lmtp_command_mail(struct lmtp_session *session, const char *arguments, size
 		refuse(session, &refusal);
 		return;
 	}
-	memcpy(session->envelope.queue_id, session->ident, sizeof(session->ident));
-	log_set_tag(session->ident);
+	take_queue_id(session);
 	session->mail_at_ms = deadline_now_ms();
 	if (open_relay(session) < 0 || check_size(session) < 0) {
 		lmtp_session_reset(session);

@@ -54,6 +54,7 @@ static void init(struct content *content, struct lmtp_session *session)
 		.stray_cr_lf = (enum stray_cr_lf)conf->stray_cr_lf,
 		.connect_deadline = deadline_in_ms(conf->connect_timeout),
 		.deadline = deadline_in_ms(TUNNEL_TRANSPORT_BUDGET_MS),
+		.has_login = session->invocation.login != NULL,
 	};
 
 	memset(content, 0, sizeof(*content));
@@ -206,6 +207,7 @@ void lmtp_content_receive(struct lmtp_session *session)
 	else
 		answer_all(&content);
 	content_pump_wipe(&content.pump);
+	session->invocation.queue_id = session->invocation.login = NULL;
 	if (content.is_ahead)
 		affinity_end(&session->choice.affinity); /* no sign that the replies were read */
 	lmtp_session_reset(session);

@@ -222,11 +222,13 @@ static void check_errors(struct lmtp_session *session)
 	session->state = LMTP_ENDED;
 }
 
-void lmtp_session_serve(struct transport_setup *setup, struct relay *relay, int read_fd,
-			int write_fd)
+void lmtp_session_serve(struct transport_setup *setup, struct relay *relay,
+			const struct lmtp_invocation *invocation, int read_fd, int write_fd)
 {
 	struct lmtp_session session = { .setup = setup, .relay = relay, .state = LMTP_EXPECT_LHLO };
 
+	if (invocation != NULL)
+		session.invocation = *invocation;
 	stream_init(&session.stream, read_fd, write_fd);
 	buffer_init(&session.output, 2 * OUTPUT_FLUSH);
 	envelope_init(&session.envelope);

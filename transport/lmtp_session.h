@@ -1,6 +1,6 @@
 /*
- * One LMTP session (RFC 2033) with Postfix on a pair of descriptors, and the mail transactions in
- * it.
+ * One LMTP session (RFC 2033) with a mail system on a pair of descriptors, and the mail transactions
+ * in it.
  *
  * lmtp_session.c reads command lines and dispatches them, lmtp_commands.c holds a function for
  * each, lmtp_content.c takes the content and answers for each recipient.
@@ -30,6 +30,17 @@ enum lmtp_state {
 	LMTP_ENDED,
 };
 
+/*
+ * What the command line said. Queue id and login are those of the session's first message, for mail
+ * systems that start a transport for each one and have no XFORWARD (Exim, Sendmail); they are not
+ * believed of a second one.
+ */
+struct lmtp_invocation {
+	const char *queue_id; /* NULL, "" or no queue id: not known */
+	const char *login;    /* as whom its sender was authenticated, "" for nobody; NULL: not told */
+	bool no_dsn;	      /* do not announce DSN: the mail system makes success notices itself */
+};
+
 struct lmtp_session {
 	struct stream stream;
 	struct buffer output; /* replies not yet written */
@@ -38,6 +49,7 @@ struct lmtp_session {
 	struct edge_choice choice;	/* of the last message until the next command */
 	enum lmtp_state state;
 	struct envelope envelope;
+	struct lmtp_invocation invocation; /* without id and login once a content was taken */
 	char ident[QUEUE_ID_MAX + 1]; /* XFORWARD IDENT for the next transaction; "" = none */
 	int64_t mail_at_ms;	      /* when MAIL came */
 	/* Then 503 to the RCPT and DATA pipelined behind it is no error of theirs. */
@@ -47,10 +59,11 @@ struct lmtp_session {
 
 /*
  * Greets, serves until QUIT, the end of input, a time-out or too many errors, and closes the
- * descriptors. Never fails: what goes wrong is a reply, a log line, or both.
+ * descriptors. Never fails: what goes wrong is a reply, a log line, or both. `invocation` may be
+ * NULL.
  */
-void lmtp_session_serve(struct transport_setup *setup, struct relay *relay, int read_fd,
-			int write_fd);
+void lmtp_session_serve(struct transport_setup *setup, struct relay *relay,
+			const struct lmtp_invocation *invocation, int read_fd, int write_fd);
 /* For a transport that cannot work: "421 4.3.5 REASON" instead of a greeting. */
 void lmtp_session_refuse(int read_fd, int write_fd, const char *reason);
 

@@ -1,8 +1,8 @@
 /*
- * postern-transport: what Postfix runs to deliver. Start-up order: arguments, where the log goes,
- * configuration, then serve; nothing on the way touches the network. It gives up no privileges, as
- * it is never started with any: spawn(8) and pipe(8) choose the user, and Postfix's sandbox is
- * inherited.
+ * postern-transport: what a mail system runs to deliver. Start-up order: privileges, arguments, where
+ * the log goes, configuration, then serve; nothing on the way touches the network. spawn(8), pipe(8)
+ * and Exim choose the user, and Postfix's sandbox is inherited; Sendmail leaves a way back to root
+ * (F=S), which is given up.
  *
  * Under spawn(8) standard error is the LMTP connection and under pipe(8) it is what the sender
  * reads in a bounce: nothing is ever logged there unless it is neither.
@@ -18,6 +18,7 @@
 
 #include "edge_state.h"
 #include "lib/log.h"
+#include "lib/privdrop.h"
 #include "lmtp_session.h"
 #include "pipe_front.h"
 #include "relay.h"
@@ -30,11 +31,14 @@ struct options {
 	const char *conf_path;
 	bool is_check;
 	bool is_pipe;
+	bool no_dsn;
 	struct pipe_arguments pipe;
 };
 
 static const char usage[] =
-	"usage: postern-transport [-c FILE] [--check]\n"
+	"usage: postern-transport [-c FILE] [--queue-id ID] [--sasl-username NAME]\n"
+	"                         [--no-dsn]\n"
+	"       postern-transport [-c FILE] --check\n"
 	"       postern-transport [-c FILE] --pipe --sender SENDER [--queue-id ID] [--size N]\n"
 	"                         [--sasl-username NAME] -- RECIPIENT\n"
 	"\n"
@@ -44,10 +48,13 @@ static const char usage[] =
 	"  --check          read configuration, tables and key, say what is wrong, and exit\n"
 	"  --pipe           deliver the message on standard input; exit 0, or 75 behind a line\n"
 	"                   `4.x.y text' or `5.x.y text'\n"
-	"  --queue-id ID    Postfix's queue id, ${queue_id}\n"
+	"  --queue-id ID    the mail system's queue id; Postfix: ${queue_id}, Exim:\n"
+	"                   $message_exim_id, Sendmail: $i\n"
 	"  --sender SENDER  envelope sender, ${sender}; empty for the null reverse-path\n"
 	"  --sasl-username NAME\n"
-	"                   as whom the client was authenticated, ${sasl_username}, for routes\n"
+	"                   as whom the client was authenticated, for routes; Postfix:\n"
+	"                   ${sasl_username}\n"
+	"  --no-dsn         LMTP: do not announce DSN, as the mail system makes success notices\n"
 	"  --size N         size of the message in bytes, ${size}\n"
 	"  --help           this text\n"
 	"  --version        version\n"
@@ -60,6 +67,7 @@ enum {
 	OPTION_QUEUE_ID,
 	OPTION_SENDER,
 	OPTION_SASL_USERNAME,
+	OPTION_NO_DSN,
 	OPTION_SIZE,
 	OPTION_HELP,
 	OPTION_VERSION
@@ -71,6 +79,7 @@ static const struct option long_options[] = {
 	{ "queue-id", required_argument, NULL, OPTION_QUEUE_ID },
 	{ "sender", required_argument, NULL, OPTION_SENDER },
 	{ "sasl-username", required_argument, NULL, OPTION_SASL_USERNAME },
+	{ "no-dsn", no_argument, NULL, OPTION_NO_DSN },
 	{ "size", required_argument, NULL, OPTION_SIZE },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -128,6 +137,9 @@ static void take_option(struct options *options, int option)
 	case OPTION_SASL_USERNAME:
 		options->pipe.login = optarg;
 		break;
+	case OPTION_NO_DSN:
+		options->no_dsn = true;
+		break;
 	case OPTION_SIZE:
 		options->pipe.size = parse_size(options, optarg);
 		break;
@@ -148,7 +160,7 @@ static void parse_options(struct options *options, int argc, char **argv)
 
 	*options = (struct options){ .conf_path = TRANSPORT_CONF_PATH };
 	options->pipe = (struct pipe_arguments){
-		.queue_id = "", .login = "", .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .parent = getppid()
+		.queue_id = "", .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .parent = getppid()
 	};
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		options->is_pipe |= strcmp(argv[i], "--pipe") == 0;
@@ -210,6 +222,8 @@ static int refuse(const struct options *options, const char *error)
 
 static int serve(struct options *options, struct transport_setup *setup)
 {
+	struct lmtp_invocation invocation = { options->pipe.queue_id, options->pipe.login,
+					      options->no_dsn };
 	struct tunnel_link link;
 	struct relay relay;
 	int code = EX_OK;
@@ -218,9 +232,20 @@ static int serve(struct options *options, struct transport_setup *setup)
 	if (options->is_pipe)
 		code = pipe_front_run(setup, &relay, &options->pipe);
 	else
-		lmtp_session_serve(setup, &relay, STDIN_FILENO, STDOUT_FILENO);
+		lmtp_session_serve(setup, &relay, &invocation, STDIN_FILENO, STDOUT_FILENO);
 	relay_wipe(&relay);
 	return code;
+}
+
+/* Going on as half root is no way to serve, and a mail system tries again when its child aborts. */
+static void settle_privileges(void)
+{
+	char error[200];
+
+	if (privdrop_settle(error, sizeof(error)) == 0)
+		return;
+	fprintf(stderr, "postern-transport: %s\n", error);
+	exit(EX_TEMPFAIL);
 }
 
 int main(int argc, char **argv)
@@ -233,6 +258,7 @@ int main(int argc, char **argv)
 	/* Whoever started us may have left it ignored, and waiting for sendmail would then fail. */
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
+	settle_privileges();
 	parse_options(&options, argc, argv);
 	log_open(IDENT, options.is_check ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG, LOG_LEVEL_INFO);
 	result = transport_setup_read(&setup, options.conf_path, error, sizeof(error));

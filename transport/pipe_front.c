@@ -129,7 +129,9 @@ static int open_relay(struct delivery *delivery)
 {
 	struct delivery_status status;
 
-	if (edge_choice_begin(&delivery->choice, &delivery->envelope, delivery->arguments->login,
+	const char *login = delivery->arguments->login;
+
+	if (edge_choice_begin(&delivery->choice, &delivery->envelope, login != NULL ? login : "",
 			      &status) < 0)
 		return fail_with(delivery, &status);
 	return 0;

@@ -19,7 +19,7 @@
 struct pipe_arguments {
 	const char *queue_id;
 	const char *sender; /* "" or "<>" = null reverse-path */
-	const char *login;  /* as whom the client was authenticated; "" = not */
+	const char *login;  /* as whom the client was authenticated; "" or NULL = not */
 	uint64_t size;	    /* what Postfix thinks; 0 = not given */
 	char *const *recipients;
 	int recipient_count;

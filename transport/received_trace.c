@@ -1,10 +1,12 @@
 /*
  * Finds the first Received field (RFC 5322 2.2: field name, colon, folded value) and takes id and
- * login out of it if Postfix wrote it: the words `by HOST (Postfix` and later ` id QID`. Comments
- * are skipped as RFC 5322 3.2.2 nests them, so nothing that a client says of itself (HELO name, TLS
- * certificate subject, login name stand in comments or behind `from`) is taken for the id. The login
- * is a comment of its own before `by`, and not one inside another: Postfix leaves no parenthesis
- * unbalanced in what it quotes.
+ * login out of it if Postfix, Sendmail or Exim wrote it: the words `by HOST`, the comment by which
+ * each names itself, and later ` id QID`. Comments are skipped as RFC 5322 3.2.2 nests them, so
+ * nothing that a client says of itself (HELO name, TLS certificate subject, login name stand in
+ * comments or behind `from`) is taken for the id. Exim quotes the sender's address in a comment
+ * as it is, parentheses and all, so its id counts only where Exim puts it: at the start of a folded
+ * line, which no address can make. The login is a comment of its own before `by`, and not one inside
+ * another: Postfix leaves no parenthesis unbalanced in what it quotes. The others tell no login.
  */
 #include "received_trace.h"
 
@@ -83,14 +85,65 @@ static bool token_is(struct cursor token, const char *word)
 	return (size_t)(token.end - token.at) == length && strncasecmp(token.at, word, length) == 0;
 }
 
+/* The token begins with `start`, and goes on with one of `next`. */
+static bool token_starts(struct cursor token, const char *start, const char *next)
+{
+	const size_t length = strlen(start);
+
+	return (size_t)(token.end - token.at) > length && memcmp(token.at, start, length) == 0 &&
+	       token.at[length] != '\0' && strchr(next, token.at[length]) != NULL;
+}
+
 /* "(Postfix)", "(Postfix/Debian)", "(Postfix, from userid 0)" */
 static bool is_postfix_comment(struct cursor token)
 {
-	static const char start[] = "(Postfix";
-	const size_t length = sizeof(start) - 1;
+	return token_starts(token, "(Postfix", "),/ ");
+}
 
-	return (size_t)(token.end - token.at) > length && memcmp(token.at, start, length) == 0 &&
-	       strchr("),/ ", token.at[length]) != NULL;
+/* "(8.17.1.9/8.17.1.9/Debian-2)", "(8.18.1/8.18.1)": version of the program, version of its cf */
+static bool is_sendmail_comment(struct cursor token)
+{
+	return token_starts(token, "(8.", "0123456789") &&
+	       memchr(token.at, '/', (size_t)(token.end - token.at)) != NULL;
+}
+
+/* "(Exim 4.96)" */
+static bool is_exim_comment(struct cursor token)
+{
+	return token_starts(token, "(Exim ", "0123456789");
+}
+
+/* The token is the first of a folded line. */
+static bool starts_line(struct cursor token)
+{
+	const char *at = token.at - 1;
+
+	while (*at == ' ' || *at == '\t')
+		at--;
+	return *at == '\n';
+}
+
+/* What is in a clause behind `by HOST`; true when the cursor stands behind a word "id". */
+static bool find_id(struct cursor *field, bool is_exim)
+{
+	struct cursor token;
+
+	do
+		token = take_token(field);
+	while (token.at < token.end &&
+	       !(token_is(token, "id") && (!is_exim || starts_line(token))));
+	return token.at < token.end;
+}
+
+/* Behind `by HOST`: Exim's comment comes after `with PROTOCOL` and words and comments on TLS. */
+static bool skip_to_exim_comment(struct cursor *field)
+{
+	struct cursor token;
+
+	do
+		token = take_token(field);
+	while (token.at < token.end && !token_is(token, "id") && !is_exim_comment(token));
+	return token.at < token.end && is_exim_comment(token);
 }
 
 /* "(Authenticated sender: NAME)" */
@@ -111,11 +164,21 @@ static void take_login(struct cursor token, char login[RECEIVED_LOGIN_MAX + 1])
 	login[length] = '\0';
 }
 
+/* Exim alone has hyphens in its ids: 1rABCD-0000ab-2C, 1rABCD-000000000ab-2Cde. */
+static bool is_queue_id(struct cursor token, bool is_exim)
+{
+	size_t length = (size_t)(token.end - token.at);
+
+	return envelope_queue_id_is_valid(token.at, length) &&
+	       (memchr(token.at, '-', length) != NULL) == is_exim;
+}
+
 /* The value of a Received field. */
 static bool take_trace(struct cursor field, struct received_trace *trace)
 {
-	struct cursor token = take_token(&field);
+	struct cursor token = take_token(&field), at_host;
 	char login[RECEIVED_LOGIN_MAX + 1] = "";
+	bool is_exim = false;
 
 	if (token_is(token, "from")) /* a client may call itself "by" */
 		take_token(&field);
@@ -124,13 +187,20 @@ static bool take_trace(struct cursor field, struct received_trace *trace)
 		take_login(token, login);
 	}
 	take_token(&field); /* the host */
-	if (!is_postfix_comment(take_token(&field)))
-		return false;
-	do
-		token = take_token(&field);
-	while (token.at < token.end && !token_is(token, "id"));
+	at_host = field;
 	token = take_token(&field);
-	if (!envelope_queue_id_is_valid(token.at, (size_t)(token.end - token.at)))
+	if (!is_postfix_comment(token))
+		login[0] = '\0';
+	if (!is_postfix_comment(token) && !is_sendmail_comment(token)) {
+		field = at_host;
+		is_exim = skip_to_exim_comment(&field);
+		if (!is_exim)
+			return false;
+	}
+	if (!find_id(&field, is_exim))
+		return false;
+	token = take_token(&field);
+	if (!is_queue_id(token, is_exim))
 		return false;
 	memcpy(trace->queue_id, token.at, (size_t)(token.end - token.at));
 	trace->queue_id[token.end - token.at] = '\0';

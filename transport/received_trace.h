@@ -1,13 +1,15 @@
 /*
- * What the Received field says that Postfix itself put on top of a message: the queue id, and as
- * whom the client was authenticated. XFORWARD carries an id only for mail that came in by SMTP; mail
- * from sendmail(1), bounces and forwarded mail have it here. The login is there only with
- * smtpd_sasl_authenticated_header = yes.
+ * What the Received field says that the mail system itself put on top of a message: the queue id,
+ * and as whom the client was authenticated. Postfix's XFORWARD carries an id only for mail that came
+ * in by SMTP; mail from sendmail(1), bounces and forwarded mail have it here. Sendmail and Exim have
+ * no XFORWARD. The login is there only with Postfix's smtpd_sasl_authenticated_header = yes.
  *
  *   Received: by HOST (Postfix, from userid 0) FWS id QID; DATE
  *   Received: by HOST (Postfix) FWS id QID; DATE
  *   Received: from ... FWS (Authenticated sender: LOGIN) FWS by HOST (Postfix) with ESMTPSA id QID
  *             FWS for <...>; DATE
+ *   Received: [from ...] by HOST (8.17.1/8.17.1[/...]) [with ...] id QID ...; DATE      Sendmail
+ *   Received: [from ...] by HOST [with ...] (Exim 4.96) FWS [(...) FWS] id QID ...; DATE  Exim
  *
  * The id is only a name for logs (and, with the content's digest, for finding an earlier outcome
  * again), so a message without one, or with one that somebody else wrote, is still good mail: what
@@ -38,7 +40,7 @@ struct received_trace {
 
 enum received_result {
 	RECEIVED_FOUND, /* the trace is filled in */
-	RECEIVED_NONE,	/* no such field, or the first Received is not Postfix's; nothing is in it */
+	RECEIVED_NONE,	/* no such field, or the first Received is nobody's of these; nothing is in it */
 	RECEIVED_MORE,	/* cannot tell yet: the first Received field is not complete in these bytes
 			 */
 };

@@ -1,5 +1,7 @@
 /*
- * Starts sendmail(1), writes the message, and waits for success, all before one deadline. Standard
+ * Starts sendmail(1), writes the message, and waits for success, all before one deadline; at the
+ * deadline it is ended, with its helpers: postdrop(1) for one, where it is not set-group-id
+ * (no_new_privs), would go on for ever. Standard
  * input, output and error of this process are Postfix's LMTP connection (spawn(8)), so the child
  * gets pipes of its own and nothing else; what it says is kept for the log. The end of its output
  * tells that it and its helpers are gone.
@@ -49,7 +51,8 @@ static int spawn_with(struct child *child, const char *sendmail, int child_input
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
 	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+						      POSIX_SPAWN_SETPGROUP); /* its own */
 	result = posix_spawn(&child->pid, sendmail, &actions, &attributes, argv, environ);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
@@ -140,7 +143,7 @@ static int wait_for(pid_t pid, struct deadline deadline)
 	while ((gone = waitpid(pid, &status, WNOHANG)) == 0 && !deadline_has_passed(deadline))
 		poll(NULL, 0, 10);
 	if (gone == 0) {
-		kill(pid, SIGKILL);
+		kill(-pid, SIGKILL);
 		waitpid(pid, &status, 0);
 		return -1;
 	}

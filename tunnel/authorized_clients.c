@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base64_key.h"
+#include "enrolled_keys.h"
 #include "keyfile.h"
 #include "lib/table.h"
 #include "noise.h"
@@ -157,6 +158,9 @@ int authorized_client_parse(struct authorized_client *client, char *value,
 		else
 			result = read_psk(client, path, reason, reason_size);
 	}
+	if (result == 0 && client->options.invite_expires != 0 && !sodium_is_zero(client->psk, sizeof(client->psk)))
+		result = bad_value(reason, reason_size,
+				   "psk= does not go with invite=: the invited host does not have it");
 	return result;
 }
 
@@ -171,6 +175,85 @@ static int parse_line(struct reading *reading, struct authorized_client *client,
 	if (authorized_client_parse(client, line->value, note_psk_file, reading->list, reason,
 				    sizeof(reason)) < 0)
 		return bad_line(reading, client->line, "%s", reason);
+	client->is_pending = client->options.invite_expires != 0;
+	if (client->is_pending)
+		memcpy(client->invite_key, client->public_key, sizeof(client->invite_key));
+	return 0;
+}
+
+/* ---- invites ---- */
+
+static void take_damage(void *context, const char *message)
+{
+	struct reading *reading = context;
+
+	if (reading->complain != NULL)
+		reading->complain(reading->context, message);
+}
+
+static int enrol(struct reading *reading, struct authorized_client *client, const struct enrolled_key *key)
+{
+	if (reading->own_public_key != NULL && memcmp(key->client_key, reading->own_public_key, NOISE_DHLEN) == 0)
+		return bad_line(reading, client->line, "the edge's own public key was enrolled for this invite");
+	memcpy(client->public_key, key->client_key, sizeof(client->public_key));
+	client->enrolled = key->time;
+	client->is_pending = false;
+	return 0;
+}
+
+/* Puts the enrolled keys in the places of their invites. 0, or -1 with error. */
+static int take_enrolled(struct reading *reading, const char *path, char *error, size_t error_size)
+{
+	struct authorized_clients *list = reading->list;
+	struct enrolled_keys enrolled;
+	size_t pending = 0, kept = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		pending += list->clients[i].is_pending;
+	if (pending == 0 || path == NULL)
+		return 0;
+	if (enrolled_keys_read(&enrolled, path, take_damage, reading, error, error_size) < 0)
+		return -1;
+	list->enrolled_status = enrolled.status;
+	for (size_t i = 0; i < list->count; i++) {
+		struct authorized_client *client = &list->clients[i];
+		const struct enrolled_key *key =
+			client->is_pending ? enrolled_keys_find(&enrolled, client->invite_key) : NULL;
+
+		if (key != NULL && enrol(reading, client, key) < 0)
+			authorized_client_wipe(client);
+		else
+			list->clients[kept++] = *client;
+	}
+	sodium_memzero(&list->clients[kept], (list->count - kept) * sizeof(*list->clients));
+	list->count = kept;
+	enrolled_keys_wipe(&enrolled);
+	return 0;
+}
+
+static int by_invite(const void *left, const void *right)
+{
+	const struct authorized_client *const *a = left, *const *b = right;
+
+	return memcmp((*a)->invite_key, (*b)->invite_key, sizeof((*a)->invite_key));
+}
+
+/* After the last sorting: the pointers stay good. 0, or -1: no memory. */
+static int index_invites(struct authorized_clients *list)
+{
+	size_t count = 0;
+
+	list->invites = calloc(list->count > 0 ? list->count : 1, sizeof(struct authorized_client *));
+	if (list->invites == NULL)
+		return -1;
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->clients[i].options.invite_expires != 0)
+			list->invites[count++] = &list->clients[i];
+		list->pending_count += list->clients[i].is_pending;
+	}
+	list->invite_count = count;
+	if (count > 0)
+		qsort(list->invites, count, sizeof(struct authorized_client *), by_invite);
 	return 0;
 }
 
@@ -252,7 +335,16 @@ static void remove_contradictions(struct reading *reading)
 	list->count = kept;
 }
 
-int authorized_clients_read(struct authorized_clients *list, const char *path,
+static int fail(struct authorized_clients *list)
+{
+	struct stat status = list->status;
+
+	authorized_clients_wipe(list);
+	list->status = status;
+	return -1;
+}
+
+int authorized_clients_read(struct authorized_clients *list, const char *path, const char *enrolled_path,
 			    const uint8_t *own_public_key, authorized_clients_complain_fn *complain,
 			    void *context, char *error, size_t error_size)
 {
@@ -278,11 +370,16 @@ int authorized_clients_read(struct authorized_clients *list, const char *path,
 			authorized_client_wipe(client);
 	}
 	table_wipe(&table);
+	if (take_enrolled(&reading, enrolled_path, error, error_size) < 0)
+		return fail(list);
 	qsort(list->clients, list->count, sizeof(*list->clients), by_key_and_line);
 	remove_doubles(&reading);
 	remove_contradictions(&reading);
 	qsort(list->clients, list->count, sizeof(*list->clients), by_key_and_line);
-	return 0;
+	if (index_invites(list) == 0)
+		return 0;
+	snprintf(error, error_size, "%s: out of memory", path);
+	return fail(list);
 }
 
 void authorized_clients_wipe(struct authorized_clients *list)
@@ -293,6 +390,7 @@ void authorized_clients_wipe(struct authorized_clients *list)
 	for (size_t i = 0; i < list->psk_file_count; i++)
 		free(list->psk_files[i]);
 	free(list->psk_files);
+	free(list->invites);
 	memset(list, 0, sizeof(*list));
 }
 
@@ -306,7 +404,27 @@ static int by_key(const void *key, const void *element)
 const struct authorized_client *authorized_clients_find(const struct authorized_clients *list,
 							const uint8_t public_key[32])
 {
-	if (list->count == 0)
-		return NULL;
-	return bsearch(public_key, list->clients, list->count, sizeof(*list->clients), by_key);
+	const struct authorized_client *found = NULL;
+
+	if (list->count > 0)
+		found = bsearch(public_key, list->clients, list->count, sizeof(*list->clients), by_key);
+	return found != NULL && !found->is_pending ? found : NULL;
+}
+
+static int by_invite_key(const void *key, const void *element)
+{
+	const struct authorized_client *const *client = element;
+
+	return memcmp(key, (*client)->invite_key, NOISE_DHLEN);
+}
+
+const struct authorized_client *authorized_clients_find_invite(const struct authorized_clients *list,
+							       const uint8_t invite_key[32])
+{
+	struct authorized_client *const *found = NULL;
+
+	if (list->invite_count > 0)
+		found = bsearch(invite_key, list->invites, list->invite_count, sizeof(struct authorized_client *),
+				by_invite_key);
+	return found != NULL ? *found : NULL;
 }

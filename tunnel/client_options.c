@@ -14,10 +14,11 @@
 #include "lib/log.h"
 #include "lib/quantity.h"
 #include "lib/smtp_limits.h"
+#include "lib/utc_time.h"
 
 #define KNOWN \
 	"psk=, domains=, rate=, bounces=, concurrency=, size=, recipients=, source4=, source6=, " \
-	"hello=, disabled"
+	"hello=, invite=, disabled"
 #define COUNT_MAX 1000000000
 
 /* What is wrong with the value; NULL: nothing. */
@@ -163,6 +164,15 @@ static const char *parse_domains(struct client_options *options, const char *val
 	return NULL;
 }
 
+static const char *parse_invite(struct client_options *options, const char *value)
+{
+	if (options->invite_expires != 0)
+		return there_twice;
+	if (utc_time_parse(&options->invite_expires, value) < 0 || options->invite_expires == 0)
+		return "the moment belongs here when the invite expires, as 2026-11-23T03:05:00Z";
+	return NULL;
+}
+
 static const struct {
 	const char *name; /* with its "=" */
 	parse_fn *parse;
@@ -171,7 +181,7 @@ static const struct {
 	{ "bounces=", parse_bounces },	       { "concurrency=", parse_concurrency },
 	{ "size=", parse_size },	       { "recipients=", parse_recipients },
 	{ "source4=", parse_source4 },	       { "source6=", parse_source6 },
-	{ "hello=", parse_hello },
+	{ "hello=", parse_hello },	       { "invite=", parse_invite },
 };
 
 bool client_options_is_known(const char *name)

@@ -3,7 +3,8 @@
  *
  *	option  = "disabled" / "domains=" domains / "rate=" rate / "bounces=" rate /
  *		  "concurrency=" number / "size=" size / "recipients=" number /
- *		  "source4=" IPv4 / "source6=" IPv6 / "hello=" host-name
+ *		  "source4=" IPv4 / "source6=" IPv6 / "hello=" host-name /
+ *		  "invite=" moment		; lib/utc_time.h
  *	domains = domain *( "," domain )	; of envelope senders; ".domain": those below it
  *	rate    = number "/" duration		; lib/token_bucket.h
  *
@@ -21,6 +22,7 @@
 
 struct client_options {
 	bool is_disabled;
+	int64_t invite_expires;		/* seconds since 1970; the key is an invite's (authorized_clients.h) */
 	char *domains;			/* heap: ",a.example,.b.example,", lower case */
 	struct token_rate rate;		/* transactions */
 	struct token_rate bounces;	/* transactions with the null reverse-path */
@@ -41,7 +43,7 @@ int client_options_parse(struct client_options *options, const char *word, char 
 /* "rate=", with the equals sign. */
 bool client_options_is_known(const char *name);
 void client_options_wipe(struct client_options *options);
-/* Two lines of one name share what is counted, so they must ask the same; `disabled` aside. */
+/* Two lines of one name share what is counted, so they must ask the same; `disabled` and invite= aside. */
 bool client_options_are_same(const struct client_options *one, const struct client_options *other);
 /* Does domains= let mail of this sender domain pass? Without regard to case; without it everybody's. */
 bool client_options_allow_sender(const struct client_options *options, const char *domain);

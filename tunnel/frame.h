@@ -35,7 +35,10 @@ enum frame_type {
 	FRAME_PING = 0x21,
 	FRAME_PONG = 0x22,
 	FRAME_CLOSE = 0x23,
-	/* 0x31..0x3f are kept for enrolment and queries */
+	/* mail host to edge, between transactions; and back */
+	FRAME_ASK = 0x31,
+	FRAME_ANSWER = 0x32,
+	/* 0x33..0x3f are kept */
 };
 
 #define FRAME_FLAG_CRITICAL 0x01
@@ -67,6 +70,11 @@ struct frame_close {
 	char text[SMTP_REPLY_TEXT_MAX + 1];	/* printable */
 };
 
+struct frame_ask {
+	char question[TUNNEL_QUESTION_MAX + 1];	/* a word */
+	char argument[TUNNEL_ARGUMENT_MAX + 1];	/* printable; "": none */
+};
+
 /* A decoded frame. Pointers lead into the decoded bytes and live as long as they. */
 struct frame {
 	uint8_t type;
@@ -92,6 +100,12 @@ struct frame {
 		} status;					/* DELIVERY_STATUS */
 		struct frame_info info;				/* INFO */
 		struct frame_close close;			/* CLOSE */
+		struct frame_ask ask;				/* ASK */
+		struct {
+			bool is_last;
+			const uint8_t *bytes;			/* UTF-8, but a piece may end anywhere */
+			size_t length;				/* 1..TUNNEL_ANSWER_PIECE_MAX */
+		} answer;					/* ANSWER */
 	} u;
 };
 

@@ -85,6 +85,18 @@ static const struct frame_field_rule close_rules[] = {
 	{ 0 },
 };
 
+static const struct frame_field_rule ask_rules[] = {
+	{ ASK_QUESTION, "question", KIND_WORD, true, 0, 1, TUNNEL_QUESTION_MAX },
+	{ ASK_ARGUMENT, "argument", KIND_TEXT, false, 0, 1, TUNNEL_ARGUMENT_MAX },
+	{ 0 },
+};
+
+static const struct frame_field_rule answer_rules[] = {
+	{ ANSWER_LAST, "last", KIND_NUMBER, true, 1, 0, 1 },
+	{ ANSWER_DATA, "data", KIND_BYTES, true, 0, 1, TUNNEL_ANSWER_PIECE_MAX },
+	{ 0 },
+};
+
 static const struct frame_field_rule no_rules[] = { { 0 } };
 
 static enum frame_decode_result bad(struct decoding *decoding, const char *field, const char *why)
@@ -143,7 +155,7 @@ static enum frame_decode_result place_envelope(struct decoding *decoding)
 	copy_text(envelope->queue_id, &fields[ENVELOPE_QUEUE_ID]);
 	if (fields[ENVELOPE_QUEUE_ID].is_given &&
 	    !envelope_queue_id_is_valid(envelope->queue_id, strlen(envelope->queue_id)))
-		return bad(decoding, "queue-id", "not letters and digits");
+		return bad(decoding, "queue-id", "not letters, digits and hyphens");
 	envelope->body_type = (enum body_type)fields[ENVELOPE_BODY_TYPE].number;
 	envelope->smtputf8 = fields[ENVELOPE_SMTPUTF8].number == 1;
 	envelope->requiretls = fields[ENVELOPE_REQUIRETLS].number == 1;
@@ -254,6 +266,21 @@ static enum frame_decode_result place_close(struct decoding *decoding)
 	return FRAME_OK;
 }
 
+static enum frame_decode_result place_ask(struct decoding *decoding)
+{
+	copy_text(decoding->frame->u.ask.question, &decoding->fields[ASK_QUESTION]);
+	copy_text(decoding->frame->u.ask.argument, &decoding->fields[ASK_ARGUMENT]);
+	return FRAME_OK;
+}
+
+static enum frame_decode_result place_answer(struct decoding *decoding)
+{
+	decoding->frame->u.answer.is_last = decoding->fields[ANSWER_LAST].number == 1;
+	decoding->frame->u.answer.bytes = decoding->fields[ANSWER_DATA].bytes;
+	decoding->frame->u.answer.length = decoding->fields[ANSWER_DATA].length;
+	return FRAME_OK;
+}
+
 static enum frame_decode_result place_nothing(struct decoding *decoding)
 {
 	(void)decoding;
@@ -278,6 +305,8 @@ static const struct type_rule {
 	{ FRAME_PING, "PING", false, no_rules, place_nothing },
 	{ FRAME_PONG, "PONG", false, no_rules, place_nothing },
 	{ FRAME_CLOSE, "CLOSE", false, close_rules, place_close },
+	{ FRAME_ASK, "ASK", false, ask_rules, place_ask },
+	{ FRAME_ANSWER, "ANSWER", false, answer_rules, place_answer },
 };
 
 static const struct type_rule *find_type(uint8_t type)

@@ -191,6 +191,20 @@ static int encode_close(struct buffer *out, const struct frame_close *close)
 	return put_printable(out, CLOSE_TEXT, close->text);
 }
 
+static int encode_ask(struct buffer *out, const struct frame_ask *ask)
+{
+	if (put_text(out, ASK_QUESTION, ask->question) < 0)
+		return -1;
+	return put_text(out, ASK_ARGUMENT, ask->argument);
+}
+
+static int encode_answer(struct buffer *out, bool is_last, const uint8_t *bytes, size_t length)
+{
+	if (length == 0 || length > TUNNEL_ANSWER_PIECE_MAX || put_u8(out, ANSWER_LAST, is_last) < 0)
+		return -1;
+	return put_bytes(out, ANSWER_DATA, bytes, length);
+}
+
 static int encode_body(struct buffer *out, const struct frame *frame)
 {
 	switch (frame->type) {
@@ -209,6 +223,10 @@ static int encode_body(struct buffer *out, const struct frame *frame)
 		return encode_info(out, &frame->u.info);
 	case FRAME_CLOSE:
 		return encode_close(out, &frame->u.close);
+	case FRAME_ASK:
+		return encode_ask(out, &frame->u.ask);
+	case FRAME_ANSWER:
+		return encode_answer(out, frame->u.answer.is_last, frame->u.answer.bytes, frame->u.answer.length);
 	case FRAME_ABORT:
 	case FRAME_DONE:
 	case FRAME_PING:

@@ -57,6 +57,10 @@ enum info_field { INFO_EDGE_NAME = 1, INFO_SIZE_MAX = 2, INFO_RECIPIENTS_MAX = 3
 
 enum close_field { CLOSE_REASON = 1, CLOSE_TEXT = 2 };
 
+enum ask_field { ASK_QUESTION = 1, ASK_ARGUMENT = 2 };
+
+enum answer_field { ANSWER_LAST = 1, ANSWER_DATA = 2 };
+
 #define FIELD_TAG_LIMIT 17	/* one more than the highest tag */
 
 /* An enhanced status on the wire: class(1) subject(2) detail(2). */

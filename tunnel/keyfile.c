@@ -77,7 +77,7 @@ static int check_file(int fd, const char *path, char *error, size_t error_size)
 {
 	struct stat file, directory;
 	uid_t reader = geteuid();
-	bool is_ours;
+	bool is_ours, root_chose_who_writes;
 
 	if (fstat(fd, &file) < 0)
 		return fail(error, error_size, path, "%s", strerror(errno));
@@ -85,9 +85,13 @@ static int check_file(int fd, const char *path, char *error, size_t error_size)
 		return fail(error, error_size, path, "not a regular file");
 	if (check_directory(path, &directory, error, error_size) < 0)
 		return -1;
-	/* Root reads for a service, too: then file and directory belong to the service's user. */
+	/*
+	 * Root reads for a service, too: then file and directory belong to the service's user, or the
+	 * directory is root's, who let some users make files there, and none of them touch another's.
+	 */
+	root_chose_who_writes = directory.st_uid == 0 && (directory.st_mode & (S_ISVTX | S_IWOTH)) == S_ISVTX;
 	is_ours = file.st_uid == 0 || file.st_uid == reader ||
-		  (reader == 0 && file.st_uid == directory.st_uid);
+		  (reader == 0 && (file.st_uid == directory.st_uid || root_chose_who_writes));
 	if (!is_ours)
 		return fail(error, error_size, path,
 			    "owned by uid %ld, read by uid %ld; chown %ld %.100s",

@@ -1,8 +1,8 @@
 /*
  * Secret keys on disk: one line of base64, mode 0600 or 0400, a regular file owned by its reader or
  * root, not a symbolic link, not in a directory that others may write to (unless sticky). Root may
- * also read the key of a service: file and directory then have the same owner. Keys are never
- * printed, logged or in argv.
+ * also read the key of a service: file and directory then have the same owner, or the directory is
+ * root's, sticky, and not everybody's to write to. Keys are never printed, logged or in argv.
  */
 #ifndef KEYFILE_H
 #define KEYFILE_H

@@ -23,6 +23,13 @@
  */
 #define TUNNEL_CONTROL_FRAME_MAX 8192
 
+/* A question to the edge, and its argument: a word, and a key or a queue id. */
+#define TUNNEL_QUESTION_MAX 63
+#define TUNNEL_ARGUMENT_MAX 512
+/* Of an answer in one ANSWER frame; in all. */
+#define TUNNEL_ANSWER_PIECE_MAX 8000
+#define TUNNEL_ANSWER_MAX (256 * 1024)
+
 /* mac1 + Noise message 1 with empty payload; Noise message 2 with empty payload. */
 #define TUNNEL_MAC1_SIZE 16
 #define TUNNEL_INITIATION_SIZE (TUNNEL_MAC1_SIZE + 96)

@@ -10,7 +10,7 @@
 
 #include "edge/address_guard.h"
 #include "edge/sts_fetch_status.h"
-#include "edge/sts_policy.h"
+#include "lib/sts_policy.h"
 
 struct https_get {
 	const char *host;	/* "mta-sts.example.com" */

@@ -272,9 +272,17 @@ check "and the next run removes it" [ ! -e big.new ]
 # shellcheck source=tests/ctl/rotate.sh
 . "$here/rotate.sh"
 
+# ---- invites ----
+# shellcheck source=tests/ctl/invited.sh
+. "$here/invited.sh"
+
 # ---- the mail host's edges ----
 # shellcheck source=tests/ctl/edges.sh
 . "$here/edges.sh"
+
+# ---- how the edges are ----
+# shellcheck source=tests/ctl/status.sh
+. "$here/status.sh"
 
 # ---- TLS reports ----
 # shellcheck source=tests/ctl/tlsrpt.sh
@@ -283,6 +291,10 @@ check "and the next run removes it" [ ! -e big.new ]
 # ---- the sender policy ----
 # shellcheck source=tests/ctl/milter.sh
 . "$here/milter.sh"
+
+# ---- bash completion ----
+# shellcheck source=tests/ctl/completion.sh
+. "$here/completion.sh"
 
 echo "ctl: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -230,6 +230,12 @@ class Home(Host):
             self.run("postsuper", "-d", "ALL")
             time.sleep(0.5)
 
+    def end_transports(self):
+        """One that waits for a slow server outlives its Postfix, and userdel(8) does not take away whom it runs as."""
+        def are_gone():
+            return self.run("pkill", "-KILL", "-u", "_postern", check=False).returncode != 0
+        wait_for("the end of the transports", are_gone)
+
 
 class Edge:
     """postern-edge on the VPS."""
@@ -385,20 +391,84 @@ class Milter:
         return ""
 
 
-class SendmailHome(Host):
-    """The mail host with sendmail; its daemon runs only after start()."""
+class OtherHome(Host):
+    """A mail host with another mail system; its daemon runs only after start()."""
 
-    def start(self):
-        self.run("/opt/lab/hosts/home-sendmail.sh", "daemon")
+    EDGES = "/etc/postern/edges"
+    KEY = "/var/lib/postern/transport.key"
+
+    def join(self):
+        """Make the key of a transport, have the edge take it, and name the edge: as the manual says."""
+        self.run("install", "-d", "-o", "_postern", "-g", "_postern", "-m", "700", "/var/lib/postern")
+        if not os.path.exists(self.path(self.KEY)):
+            self.as_postern("postern", "keygen", self.KEY)
+        lab.vps.run("postern", "authorize", self.as_postern("postern", "pubkey", self.KEY).stdout.strip(), self.name)
+        edge = lab.vps.run("postern", "pubkey", "/var/lib/postern/edge.key").stdout.strip()
+        self.write(self.EDGES, f"vps\t198.51.100.20:7843\tkey={edge}\n")
+        self.write("/etc/postern/routes", "*\tvps\n")
+        self.write("/etc/postern/postern.conf", "")
+
+    def leave(self):
+        lab.vps.run("postern", "revoke", self.name)
+
+    def as_postern(self, *command, **options):
+        return self.run("setpriv", "--reuid=_postern", "--regid=_postern", "--init-groups", *command, **options)
+
+
+class SendmailHome(OtherHome):
+    """sendmail, straight to the MX hosts or through postern."""
+
+    address = "192.0.2.11"
+
+    def start(self, kind="direct"):
+        self.run("/opt/lab/hosts/home-sendmail.sh", "daemon", kind)
+
+    def flush(self):
+        self.run("sendmail", "-q")
+
+    def waiting(self):
+        """Recipients in the queue."""
+        return set(re.findall(r"^\s+<(\S+@\S+)>$", self.run("mailq").stdout, re.M))
+
+    def empty_queue(self):
+        self.run("sh", "-c", "pkill -x postern-transpo; rm -f /var/spool/mqueue/*")
 
     def wait_queue_empty(self, timeout=30):
         wait_for("queue of home-sendmail is empty", lambda: not os.listdir(self.path("/var/spool/mqueue")), timeout)
+
+
+class EximHome(OtherHome):
+    """Exim, through postern."""
+
+    address = "192.0.2.12"
+
+    def start(self):
+        self.run("/opt/lab/hosts/home-exim.sh", "daemon")
+
+    def configure(self, conf):
+        self.write("/etc/exim4/exim4.conf", conf)
+
+    def flush(self):
+        self.run("exim4", "-qff")
+
+    def waiting(self):
+        """Recipients in the queue that are not done."""
+        return set(re.findall(r"^ {10}(\S+@\S+)$", self.run("exim4", "-bp").stdout, re.M))
+
+    def empty_queue(self):
+        """A message that is being delivered cannot be taken away: the transport is ended, too."""
+        self.run("sh", "-c", "pkill -x postern-transpo; for i in 1 2 3 4 5; do"
+                 " exim4 -bpr | awk '$3 ~ /-.*-/ { print $3 }' | xargs -r exim4 -Mrm && break; sleep 0.2; done")
+
+    def wait_queue_empty(self, timeout=30):
+        wait_for("queue of home-exim is empty", lambda: not self.run("exim4", "-bp").stdout, timeout)
 
 
 class Lab:
     def __init__(self):
         self.home = Home("home")
         self.sendmail = SendmailHome("home-sendmail")
+        self.exim = EximHome("home-exim")
         self.milter = Milter(self.home, "/var/spool/postfix/postern/milter.sock")
         self.sendmail_milter = Milter(self.sendmail, "/run/postern-milter/milter.sock")
         self.vps = Host("vps")
@@ -409,7 +479,7 @@ class Lab:
 
     @property
     def hosts(self):
-        return [self.home, self.sendmail, self.vps, self.dns, self.sts, *self.mx.values()]
+        return [self.home, self.sendmail, self.exim, self.vps, self.dns, self.sts, *self.mx.values()]
 
     def reset(self):
         """Before each case: no queued, no stored mail; logs are looked at from here on."""
@@ -567,7 +637,7 @@ class Case(unittest.TestCase):
 
     def sanitizers_are_silent(self):
         """Builds with a sanitizer: nothing was found, in the edge or in any transport."""
-        for host in (lab.home, lab.sendmail, lab.vps):
+        for host in (lab.home, lab.sendmail, lab.exim, lab.vps):
             for path in glob.glob(host.path("/var/log/sanitizer/*")):
                 with open(path, encoding="utf-8", errors="replace") as file:
                     report = file.read()
@@ -578,8 +648,10 @@ class Case(unittest.TestCase):
 def excerpts():
     """The logs since the case began, for the report of a failure."""
     parts = []
-    for host in (lab.home, lab.vps):
+    for host in (lab.home, lab.sendmail, lab.exim, lab.vps):
         lines = host.log(host.mark).splitlines()
+        if not lines and host in (lab.sendmail, lab.exim):
+            continue
         shown = lines[-40:]
         parts.append(f"-- {host.name}: mail.log, {len(shown)} of {len(lines)} lines")
         parts += shown

@@ -31,7 +31,6 @@ def recipients():
 
 
 class Fifty(Case):
-    ALONE = True    # measures time
     def test_fifty_recipients(self):
         rows = recipients()
         self.assertEqual(len(rows), 50)

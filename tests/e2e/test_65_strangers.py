@@ -438,7 +438,7 @@ class HostilePeer(EdgeCase):
         """Unknown optional types and fields, PING, ABORT; the next transaction works each time."""
         tunnel = open_tunnel(self.key)
         tunnel.send(frames.header(0x7f, 0, 0) + b"whatever")
-        tunnel.send(frames.header(0x31, 5, 0))
+        tunnel.send(frames.header(0x33, 5, 0))
         self.assertEqual(self.statuses(tunnel, 1)[0]["action"], 0)
         tunnel.send(frames.encode(frames.PING))
         self.assertEqual(tunnel.receive().kind, frames.PONG)

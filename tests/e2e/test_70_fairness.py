@@ -36,8 +36,7 @@ def inject(recipients):
         return list(pool.map(lambda to: lab.home.inject("anna@home.example", [to], HEADER), recipients))
 
 
-class Fairness(Case):
-    ALONE = True    # measures time
+class FairnessCase(Case):
     # Postfix alone would open as many connections as it has LMTP slots, and at once.
     UNLIMITED = ("postern_initial_destination_concurrency=100", "postern_destination_concurrency_limit=100")
 
@@ -64,19 +63,9 @@ class Fairness(Case):
         return [float(re.search(r"delay=([\d.]+)", line).group(1))
                 for line in lab.vps.grep_log(rf"postern/edge.*to=<@{pattern}.*status=sent")]
 
-    def test_slow_destination(self):
-        """60 messages to a slow MX: never more than 20 connections, all sent, and nobody else's mail waits."""
-        started = time.time()
-        inject([f"u{number}@{domain(SLOW)}" for number in range(MESSAGES)])
-        inject([f"u{number}@postfix.example" for number in range(FAST_MESSAGES)])
-        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@postfix\.example.*status=sent", 30, count=FAST_MESSAGES)
-        done = [event for event in lab.hostile(SLOW) if event["event"] == "end"]
-        self.assertLess(len(done), MESSAGES - LIMIT, "the fast ones were to overtake the slow ones")
-        lab.home.wait_log(rf"postfix/lmtp.*to=<u\d+@{domain(SLOW)}.*dsn=2\.0\.0, status=sent", 60, count=MESSAGES)
-        self.assertEqual(most_at_once(lab.hostile(SLOW)), LIMIT)
-        self.assertGreater(time.time() - started, MESSAGES / LIMIT * SLOW_SECONDS)
-        self.assertLess(max(self.edge_delays(r"postfix\.example")), SLOW_SECONDS)
-        self.assertGreater(max(self.edge_delays("case27c")), 2 * SLOW_SECONDS)
+
+class Line(FairnessCase):
+    """Who has to wait outside, and what he is told."""
 
     def line_up(self, script, event, count):
         """One delivery is inside and has come to the event, the others stand in line: their queue ids."""
@@ -109,23 +98,6 @@ class Fairness(Case):
             lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*dsn=4\.3\.2.*the edge is stopping", 5)
         self.assertEqual(sum(event["event"] == "connect" for event in lab.hostile(SILENT_AFTER_DOT)), 1)
 
-    def test_unreachable_is_told_at_once(self):
-        """After one message found nobody, others need not; the door stays shut longer each time, and opens again."""
-        self.configure('ipv6 = "off";\n')
-        first = inject(["first@down.example"])[0]
-        lab.home.wait_log(rf"{first}: to=.*status=deferred.*Connection refused", 10)
-        for queue_id in inject([f"u{number}@down.example" for number in range(5)]):
-            lab.home.wait_log(rf"{queue_id}: to=.*dsn=4\.4\.1, status=deferred .*451 4\.4\.1 edge\.vps\.example: destination down\.example "
-                              r"is not tried again for 1 s: connect to [^ ]+\[203\.0\.113\.67\]: Connection refused", 5)
-        time.sleep(1.1)
-        probe = inject(["probe@down.example"])[0]
-        line = lab.home.wait_log(rf"{probe}: to=.*status=deferred.*Connection refused", 5)[0]
-        self.assertNotIn("not tried again", line)
-        late = inject(["late@down.example"])[0]
-        lab.home.wait_log(rf"{late}: to=.*is not tried again for 2 s", 5)
-        inject(["other@postfix.example"])
-        lab.home.wait_log(r"to=<other@postfix\.example.*status=sent", 10)
-
     def test_421_slows(self):
         """Each 421 halves what goes there at a time; another domain's places are its own."""
         self.configure('ipv6 = "off";\n')
@@ -152,6 +124,41 @@ class Fairness(Case):
         lab.home.wait_log(rf"{second}: to=.*dsn=4\.4\.1, status=deferred.*destination {re.escape(script)} is not tried again for \d+ s: "
                           r"mx\.case28[^ ]* said: 450 4\.2\.1 Busy", 10)
         self.assertEqual(len([event for event in lab.hostile("case28_rcpt_by_name") if event["event"] == "connect"]), 1)
+
+
+class Fairness(FairnessCase):
+    ALONE = True    # measures time
+
+    def test_slow_destination(self):
+        """60 messages to a slow MX: never more than 20 connections, all sent, and nobody else's mail waits."""
+        started = time.time()
+        inject([f"u{number}@{domain(SLOW)}" for number in range(MESSAGES)])
+        inject([f"u{number}@postfix.example" for number in range(FAST_MESSAGES)])
+        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@postfix\.example.*status=sent", 30, count=FAST_MESSAGES)
+        done = [event for event in lab.hostile(SLOW) if event["event"] == "end"]
+        self.assertLess(len(done), MESSAGES - LIMIT, "the fast ones were to overtake the slow ones")
+        lab.home.wait_log(rf"postfix/lmtp.*to=<u\d+@{domain(SLOW)}.*dsn=2\.0\.0, status=sent", 60, count=MESSAGES)
+        self.assertEqual(most_at_once(lab.hostile(SLOW)), LIMIT)
+        self.assertGreater(time.time() - started, MESSAGES / LIMIT * SLOW_SECONDS)
+        self.assertLess(max(self.edge_delays(r"postfix\.example")), SLOW_SECONDS)
+        self.assertGreater(max(self.edge_delays("case27c")), 2 * SLOW_SECONDS)
+
+    def test_unreachable_is_told_at_once(self):
+        """After one message found nobody, others need not; the door stays shut longer each time, and opens again."""
+        self.configure('ipv6 = "off";\n')
+        first = inject(["first@down.example"])[0]
+        lab.home.wait_log(rf"{first}: to=.*status=deferred.*Connection refused", 10)
+        for queue_id in inject([f"u{number}@down.example" for number in range(5)]):
+            lab.home.wait_log(rf"{queue_id}: to=.*dsn=4\.4\.1, status=deferred .*451 4\.4\.1 edge\.vps\.example: destination down\.example "
+                              r"is not tried again for 1 s: connect to [^ ]+\[203\.0\.113\.67\]: Connection refused", 5)
+        time.sleep(1.1)
+        probe = inject(["probe@down.example"])[0]
+        line = lab.home.wait_log(rf"{probe}: to=.*status=deferred.*Connection refused", 5)[0]
+        self.assertNotIn("not tried again", line)
+        late = inject(["late@down.example"])[0]
+        lab.home.wait_log(rf"{late}: to=.*is not tried again for 2 s", 5)
+        inject(["other@postfix.example"])
+        lab.home.wait_log(r"to=<other@postfix\.example.*status=sent", 10)
 
     def test_burst(self):
         """Many messages at once to one destination that is quick: none is deferred, and few sessions do it all."""

@@ -1,5 +1,5 @@
 /*
- * A resolver in the place of edge/dns_lookup.c that answers whatever the input says: by its own
+ * A resolver in the place of dns/dns_lookup.c that answers whatever the input says: by its own
  * bytes, not by DNS messages (those are fuzz_dns_answer's), so that every byte matters to who asks.
  * An answer is a byte
  *
@@ -15,9 +15,9 @@
 
 #include <arpa/inet.h>
 
-#include "edge/dns_lookup.h"
-#include "edge/dns_name.h"
-#include "edge/dns_record.h"
+#include "dns/dns_lookup.h"
+#include "dns/dns_name.h"
+#include "dns/dns_record.h"
 #include "fuzz_target.h"
 
 #define FAKE_ALIAS "target.example"

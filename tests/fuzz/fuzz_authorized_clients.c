@@ -1,7 +1,8 @@
 /*
  * Any bytes as the edge's allow-list: every line is either a client that is found by its key, each
- * key once and never the edge's own, or a bad line that was complained about. Who is not in the
- * list is not found.
+ * key once and never the edge's own, or an invite, which is found as such alone, or a bad line that was
+ * complained about. Who is not in the list is not found. What follows the MARK is the file of enrolled keys: each
+ * of them that is in the list stands in the line of an invite.
  *
  * feeds: the edge's allow-list
  * covers: tunnel/authorized_clients.c tunnel/base64_key.c
@@ -15,8 +16,10 @@ static const uint8_t own_key[32] = {
 	17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
 };
 
+#define MARK "\n--enrolled--\n"
+
 struct complaints {
-	const char *path;
+	const char *path, *enrolled;
 	size_t count;
 };
 
@@ -25,8 +28,11 @@ static void complain(void *context, const char *message)
 	struct complaints *complaints = context;
 
 	complaints->count++;
-	require(strncmp(message, complaints->path, strlen(complaints->path)) == 0 &&
-		strchr(message, '\n') == NULL);
+	if (complaints->enrolled != NULL && strncmp(message, complaints->enrolled, strlen(complaints->enrolled)) == 0)
+		complaints->count--;
+	else
+		require(strncmp(message, complaints->path, strlen(complaints->path)) == 0);
+	require(strchr(message, '\n') == NULL);
 }
 
 static void check(const struct authorized_clients *list)
@@ -43,9 +49,12 @@ static void check(const struct authorized_clients *list)
 			!noise_key_looks_secret(client->public_key));
 		require(i == 0 || memcmp(list->clients[i - 1].public_key, client->public_key,
 					 sizeof(own_key)) < 0);
-		require(authorized_clients_find(list, client->public_key) == client);
-		has_zero_key =
-			has_zero_key || memcmp(client->public_key, nobody, sizeof(nobody)) == 0;
+		require(authorized_clients_find(list, client->public_key) == (client->is_pending ? NULL : client));
+		require(client->options.invite_expires == 0 ||
+			authorized_clients_find_invite(list, client->invite_key) != NULL);
+		require(!client->is_pending || authorized_clients_find_invite(list, client->public_key) == client);
+		has_zero_key = has_zero_key || (!client->is_pending &&
+						memcmp(client->public_key, nobody, sizeof(nobody)) == 0);
 	}
 	require(authorized_clients_find(list, own_key) == NULL);
 	require((authorized_clients_find(list, nobody) != NULL) == has_zero_key);
@@ -53,18 +62,25 @@ static void check(const struct authorized_clients *list)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
+	const uint8_t *mark = length > 0 ? memmem(bytes, length, MARK, strlen(MARK)) : NULL;
+	size_t list_length = mark != NULL ? (size_t)(mark - bytes) + 1 : length;
+	size_t before = mark != NULL ? list_length + strlen(MARK) - 1 : length;
 	struct authorized_clients list;
-	struct memory_file file;
+	struct memory_file file, enrolled;
 	struct complaints complaints = { .path = file.path };
 	char error[512] = "";
 
-	memory_file_open(&file, bytes, length);
-	if (authorized_clients_read(&list, file.path, own_key, complain, &complaints, error,
+	memory_file_open(&file, bytes, list_length);
+	memory_file_open(&enrolled, bytes + before, length - before);
+	if (mark != NULL)
+		complaints.enrolled = enrolled.path;
+	if (authorized_clients_read(&list, file.path, complaints.enrolled, own_key, complain, &complaints, error,
 				    sizeof(error)) < 0)
 		require(list.count == 0 && strncmp(error, file.path, strlen(file.path)) == 0);
 	require(list.bad_lines == complaints.count);
 	check(&list);
 	authorized_clients_wipe(&list);
 	memory_file_close(&file);
+	memory_file_close(&enrolled);
 	return 0;
 }

@@ -4,14 +4,14 @@
  * holds real answers.
  *
  * feeds: DNS messages
- * covers: edge/dns_message.c:collect, find_cname, follow_aliases, has_soa, evaluate,
- *     dns_message_read edge/dns_record.c edge/dns_name.c:dns_name_from_wire
+ * covers: dns/dns_message.c:collect, find_cname, follow_aliases, has_soa, evaluate,
+ *     dns_message_read dns/dns_record.c dns/dns_name.c:dns_name_from_wire
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/dns_message.h"
+#include "dns/dns_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 

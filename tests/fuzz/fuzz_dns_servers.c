@@ -4,11 +4,11 @@
  * on loopback has an address that begins like it.
  *
  * feeds: resolv.conf, and the servers of the configuration
- * covers: edge/dns_servers.c
+ * covers: dns/dns_servers.c
  */
 #include <arpa/inet.h>
 
-#include "edge/dns_servers.h"
+#include "dns/dns_servers.h"
 #include "fuzz_target.h"
 
 static void check_server(const struct dns_server *server)

@@ -14,10 +14,12 @@
  * feeds: frames of an authorised mail host in any order, to a session of the edge
  * covers: edge/edge_session.c:authorize, close_tunnel, admit, shake_hands, send_info, end_transaction,
  *     look_up, step, on_envelope, log_transaction, on_end, is_leftover, on_transaction_frame, may_go_on, explain_loss, forget,
- *     on_frame, serve, end, serve_to_end, greet, run, begin_handshake, start, edge_session_start
+ *     on_ask, on_frame, serve, end, serve_to_end, greet, run, begin_handshake, start, edge_session_start
  *     edge/transaction.c edge/session_delivery.c:send_status, flush, tell, send_done,
  *     session_delivery_refuse, session_delivery_run edge/session_table.c:session_table_add,
  *     session_table_admit, session_table_begin, session_table_finish, session_table_remove
+ *     edge/session_question.c edge/edge_question.c:edge_question_answer, answer, print
+ *     edge/question_status.c edge/question_log.c:question_log, is_queue_id
  */
 #include <errno.h>
 #include <sodium.h>
@@ -44,13 +46,13 @@ static struct edge edge;
 static struct noise_keypair client_key, edge_key;
 static struct memory_file conf_file, clients_file;
 static const struct keeper_settings keeper_settings;
-static struct keeper keeper = { .settings = &keeper_settings };
+static struct keeper keeper = { .settings = &keeper_settings, .enrolment.fd = -1 };
 static int keeper_fd;
 /* What the client says first, and the keys that follow from it. */
 static uint8_t initiation[TUNNEL_INITIATION_SIZE];
 static struct noise_cipher_state client_sending, client_receiving;
 
-/* ---- in the place of edge/dns_lookup.c and of edge/tcp_connect.c ---- */
+/* ---- in the place of dns/dns_lookup.c and of edge/tcp_connect.c ---- */
 
 struct dns_resolver *dns_resolver_create(const struct conf_list *servers, bool trust_ad,
 					 char *error, size_t error_size)
@@ -172,7 +174,7 @@ static void start_keeper(void)
 	memory_file_open(&clients_file, line, strlen(line));
 	keeper.keys.path = keeper.keys.next_path = "/nonexistent";
 	keeper.keys.keys[0] = noise_keypair_static_key(&edge_key);
-	keeper.clients = client_list_create(clients_file.path, edge_key.public_key, error, sizeof(error));
+	keeper.clients = client_list_create(clients_file.path, NULL, edge_key.public_key, error, sizeof(error));
 	require(keeper.clients != NULL && socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
 	keeper_fd = ends[1];
 	require(keeper_greet(&keeper, keeper_fd, NULL) == 0);
@@ -199,6 +201,8 @@ static void start_edge(void)
 	session_table_init(&edge.sessions);
 	destination_table_init(&edge.destinations);
 	tenant_table_init(&edge.tenants);
+	outcome_table_init(&edge.outcomes);
+	message_log_init(&edge.messages);
 	delivery_jobs_init(&edge.jobs);
 	require(delivery_jobs_start(&edge.jobs) == 0);
 	log_limit_init(&edge.handshake_log);
@@ -389,7 +393,7 @@ static void check_answers(const struct speech *speech, uint8_t *at, size_t left)
 			check_done(&hearing, &frame);
 		else
 			require(frame.type == FRAME_INFO || frame.type == FRAME_PONG ||
-				frame.type == FRAME_CLOSE);
+				frame.type == FRAME_ANSWER || frame.type == FRAME_CLOSE);
 		at += 2 + sealed;
 		left -= 2 + sealed;
 	}

@@ -82,6 +82,14 @@ static void check_bounds(const struct frame *frame)
 			frame->u.close.reason <= CLOSE_LIMIT);
 		require_printable(frame->u.close.text, SMTP_REPLY_TEXT_MAX);
 		break;
+	case FRAME_ASK:
+		require_printable(frame->u.ask.question, TUNNEL_QUESTION_MAX);
+		require(strpbrk(frame->u.ask.question, " ") == NULL && frame->u.ask.question[0] != '\0');
+		require_printable(frame->u.ask.argument, TUNNEL_ARGUMENT_MAX);
+		break;
+	case FRAME_ANSWER:
+		require(frame->u.answer.length > 0 && frame->u.answer.length <= TUNNEL_ANSWER_PIECE_MAX);
+		break;
 	default:
 		break;
 	}

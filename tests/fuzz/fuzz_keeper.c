@@ -9,13 +9,14 @@
  *   4  a file (argument: which, or a path out of the input)
  *   5  a datagram as it is (argument: its length, in steps of 18 bytes)
  *   6  the login for a relay (argument: which, or a name out of the input)
+ *   240..255  may it deliver for this sender? (argument: which key); 224..239  enrol (argument: which key)
  *
  * However it asks: an answer has the size of an answer, carries the request's question and number,
  * and what nobody filled in is zero. The secret key is in none of them, the psk and the password only
  * in the answer that brings it, and no file comes along that is guarded. What is malformed ends the service.
  *
  * feeds: requests of a hostile worker to the keeper
- * covers: edge/keeper.c:answer_authorize, answer_login, answer_request, open_for_worker, send_answer, serve_one,
+ * covers: edge/keeper.c:answer_authorize, answer_enrol, answer_login, answer_request, open_for_worker, send_answer, serve_one,
  *     keeper_serve edge/guarded_files.c:guarded_files_has
  */
 #include <sodium.h>
@@ -37,7 +38,7 @@ static struct memory_file clients_file, other_file, passwords_file;
 static char directory[] = "/tmp/fuzz_keeper.XXXXXX";
 static char psk_path[sizeof(directory) + 4], key_path[sizeof(directory) + 4];
 static const struct keeper_settings settings;
-static struct keeper keeper = { .settings = &settings };
+static struct keeper keeper = { .settings = &settings, .enrolment.fd = -1 };
 
 static void write_key(char *path, const char *name, const uint8_t key[NOISE_DHLEN])
 {
@@ -61,11 +62,13 @@ static void remove_files(void)
 
 static void write_list(void)
 {
-	char text[400], first[BASE64_KEY_TEXT + 1], second[BASE64_KEY_TEXT + 1];
+	char text[600], third[BASE64_KEY_TEXT + 1], first[BASE64_KEY_TEXT + 1], second[BASE64_KEY_TEXT + 1];
 
 	base64_key_encode(first, peers[0].public_key);
 	base64_key_encode(second, peers[1].public_key);
-	snprintf(text, sizeof(text), "%s alice psk=%s\n%s bob\n", first, psk_path, second);
+	base64_key_encode(third, peers[2].public_key);
+	snprintf(text, sizeof(text), "%s alice psk=%s\n%s bob\n%s carol invite=2999-01-01T00:00:00Z\n", first, psk_path,
+		 second, third);
 	memory_file_open(&clients_file, text, strlen(text));
 }
 
@@ -98,7 +101,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	memory_file_open(&other_file, "ehlo_name = \"x\";\n", 18);
 	keeper.keys.path = keeper.keys.next_path = "/nonexistent";
 	keeper.keys.keys[0] = noise_keypair_static_key(&edge_key);
-	keeper.clients = client_list_create(clients_file.path, edge_key.public_key, error, sizeof(error));
+	keeper.clients = client_list_create(clients_file.path, NULL, edge_key.public_key, error, sizeof(error));
 	write_passwords();
 	keeper.passwords = relay_passwords_create(passwords_file.path, error, sizeof(error));
 	require(keeper.passwords != NULL && guarded_files_add(&keeper.guarded, passwords_file.path) == 0);
@@ -166,6 +169,10 @@ static void check_answer(const struct keeper_request *request, const struct keep
 		 memcmp(request->public_key, peers[0].public_key, NOISE_DHLEN) == 0));
 	require(!holds(answer, (const uint8_t *)password, 12) ||
 		(request->question == KEEPER_LOGIN && strcmp(request->path, "[relay.example]:587") == 0));
+	require(!answer->is_invited || memcmp(request->public_key, peers[2].public_key, NOISE_DHLEN) == 0);
+	/* There is no file to write it down. */
+	require(answer->enrolment != ENROLMENT_DONE);
+	require(request->question == KEEPER_ENROL || answer->enrolment == 0);
 	require(file < 0 || (request->question == KEEPER_OPEN && answer->error == 0));
 	if (request->question == KEEPER_AUTHORIZE || request->question == KEEPER_IS_AUTHORIZED ||
 	    request->question == KEEPER_ADMIT)
@@ -188,7 +195,7 @@ static void ask(const void *bytes, size_t length)
 		return;
 	}
 	memcpy(&request, bytes, sizeof(request));
-	require(got != 0 || request.question <= KEEPER_HELLO || request.question > KEEPER_LOGIN ||
+	require(got != 0 || request.question <= KEEPER_HELLO || request.question > KEEPER_ENROL ||
 		request.question == KEEPER_OPEN || request.question == KEEPER_LOGIN ||
 		request.question == KEEPER_ADMIT);
 	if (got != 0)
@@ -248,6 +255,16 @@ static void ask_to_admit(uint8_t argument, const uint8_t *rest, size_t left)
 	ask(&request, sizeof(request));
 }
 
+static void ask_to_enrol(uint8_t argument, const uint8_t *rest, size_t left)
+{
+	static struct keeper_request request;
+
+	request = (struct keeper_request){ .question = KEEPER_ENROL, .number = argument };
+	memcpy(request.public_key, rest, left < NOISE_DHLEN ? left : NOISE_DHLEN);
+	memcpy(request.invite_key, peers[argument % PEER_KEYS].public_key, NOISE_DHLEN);
+	ask(&request, sizeof(request));
+}
+
 static void ask_raw(size_t length, const uint8_t *rest, size_t left)
 {
 	static uint8_t datagram[255 * DATAGRAM_STEP + 1];
@@ -269,6 +286,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 		}
 		if (bytes[at] >= 0xf0) {
 			ask_to_admit(bytes[at + 1], bytes + at + 2, length - at - 2);
+			break;
+		}
+		if (bytes[at] >= 0xe0) {
+			ask_to_enrol(bytes[at + 1], bytes + at + 2, length - at - 2);
 			break;
 		}
 		ask_kind(bytes[at] % 7, bytes[at + 1], bytes + at + 2, length - at - 2);

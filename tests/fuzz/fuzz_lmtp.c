@@ -198,6 +198,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.edges = { .edges = &edge, .count = 1 },
 		.routes = { .is_missing = true },
 	};
+	static const struct lmtp_invocation invocation = { "1xUyFG-00000c-0u", "alice", true };
 	struct relay relay;
 
 	if (size < 1 || write_all(data + 1, size - 1) < 0)
@@ -207,7 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	delivered = 0;
 	setup.conf.stray_cr_lf = data[0] & 2 ? STRAY_CR_LF_REJECT : STRAY_CR_LF_SPACE;
 	relay_init(&relay, (struct edge_link){ &ops, NULL });
-	lmtp_session_serve(&setup, &relay, 100, 100);
+	lmtp_session_serve(&setup, &relay, data[0] & 8 ? &invocation : NULL, 100, 100);
 	relay_wipe(&relay);
 	expect(!is_open);
 	check_output(101);

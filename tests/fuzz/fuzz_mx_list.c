@@ -5,7 +5,7 @@
  * answer was a failure.
  *
  * feeds: a domain and the answers to MX, A and AAAA questions
- * covers: edge/mx_list.c edge/dns_name.c:dns_name_copy
+ * covers: edge/mx_list.c dns/dns_name.c:dns_name_copy
  */
 #include "edge/mx_list.h"
 #include "fake_lookup.h"

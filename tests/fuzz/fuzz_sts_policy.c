@@ -3,14 +3,14 @@
  * what is accepted keeps the promises of sts_policy.h and sts_record.h. Byte 0 chooses.
  *
  * feeds: MTA-STS policies, their TXT records and patterns
- * covers: edge/sts_policy.c edge/sts_record.c
+ * covers: lib/sts_policy.c lib/sts_record.c
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/sts_policy.h"
-#include "edge/sts_record.h"
+#include "lib/sts_policy.h"
+#include "lib/sts_record.h"
 
 #define RECORDS_MAX 8
 

@@ -119,6 +119,10 @@ def good_frames():
         ("pong", frames.encode(frames.PONG)),
         ("close-least", frames.encode(frames.CLOSE, reason=1)),
         ("close-all", frames.encode(frames.CLOSE, reason=5, text="too many tunnels")),
+        ("ask-least", frames.encode(frames.ASK, question="status")),
+        ("ask-all", frames.encode(frames.ASK, question="log", argument="4ZmVXs0CVzz9rxk")),
+        ("answer-piece", frames.encode(frames.ANSWER, last=0, data='{"name": "gr\u00fc'.encode("utf-8")[:-1])),
+        ("answer-last", frames.encode(frames.ANSWER, last=1, data=b"{}")),
     ]
 
 

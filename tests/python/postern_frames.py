@@ -9,6 +9,7 @@ import struct
 ENVELOPE, RECIPIENT, CONTENT, END, ABORT = 0x01, 0x02, 0x03, 0x04, 0x05
 STATUS, DONE, INFO = 0x11, 0x12, 0x13
 PING, PONG, CLOSE = 0x21, 0x22, 0x23
+ASK, ANSWER = 0x31, 0x32
 CRITICAL = 0x01
 CONTENT_MAX = 32768
 
@@ -38,6 +39,8 @@ FIELDS = {
     PING: {},
     PONG: {},
     CLOSE: {1: ("reason", 1), 2: ("text", "text")},
+    ASK: {1: ("question", "text"), 2: ("argument", "text")},
+    ANSWER: {1: ("last", 1), 2: ("data", "bytes")},
 }
 ACTIONS = ["relayed", "delayed", "failed"]
 STAGES = ["tunnel", "edge", "dns", "connect", "greeting", "ehlo", "tls", "mail", "rcpt", "data",

@@ -228,7 +228,7 @@ int main(int argc, char **argv)
 		return 64;
 	}
 	if (keyfile_read_static(&own, argv[1], error, sizeof(error)) < 0 ||
-	    authorized_clients_read(&clients, argv[2], own.public_key, complain, NULL, error,
+	    authorized_clients_read(&clients, argv[2], NULL, own.public_key, complain, NULL, error,
 				    sizeof(error)) < 0) {
 		fprintf(stderr, "tunnel_responder: %s\n", error);
 		return 78;

@@ -36,7 +36,7 @@ struct fixture {
 	struct keeper_settings keeper_settings;
 	pthread_t keeper_thread;
 	int keeper_fd;
-	char conf_path[64], clients_path[64], key_directory[64], key_path[80];
+	char conf_path[64], clients_path[64], key_directory[64], key_path[80], enrolled_path[80];
 	uint16_t port;
 	int signals[2];
 	pthread_t thread;
@@ -115,12 +115,14 @@ static inline void start_keeper(struct fixture *fixture)
 	strcpy(fixture->key_directory, "/tmp/test_edge_session.XXXXXX");
 	assert_non_null(mkdtemp(fixture->key_directory));
 	snprintf(fixture->key_path, sizeof(fixture->key_path), "%s/key", fixture->key_directory);
+	snprintf(fixture->enrolled_path, sizeof(fixture->enrolled_path), "%s/enrolled", fixture->key_directory);
 	assert_int_equal(keyfile_create(fixture->key_path, fixture->edge_key.secret_key, error,
 					sizeof(error)),
 			 0);
 	fixture->keeper_settings = (struct keeper_settings){
 		.key_file = fixture->key_path,
 		.authorized_clients = fixture->clients_path,
+		.enrolled_clients = fixture->enrolled_path,
 	};
 	if (keeper_open(&fixture->keeper, &fixture->keeper_settings, error, sizeof(error)) < 0)
 		fail_msg("%s", error);
@@ -140,6 +142,7 @@ static inline void stop_keeper(struct fixture *fixture)
 	pthread_join(fixture->keeper_thread, NULL);
 	keeper_close(&fixture->keeper);
 	unlink(fixture->key_path);
+	unlink(fixture->enrolled_path);
 	rmdir(fixture->key_directory);
 }
 
@@ -176,9 +179,12 @@ static inline struct fixture *start_edge(const char *more_conf, struct journal *
 	session_table_init(&edge->sessions);
 	destination_table_init(&edge->destinations);
 	tenant_table_init(&edge->tenants);
+	outcome_table_init(&edge->outcomes);
+	message_log_init(&edge->messages);
 	edge->connections = connection_cache_create();
 	assert_non_null(edge->connections);
 	delivery_jobs_init(&edge->jobs);
+	check_turn_init(&edge->check_turn);
 	assert_int_equal(delivery_jobs_start(&edge->jobs), 0);
 	log_limit_init(&edge->handshake_log);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
@@ -226,6 +232,8 @@ static inline int stop_edge(struct fixture *fixture)
 	stop_keeper(fixture);
 	tenant_table_wipe(&fixture->edge.tenants);
 	destination_table_wipe(&fixture->edge.destinations);
+	outcome_table_wipe(&fixture->edge.outcomes);
+	message_log_wipe(&fixture->edge.messages);
 	content_pool_wipe(&fixture->edge.content_pool);
 	close(fixture->edge.end.cancel_fd);
 	close(fixture->signals[0]);

@@ -20,7 +20,7 @@
 enum { ALICE, BOB, MALLORY, EDGE, KEYS };
 
 struct keeper_fixture {
-	char directory[64], key_path[96], list_path[96], psk_path[96], other_path[96], passwords_path[96];
+	char directory[64], key_path[96], list_path[96], psk_path[96], other_path[96], passwords_path[96], enrolled_path[96];
 	struct noise_keypair keys[KEYS];
 	uint8_t psk[NOISE_KEYLEN];
 	struct keeper_settings settings;
@@ -91,6 +91,7 @@ static inline void make_files(struct keeper_fixture *fixture)
 	snprintf(fixture->other_path, sizeof(fixture->other_path), "%s/other", fixture->directory);
 	snprintf(fixture->passwords_path, sizeof(fixture->passwords_path), "%s/passwords",
 		 fixture->directory);
+	snprintf(fixture->enrolled_path, sizeof(fixture->enrolled_path), "%s/enrolled", fixture->directory);
 	for (int i = 0; i < KEYS; i++)
 		noise_keypair_generate(&fixture->keys[i]);
 	randombytes_buf(fixture->psk, sizeof(fixture->psk));
@@ -105,6 +106,7 @@ static inline void make_files(struct keeper_fixture *fixture)
 		.key_file = fixture->key_path,
 		.authorized_clients = fixture->list_path,
 		.relay_passwords = fixture->passwords_path,
+		.enrolled_clients = fixture->enrolled_path,
 	};
 }
 
@@ -115,6 +117,7 @@ static inline void remove_files(struct keeper_fixture *fixture)
 	unlink(fixture->psk_path);
 	unlink(fixture->other_path);
 	unlink(fixture->passwords_path);
+	unlink(fixture->enrolled_path);
 	rmdir(fixture->directory);
 }
 

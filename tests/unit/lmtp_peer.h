@@ -19,6 +19,7 @@ struct session {
 	struct transport_setup setup;
 	struct edge edges[1];
 	struct noise_keypair key;
+	struct lmtp_invocation invocation; /* set it between start() and go() */
 	int server_fd;	      /* the thread's */
 	int fd;		      /* ours */
 	struct stream stream; /* over fd */
@@ -32,7 +33,8 @@ static inline void *run_session(void *argument)
 	struct relay relay;
 
 	relay_init(&relay, tunnel_link_init(&link, &session->setup.key));
-	lmtp_session_serve(&session->setup, &relay, session->server_fd, session->server_fd);
+	lmtp_session_serve(&session->setup, &relay, &session->invocation, session->server_fd,
+			   session->server_fd);
 	relay_wipe(&relay);
 	return NULL;
 }

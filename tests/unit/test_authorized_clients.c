@@ -18,7 +18,7 @@
 #include "tunnel/noise.h"
 
 static char directory[64];
-static char path[128], psk_path[128];
+static char path[128], psk_path[128], enrolled_path[128];
 static char complaints[8192];
 static struct noise_keypair pairs[3], own;
 static char keys[3][BASE64_KEY_TEXT + 1], own_key[BASE64_KEY_TEXT + 1], secret[BASE64_KEY_TEXT + 1];
@@ -33,6 +33,7 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/authorized_clients", directory);
 	snprintf(psk_path, sizeof(psk_path), "%s/psk", directory);
+	snprintf(enrolled_path, sizeof(enrolled_path), "%s/enrolled", directory);
 	for (size_t i = 0; i < 3; i++) {
 		noise_keypair_generate(&pairs[i]);
 		base64_key_encode(keys[i], pairs[i].public_key);
@@ -50,6 +51,7 @@ static int tear_down(void **state)
 	(void)state;
 	unlink(path);
 	unlink(psk_path);
+	unlink(enrolled_path);
 	return rmdir(directory);
 }
 
@@ -73,7 +75,7 @@ read_list(struct authorized_clients *list, const char *format, ...)
 	va_end(arguments);
 	assert_int_equal(fclose(file), 0);
 	complaints[0] = '\0';
-	return authorized_clients_read(list, path, own.public_key, complain, complaints, error,
+	return authorized_clients_read(list, path, enrolled_path, own.public_key, complain, complaints, error,
 				       sizeof(error));
 }
 
@@ -106,6 +108,69 @@ static void good_list(void **state)
 	assert_null(authorized_clients_find(&list, pairs[0].public_key));
 }
 
+static void put_enrolled(const char *invite, const char *key)
+{
+	FILE *file = fopen(enrolled_path, "w");
+
+	assert_non_null(file);
+	fprintf(file, "%s %s 2026-11-22T03:05:00Z\n", invite, key);
+	assert_int_equal(fclose(file), 0);
+}
+
+#define INVITE "invite=2999-01-01T00:00:00Z"
+
+/* The key of an invite may not deliver, before it was used and afterwards. */
+static void invites(void **state)
+{
+	struct authorized_clients list;
+	const struct authorized_client *client;
+
+	(void)state;
+	unlink(enrolled_path);
+	assert_int_equal(read_list(&list, "%s home " INVITE " size=9\n%s other\n", keys[0], keys[1]), 0);
+	assert_string_equal(complaints, "");
+	assert_int_equal(list.pending_count, 1);
+	assert_null(authorized_clients_find(&list, pairs[0].public_key));
+	assert_null(authorized_clients_find_invite(&list, pairs[1].public_key));
+	client = authorized_clients_find_invite(&list, pairs[0].public_key);
+	assert_non_null(client);
+	assert_true(client->is_pending);
+	authorized_clients_wipe(&list);
+	put_enrolled(keys[0], keys[2]);
+	assert_int_equal(read_list(&list, "%s home " INVITE " size=9\n%s other\n", keys[0], keys[1]), 0);
+	assert_string_equal(complaints, "");
+	assert_int_equal(list.pending_count, 0);
+	assert_null(authorized_clients_find(&list, pairs[0].public_key));
+	client = authorized_clients_find(&list, pairs[2].public_key);
+	assert_non_null(client);
+	assert_string_equal(client->name, "home");
+	assert_int_equal(client->options.size, 9);
+	assert_int_equal(client->enrolled, 1795316700);
+	assert_ptr_equal(authorized_clients_find_invite(&list, pairs[0].public_key), client);
+	authorized_clients_wipe(&list);
+	assert_null(authorized_clients_find_invite(&list, pairs[0].public_key));
+	/* Its key is in another line, too: the first counts. */
+	assert_int_equal(read_list(&list, "%s home " INVITE "\n%s other\n", keys[0], keys[2]), 0);
+	assert_non_null(strstr(complaints, "2: the same key as in line 1 (home)"));
+	authorized_clients_wipe(&list);
+	/* A second key of one name: the time of the invite is no option to differ in. */
+	assert_int_equal(read_list(&list, "%s home " INVITE "\n%s home\n", keys[0], keys[1]), 0);
+	assert_string_equal(complaints, "");
+	assert_int_equal(list.count, 2);
+	authorized_clients_wipe(&list);
+	/* What is enrolled for no invite, or for a line that is none, has no effect. */
+	assert_int_equal(read_list(&list, "%s home\n", keys[0]), 0);
+	assert_non_null(authorized_clients_find(&list, pairs[0].public_key));
+	assert_null(authorized_clients_find(&list, pairs[2].public_key));
+	authorized_clients_wipe(&list);
+	put_enrolled(keys[0], own_key);
+	assert_int_equal(read_list(&list, "%s home " INVITE "\n", keys[0]), 0);
+	assert_non_null(strstr(complaints, "1: the edge's own public key was enrolled"));
+	assert_int_equal(list.count, 0);
+	authorized_clients_wipe(&list);
+	unlink(enrolled_path);
+}
+
 static void bad_lines(void **state)
 {
 	struct {
@@ -117,6 +182,9 @@ static void bad_lines(void **state)
 		{ "%s \"\"", "the name is empty" },
 		{ "%s n psk=relative", "absolute path" },
 		{ "%s n psk=/nonexistent/psk", "No such file" },
+		{ "%s n invite=tomorrow", "the moment belongs here when the invite expires" },
+		{ "%s n invite=2026-11-23T03:05:00", "the moment belongs here" },
+		{ "%s n " INVITE " " INVITE, "is there twice" },
 		{ "%s n limit=10", "unknown option \"limit=10\" (known: psk=, domains=, rate=, " },
 		{ "%s n rate=10", "rate=10: a rate is a number" },
 		{ "%s n rate=0/1m", "rate=0/1m: the number must be" },
@@ -271,7 +339,7 @@ static void unreadable(void **state)
 
 	(void)state;
 	memset(&list, 0xff, sizeof(list));
-	assert_int_equal(authorized_clients_read(&list, "/nonexistent/list", NULL, NULL, NULL,
+	assert_int_equal(authorized_clients_read(&list, "/nonexistent/list", NULL, NULL, NULL, NULL,
 						 error, sizeof(error)),
 			 -1);
 	assert_non_null(strstr(error, "/nonexistent/list"));
@@ -300,7 +368,7 @@ static void many_clients(void **state)
 	}
 	fclose(file);
 	assert_int_equal(
-		authorized_clients_read(&list, path, NULL, NULL, NULL, error, sizeof(error)), 0);
+		authorized_clients_read(&list, path, NULL, NULL, NULL, NULL, error, sizeof(error)), 0);
 	assert_int_equal(list.count, 5000);
 	key[1] = 4321 & 0xff;
 	key[2] = 4321 >> 8;
@@ -311,7 +379,8 @@ static void many_clients(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_list),	cmocka_unit_test(bad_lines),
+		cmocka_unit_test(good_list),	cmocka_unit_test(invites),
+		cmocka_unit_test(bad_lines),
 		cmocka_unit_test(bad_keys),	cmocka_unit_test(doubled_keys),
 		cmocka_unit_test(contradictions),
 		cmocka_unit_test(zero_psk),	cmocka_unit_test(unreadable),

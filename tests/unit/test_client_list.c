@@ -26,7 +26,7 @@ enum { ALICE, BOB, CAROL, EDGE, KEYS };
 
 struct fixture {
 	struct file_place place;
-	char aside[128];
+	char aside[128], enrolled_path[128];
 	struct noise_keypair keys[KEYS];
 	char text[KEYS][BASE64_KEY_TEXT + 1];
 	struct captured_log log;
@@ -45,7 +45,7 @@ static void authorize(struct fixture *fixture, const char *who)
 
 static struct client_list *create(struct fixture *fixture)
 {
-	return client_list_create(fixture->place.path, fixture->keys[EDGE].public_key, fixture->place.error,
+	return client_list_create(fixture->place.path, fixture->enrolled_path, fixture->keys[EDGE].public_key, fixture->place.error,
 				  sizeof(fixture->place.error));
 }
 
@@ -69,6 +69,7 @@ static int set_up(void **state)
 		return -1;
 	if (file_place_init(&fixture->place, "clients") != 0)
 		return -1;
+	snprintf(fixture->enrolled_path, sizeof(fixture->enrolled_path), "%s/enrolled", fixture->place.directory);
 	snprintf(fixture->aside, sizeof(fixture->aside), "%s.aside", fixture->place.path);
 	for (int i = 0; i < KEYS; i++) {
 		noise_keypair_generate(&fixture->keys[i]);
@@ -112,6 +113,77 @@ static void test_changes_count_at_once(void **state)
 	check(fixture, list, "");
 	client_list_destroy(list);
 	client_list_destroy(NULL);
+}
+
+static void put_enrolled(struct fixture *fixture, int who)
+{
+	FILE *file = fopen(fixture->enrolled_path, "a");
+
+	assert_non_null(file);
+	fprintf(file, "%s %s 2026-11-22T03:00:00Z\n", fixture->text[CAROL], fixture->text[who]);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Carol's key is that of an invite; who uses it counts at once, and taking its line out ends it. */
+static void test_enrolled_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct authorized_client found;
+	struct client_list *list;
+	char content[400];
+	uint64_t generation;
+
+	snprintf(content, sizeof(content), "%s one\n%s two invite=2999-01-01T00:00:00Z rate=5/1h\n", fixture->text[ALICE],
+		 fixture->text[CAROL]);
+	file_place_write(&fixture->place, content, 0644);
+	list = create(fixture);
+	check(fixture, list, "0");
+	assert_true(client_list_find_invite(list, fixture->keys[CAROL].public_key, &found));
+	assert_true(found.is_pending);
+	assert_false(client_list_find_invite(list, fixture->keys[ALICE].public_key, &found));
+	generation = client_list_generation(list);
+	put_enrolled(fixture, BOB);
+	check(fixture, list, "01");
+	assert_int_equal(client_list_generation(list), generation + 1);
+	assert_true(client_list_find(list, fixture->keys[BOB].public_key, &found));
+	assert_string_equal(found.name, "two");
+	assert_int_equal(found.options.rate.tokens, 5);
+	assert_true(client_list_find_invite(list, fixture->keys[CAROL].public_key, &found));
+	assert_false(found.is_pending);
+	assert_memory_equal(found.public_key, fixture->keys[BOB].public_key, 32);
+	/* A second key for it says nothing. */
+	put_enrolled(fixture, EDGE);
+	check(fixture, list, "01");
+	authorize(fixture, "0");
+	check(fixture, list, "0");
+	assert_false(client_list_find_invite(list, fixture->keys[CAROL].public_key, &found));
+	snprintf(content, sizeof(content), "%s two invite=2999-01-01T00:00:00Z disabled\n", fixture->text[CAROL]);
+	file_place_write(&fixture->place, content, 0644);
+	assert_false(client_list_find_invite(list, fixture->keys[CAROL].public_key, &found));
+	client_list_destroy(list);
+}
+
+/* What cannot be read takes nobody's key away; what is gone does. */
+static void test_enrolled_file_lost(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client_list *list;
+	char content[400];
+
+	snprintf(content, sizeof(content), "%s two invite=2999-01-01T00:00:00Z\n", fixture->text[CAROL]);
+	file_place_write(&fixture->place, content, 0644);
+	put_enrolled(fixture, BOB);
+	list = create(fixture);
+	check(fixture, list, "1");
+	assert_int_equal(unlink(fixture->enrolled_path), 0);
+	assert_int_equal(mkdir(fixture->enrolled_path, 0700), 0);
+	check(fixture, list, "1");
+	assert_int_equal(captured_log_count(&fixture->log, "the list read before stays in force"), 1);
+	assert_null(create(fixture));
+	assert_int_equal(rmdir(fixture->enrolled_path), 0);
+	usleep(1100 * 1000);
+	check(fixture, list, "");
+	client_list_destroy(list);
 }
 
 /* The same size, the same moment: the file was replaced all the same. */
@@ -274,6 +346,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_changes_count_at_once),
+		TEST(test_enrolled_at_once),
+		TEST(test_enrolled_file_lost),
 		TEST(test_replaced_by_one_as_long),
 		TEST(test_gone_is_nobody),
 		TEST(test_unreadable_keeps_the_list),

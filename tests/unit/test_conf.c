@@ -422,6 +422,11 @@ static void one_text_is_looked_up(void **state)
 	} rows[] = {
 		{ "a = 1; where = \"socketmap:x\";", "socketmap:x", 0 },
 		{ "where = \"\";", "", 0 },
+		{ "where = [ \"one\", \"two\" ];", "one", 0 },
+		{ "where = ( \"one\", 2 );", "one", 0 },
+		{ "where = [ ];", NULL, 0 },
+		{ "where = [ 5 ];", NULL, 0 },
+		{ "where = { one = \"x\"; };", NULL, 0 },
 		{ "where = 5;", NULL, 0 },
 		{ "a = 1;", NULL, 0 },
 		{ "", NULL, 0 },

@@ -65,6 +65,7 @@ static int set_up(void **state)
 	content_pool_init(&edge->content_pool, 1 << 20);
 	destination_table_init(&edge->destinations);
 	tenant_table_init(&edge->tenants);
+	outcome_table_init(&edge->outcomes);
 	delivery_jobs_init(&edge->jobs);
 	assert_int_equal(delivery_jobs_start(&edge->jobs), 0);
 	atomic_init(&edge->end.phase, EDGE_RUNNING);
@@ -113,6 +114,7 @@ static int tear_down(void **state)
 	       atomic_load(&edge->setup->references) != 1 || destination_table_occupied(&edge->destinations) != 0;
 	destination_table_wipe(&edge->destinations);
 	tenant_table_wipe(&edge->tenants);
+	outcome_table_wipe(&edge->outcomes);
 	content_pool_wipe(&edge->content_pool);
 	close(edge->end.cancel_fd);
 	journal_close(edge->journal);

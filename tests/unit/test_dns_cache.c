@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "edge/dns_cache.h"
+#include "dns/dns_cache.h"
 #include "tests/fake/fake_dns.h"
 
 #define KEEP_MS 30000

@@ -12,8 +12,8 @@
 #include <ifaddrs.h>
 #include <sys/stat.h>
 
-#include "edge/dns_lookup.h"
-#include "edge/dns_servers.h"
+#include "dns/dns_lookup.h"
+#include "dns/dns_servers.h"
 #include "tests/fake/fake_dns.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -86,6 +86,8 @@ static const char replay[] =
 	"ad\n"
 	"query broken.example MX\n"
 	"rcode SERVFAIL\n"
+	"query silent.example MX\n"
+	"drop\n"
 	"query refused.example MX\n"
 	"rcode REFUSED\n"
 	"query no-edns.example MX\n"
@@ -259,6 +261,34 @@ static void test_results(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
 		check_row(resolver, &rows[i]);
+	dns_resolver_destroy(resolver);
+	fake_dns_stop(dns);
+}
+
+/* Why there was no answer: only silence is a time-out. */
+static void test_failures(void **state)
+{
+	static const struct {
+		const char *name;
+		enum dns_failure failure;
+	} cases[] = {
+		{ "nothing.example", DNS_FAILURE_NONE },      { "gone.example", DNS_FAILURE_NONE },
+		{ "broken.example", DNS_FAILURE_SERVFAIL },   { "bogus.example", DNS_FAILURE_SERVFAIL },
+		{ "refused.example", DNS_FAILURE_REFUSED },   { "no-edns.example", DNS_FAILURE_OTHER },
+		{ "silent.example", DNS_FAILURE_TIMEOUT },
+	};
+	struct fake_dns *dns = fake_dns_start(replay);
+	struct dns_resolver *resolver = resolver_of(dns);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct dns_answer answer;
+
+		dns_lookup(resolver, cases[i].name, DNS_TYPE_MX, deadline_in_ms(1000), &answer);
+		if (answer.failure != cases[i].failure)
+			fail_msg("%s: failure %d", cases[i].name, (int)answer.failure);
+		dns_answer_wipe(&answer);
+	}
 	dns_resolver_destroy(resolver);
 	fake_dns_stop(dns);
 }
@@ -731,7 +761,7 @@ int main(void)
 		cmocka_unit_test(test_silence),	     cmocka_unit_test(test_several_servers),
 		cmocka_unit_test(test_restart),	     cmocka_unit_test(test_untrusted),
 		cmocka_unit_test(test_server_texts), cmocka_unit_test(test_resolv_conf),
-		cmocka_unit_test(test_bad_servers),
+		cmocka_unit_test(test_bad_servers),  cmocka_unit_test(test_failures),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "edge/dns_message.h"
+#include "dns/dns_message.h"
 #include "tests/fake/fake_dns.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

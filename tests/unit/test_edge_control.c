@@ -29,6 +29,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	tenant_table_init(&edge.tenants);
+	outcome_table_init(&edge.outcomes);
 	session_table_init(&edge.sessions);
 	strcpy(strrchr(directory, '.'), ".XXXXXX");
 	assert_non_null(mkdtemp(directory));
@@ -41,6 +42,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	tenant_table_wipe(&edge.tenants);
+	outcome_table_wipe(&edge.outcomes);
 	unlink(path);
 	return rmdir(directory);
 }

@@ -460,6 +460,25 @@ static void info_from_a_client(struct tunnel *tunnel)
 	send_now(tunnel, &frame);
 }
 
+static void answer_from_a_client(struct tunnel *tunnel)
+{
+	struct frame frame = { .type = FRAME_ANSWER };
+
+	frame.u.answer.is_last = true;
+	frame.u.answer.bytes = (const uint8_t *)"{}";
+	frame.u.answer.length = 2;
+	send_now(tunnel, &frame);
+}
+
+static void ask_in_a_transaction(struct tunnel *tunnel)
+{
+	struct frame frame = { .type = FRAME_ASK };
+
+	strcpy(frame.u.ask.question, "status");
+	send_envelope(tunnel, 1, 0);
+	send_now(tunnel, &frame);
+}
+
 static void refused_without_recipient(struct tunnel *tunnel)
 {
 	send_envelope(tunnel, 1, 1 << 30);
@@ -482,6 +501,8 @@ static void test_protocol_errors(void **state)
 		status_of_an_old_one,
 		info_from_a_client,
 		refused_without_recipient,
+		answer_from_a_client,
+		ask_in_a_transaction,
 	};
 	struct fixture *fixture = *state;
 

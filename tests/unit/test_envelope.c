@@ -38,7 +38,7 @@ static void test_queue_ids(void **state)
 {
 	static const struct { const char *text; bool is_valid; } rows[] = {
 		{ "4F2A1B3C4D", true }, { "4XyZ0k3bCqz1Ft", true }, { "A", true }, { ID63, true }, { ID63 "1", false },
-		{ "", false }, { "NOQUEUE ", false }, { "4F-2", false }, { "4F\n", false }, { "../4F", false },
+		{ "", false }, { "NOQUEUE ", false }, { "1rABCD-0000ab-2C", true }, { "1rABCD-000000000ab-2Cde", true }, { "-4F", false }, { "4F_2", false }, { "4F\n", false }, { "../4F", false },
 		{ "4F\xc3\xa9", false },
 	};
 

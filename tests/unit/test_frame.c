@@ -185,6 +185,17 @@ static void bad_frames(void **state)
 		{ RECIPIENT_1 INDEX_0 PATH_AB " 04 0002 613b", "orcpt" },
 		{ RECIPIENT_1 INDEX_0 PATH_AB " 04 0004 613b0d0a", "orcpt" },
 		{ RECIPIENT_1 INDEX_0 PATH_AB " 04 0004 613b6120", "orcpt" },
+		/* ASK, ANSWER */
+		{ "31 01 00000001 01 0001 61", "transaction: not zero" },
+		{ "31 01 00000000 02 0001 61", "question: missing" },
+		{ "31 01 00000000 01 0000", "question: length" },
+		{ "31 01 00000000 01 0003 612062", "question: not printable" },
+		{ "31 01 00000000 01 0001 61 02 0000", "argument: length" },
+		{ "31 01 00000000 01 0001 61 02 0001 0a", "argument: not printable" },
+		{ "32 01 00000000 01 0001 01", "data: missing" },
+		{ "32 01 00000000 01 0001 01 02 0000", "data: length" },
+		{ "32 01 00000000 01 0001 02 02 0001 61", "last: number" },
+		{ "32 01 00000000 02 0001 61", "last: missing" },
 		/* END */
 		{ "04 01 00000001 02 0008 0000000000000001", "digest: missing" },
 		{ "04 01 00000001 01 0002 0000 02 0008 0000000000000001", "digest: length" },
@@ -266,7 +277,7 @@ static void skipped(void **state)
 {
 	(void)state;
 	assert_int_equal(decode_hex("7f 00 00000000"), FRAME_SKIP);
-	assert_int_equal(decode_hex("31 fe 00000000 ff"), FRAME_SKIP);
+	assert_int_equal(decode_hex("3f fe 00000000 ff"), FRAME_SKIP);
 	/* An unknown field with bit 7, anywhere, even twice. */
 	assert_int_equal(decode_hex("05 01 00000001 80 0001 00 ff 0000 80 0000"), FRAME_OK);
 	assert_int_equal(decode_hex(ENVELOPE_7 "88 0002 0000 01 0000 08 0004 00000000"), FRAME_OK);

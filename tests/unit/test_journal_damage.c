@@ -179,11 +179,15 @@ static void test_damaged_later(void **state)
 	struct delivery_status status;
 	struct journal_claim claim;
 	struct test_subject test;
+	uint8_t byte;
 	int fd;
 
 	open_changed(world, FILE_BYTES);
-	fd = open(world->place.path, O_WRONLY | O_CLOEXEC);
-	assert_int_equal(pwrite(fd, "x", 1, 100), 1);
+	/* Ciphertext: whatever is written, it must be another byte. */
+	fd = open(world->place.path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(fd, &byte, 1, 100), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, 100), 1);
 	close(fd);
 	assert_int_equal(claim_at_once(world->journal, test_subject_number(&test, 0), &claim, &status), JOURNAL_KNOWN);
 	assert_int_equal(status.action, DELIVERY_RELAYED);

@@ -463,6 +463,40 @@ static pid_t start_process(struct keeper_fixture *fixture, int *fd)
 	return pid;
 }
 
+/* With the real confinement: the line is written, and nothing but what is asked for. */
+static void check_enrolment(struct keeper_fixture *fixture, struct keeper_client *client)
+{
+	char text[300], key[BASE64_KEY_TEXT + 1], reason[KEEPER_ERROR_MAX];
+	struct noise_keypair invite, stranger;
+	struct authorized_client found = { .line = 99 };
+	struct tenant_terms terms;
+
+	noise_keypair_generate(&invite);
+	noise_keypair_generate(&stranger);
+	base64_key_encode(key, invite.public_key);
+	snprintf(text, sizeof(text), "%s guest invite=2999-01-01T00:00:00Z\n", key);
+	write_file(fixture->list_path, text);
+	assert_int_equal(keeper_client_authorize(client, invite.public_key, &found, &terms), KEEPER_INVITED);
+	assert_string_equal(found.name, "guest");
+	assert_memory_equal(found.public_key, invite.public_key, NOISE_DHLEN);
+	assert_int_equal(keeper_client_is_authorized(client, invite.public_key), KEEPER_INVITED);
+	assert_int_equal(keeper_client_is_authorized(client, stranger.public_key), KEEPER_NO);
+	assert_int_equal(keeper_client_enrol(client, stranger.public_key, fixture->keys[BOB].public_key, reason, sizeof(reason)),
+			 ENROLMENT_REFUSED);
+	assert_int_equal(keeper_client_enrol(client, invite.public_key, fixture->keys[EDGE].public_key, reason, sizeof(reason)),
+			 ENROLMENT_REFUSED);
+	assert_int_equal(keeper_client_enrol(client, invite.public_key, (const uint8_t[NOISE_DHLEN]){ 1 }, reason, sizeof(reason)),
+			 ENROLMENT_REFUSED);
+	assert_int_equal(keeper_client_enrol(client, invite.public_key, fixture->keys[BOB].public_key, reason, sizeof(reason)),
+			 ENROLMENT_DONE);
+	assert_string_equal(reason, "the key was enrolled");
+	assert_int_equal(keeper_client_is_authorized(client, fixture->keys[BOB].public_key), KEEPER_YES);
+	assert_int_equal(keeper_client_is_authorized(client, invite.public_key), KEEPER_INVITED);
+	assert_int_equal(keeper_client_enrol(client, invite.public_key, stranger.public_key, reason, sizeof(reason)),
+			 ENROLMENT_USED);
+	assert_non_null(strstr(reason, "this invite was used at 2"));
+}
+
 static void test_process(void **state)
 {
 	struct keeper_fixture *fixture = *state;
@@ -479,6 +513,7 @@ static void test_process(void **state)
 	authorize(fixture, "1");
 	assert_int_equal(keeper_client_is_authorized(client, fixture->keys[ALICE].public_key),
 			 KEEPER_NO);
+	check_enrolment(fixture, client);
 	/* The worker decides when it ends. */
 	assert_int_equal(kill(pid, SIGTERM), 0);
 	assert_int_equal(kill(pid, SIGINT), 0);

@@ -165,6 +165,17 @@ static void owners(void **state)
 	assert_int_equal(chown(path, 65534, 65534), 0);
 	assert_int_equal(chown(directory, 65534, 65534), 0);
 	assert_int_equal(keyfile_read(key, path, error, sizeof(error)), 0);
+	/* In a directory in which root lets services make files, and everybody else not. */
+	assert_int_equal(chown(directory, 0, 0), 0);
+	assert_int_equal(chmod(directory, 01771), 0);
+	assert_int_equal(keyfile_read(key, path, error, sizeof(error)), 0);
+	assert_int_equal(chmod(directory, 01773), 0);
+	assert_int_equal(keyfile_read(key, path, error, sizeof(error)), -1);
+	assert_non_null(strstr(error, "owned by uid 65534, read by uid 0"));
+	assert_int_equal(chmod(directory, 0771), 0);
+	assert_int_equal(keyfile_read(key, path, error, sizeof(error)), -1);
+	assert_non_null(strstr(error, "chmod go-w"));
+	assert_int_equal(chmod(directory, 0700), 0);
 	/* Another user's, even root's, must be readable to be read; owned by root is trusted. */
 	assert_int_equal(chown(directory, 0, 0), 0);
 	assert_int_equal(seteuid(65533), 0);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -230,6 +231,32 @@ static void test_failed_submission_changes_nothing(void **state)
 	}
 }
 
+/* sendmail(1) has helpers, and they have our pipe: none is left when the time is over. */
+static void test_submission_leaves_nobody(void **state)
+{
+	struct buffer message;
+	char error[400] = "", helper[200];
+	FILE *file;
+	int pid = 0;
+
+	(void)state;
+	snprintf(helper, sizeof(helper), "sleep 60 & echo $! >%s; wait", mail_path);
+	write_sendmail(helper);
+	buffer_init(&message, 100);
+	assert_int_equal(submission_run(sendmail_path, &message, deadline_in_ms(500), error,
+					sizeof(error)),
+			 -1);
+	assert_non_null(strstr(error, "did not end in time"));
+	buffer_wipe(&message);
+	file = fopen(mail_path, "r");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%d", &pid), 1);
+	fclose(file);
+	for (int i = 0; i < 1000 && kill(pid, 0) == 0; i++)
+		usleep(10000); /* until init has seen it */
+	assert_int_equal(kill(pid, 0), -1);
+}
+
 static void test_submission_says_why(void **state)
 {
 	struct buffer message;
@@ -323,6 +350,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_nothing_due, remove_mail),
 		cmocka_unit_test_teardown(test_failed_submission_changes_nothing, remove_mail),
 		cmocka_unit_test_teardown(test_submission_says_why, remove_mail),
+		cmocka_unit_test_teardown(test_submission_leaves_nobody, remove_mail),
 		cmocka_unit_test_teardown(test_huge_header, remove_mail),
 		cmocka_unit_test(test_hostile_parameters),
 	};

@@ -112,12 +112,52 @@ static void impossible_users_are_refused(void **state)
 	in_child(refuse);
 }
 
+/* As Sendmail's F=S starts a program: root's real ids, somebody else's effective ones. */
+static int settle_half_root(void)
+{
+	char error[256];
+	uid_t uid[3];
+	gid_t gid[3], groups[2] = { 0, 3 };
+
+	if (setgroups(2, groups) != 0 || setresgid(0, 65534, 65534) != 0 ||
+	    setresuid(0, 65534, 65534) != 0)
+		return 1;
+	if (privdrop_settle(error, sizeof(error)) != 0)
+		return 2;
+	getresuid(&uid[0], &uid[1], &uid[2]);
+	getresgid(&gid[0], &gid[1], &gid[2]);
+	for (int i = 0; i < 3; i++)
+		if (uid[i] != 65534 || gid[i] != 65534)
+			return 3;
+	if (getgroups(2, groups) != 1 || groups[0] != 65534)
+		return 6;
+	if (setuid(0) == 0 || seteuid(0) == 0 || setreuid((uid_t)-1, 0) == 0 || setegid(0) == 0)
+		return 4;
+	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0 ? 0 : 5;
+}
+
+static int settle_root(void)
+{
+	char error[256];
+
+	return privdrop_settle(error, sizeof(error)) == 0 && getuid() == 0 && geteuid() == 0 ? 0 : 1;
+}
+
+static void what_is_not_in_effect_is_given_up(void **state)
+{
+	(void)state;
+	skip_unless_root();
+	in_child(settle_half_root);
+	in_child(settle_root);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(root_becomes_nobody_for_good),
 		cmocka_unit_test(others_only_set_no_new_privs),
 		cmocka_unit_test(impossible_users_are_refused),
+		cmocka_unit_test(what_is_not_in_effect_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

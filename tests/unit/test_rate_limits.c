@@ -573,8 +573,9 @@ static void test_more_owners_than_room(void **state)
 	assert_int_equal(pass(limits, address, ""), 1);
 	assert_int_equal(pass(limits, "10.0.0.0", ""), 2);
 	text = show(limits);
-	for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
-		lines++;
+	/* Not by strchr(), which reads all the rest each time where the address sanitizer is strict about strings. */
+	for (const char *at = text; *at != '\0'; at++)
+		lines += *at == '\n';
 	free(text);
 	assert_in_range(lines, RATE_LIMITS_BUCKETS_MAX - 5, RATE_LIMITS_BUCKETS_MAX);
 	rate_limits_destroy(limits);

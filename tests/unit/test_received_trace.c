@@ -35,6 +35,33 @@ static const struct {
 	{ "Received: by home.example (Postfix/Debian) with ESMTP id 5C\r\n\tfor <a@b>" DATE
 	  "X: y\r\n",
 	  "5C" },
+	/* what Sendmail writes */
+	{ "Received: from client.example (edge.vps.example [198.51.100.20])\r\n\t(authenticated bits=0)\r\n"
+	  "\tby mail.example (8.17.1.9/8.17.1.9/Debian-2) with ESMTPSA id 6AM3R8lh000115\r\n"
+	  "\t(version=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384 bits=256 verify=NO)\r\n\tfor <a@b>" DATE "X: y\r\n",
+	  "6AM3R8lh000115" },
+	{ "Received: from localhost (localhost)\r\n\tby mail.example (8.18.1/8.18.1) id 6AM3R8lh000117" DATE
+	  "X: y\r\n",
+	  "6AM3R8lh000117" },
+	{ "Received: (from root@localhost)\r\n\tby mail.example (8.17.1.9/8.17.1.9/Submit) id 6AM3R8lh000118" DATE
+	  "X: y\r\n",
+	  "6AM3R8lh000118" },
+	/* what Exim writes, 4.96 and 4.97 */
+	{ "Received: from [198.51.100.20] (helo=client.example)\r\n\tby mail.example with esmtpa (Exim 4.96)\r\n"
+	  "\t(envelope-from <alice@home.example>)\r\n\tid 1xUyFG-00000c-0u;\r\n\tDate\r\nX: y\r\n",
+	  "1xUyFG-00000c-0u" },
+	{ "Received: from h.example ([192.0.2.1] helo=id)\r\n\tby mail.example with esmtps  (TLS1.3) tls "
+	  "TLS_AES_256_GCM_SHA384\r\n\t(Exim 4.98)\r\n\t(envelope-from <a@b>)\r\n\tid 1xUyFG-000000000ab-0u9Z\r\n"
+	  "\tfor a@b;\r\n\tDate\r\nX: y\r\n",
+	  "1xUyFG-000000000ab-0u9Z" },
+	{ "Received: from Debian-exim by mail.example with local (Exim 4.96)\r\n\tid 1xUyEp-00000g-20\r\n"
+	  "\tfor a@b;\r\n\tDate\r\nX: y\r\n",
+	  "1xUyEp-00000g-20" },
+	/* an address that ends Exim's comment early, and what it then says */
+	{ "Received: from [192.0.2.1]\r\n\tby mail.example with esmtp (Exim 4.96)\r\n"
+	  "\t(envelope-from <\"x) id 1xEVIL-00000c-0u (\"@evil.example>)\r\n\tid 1xUyFG-00000c-0u\r\n"
+	  "\tfor \"y id 1xEVIL-00000d-0u\"@evil.example;\r\n\tDate\r\nX: y\r\n",
+	  "1xUyFG-00000c-0u" },
 	/* folded and spelled in any way */
 	{ "RECEIVED:by h (Postfix)\r\n id\r\n 4F\r\n ;date\r\nX: y\r\n", "4F" },
 	{ "Received :\tBY h\t(Postfix)\tWITH x\tID 4F; d\r\nX: y\r\n", "4F" },
@@ -57,6 +84,13 @@ static const struct {
 	{ "Received: by h (Postfix) with SMTP for <id@x>; d\r\nX: y\r\n", NULL },
 	/* what is no id */
 	{ "Received: by h (Postfix) id 4F-7; d\r\nX: y\r\n", NULL },
+	{ "Received: by h (8.17.1/8.17.1) id 1xUyFG-00000c-0u; d\r\nX: y\r\n", NULL },
+	{ "Received: by h (8.17.1) id BAD; d\r\nX: y\r\n", NULL },
+	{ "Received: by h (8.x/8.17.1) id BAD; d\r\nX: y\r\n", NULL },
+	{ "Received: by h with esmtp (Exim 4.96)\r\n\tid BAD; d\r\nX: y\r\n", NULL },
+	{ "Received: by h with esmtp (Exim 4.96) id 1xBAAD-00000c-0u; d\r\nX: y\r\n", NULL },
+	{ "Received: by h with esmtp (Eximal 4.96)\r\n\tid 1xBAAD-00000c-0u; d\r\nX: y\r\n", NULL },
+	{ "Received: by h with esmtp id 1xBAAD-00000c-0u (Exim 4.96)\r\n\tid 1xBAAD-00000c-0u; d\r\nX: y\r\n", NULL },
 	{ "Received: by h (Postfix) id (4F); d\r\nX: y\r\n", NULL },
 	{ "Received: by h (Postfix) id ; d\r\nX: y\r\n", NULL },
 	{ "Received: by h (Postfix) id 0123456789012345678901234567890123456789012345678901234567890123; d\r\nX: y\r\n",
@@ -152,6 +186,9 @@ static void test_login(void **state)
 		  "alice" },
 		{ "Received: from x by home.example (Postfix) (Authenticated sender: evil) id 77AB" DATE
 		  "X: y\r\n",
+		  "" },
+		/* only Postfix's own comment is one */
+		{ FROM "(Authenticated sender: alice)\r\n\tby home.example (8.17.1/8.17.1) id 77AB" DATE "X: y\r\n",
 		  "" },
 		{ "Received: by home.example (Postfix, from userid 0) id 77AB" DATE FROM
 		  "(Authenticated sender: evil)" BY,

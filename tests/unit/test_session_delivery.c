@@ -18,9 +18,22 @@
 #include "tests/unit/journal_fixture.h"
 
 #define PATIENCE_MS 20000
+/* As start_edge() has it. */
+#define RECIPIENT_LIMIT 5
 #define SLOW "a@gone.example"
 /* Longer than wait_limit. */
 #define SILENCE_MS 1400
+
+/* A machine that is short of memory when a delivery begins: its job is allocated like this. */
+static _Atomic bool is_short;
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+	void *(*allocate)(size_t, size_t) =
+		(void *(*)(size_t, size_t))(uintptr_t)dlsym(RTLD_NEXT, "aligned_alloc");
+
+	return is_short ? NULL : allocate(alignment, size);
+}
 
 struct world {
 	struct fixture *fixture;
@@ -66,6 +79,7 @@ static int tear_down(void **state)
 	int left;
 
 	fake_threads.is_full = false;
+	is_short = false;
 	if (world->is_closed)
 		open_gate(world);
 	left = stop_edge(world->fixture);
@@ -224,6 +238,32 @@ static void test_no_thread(void **state)
 	tunnel_close(&tunnel, 0, NULL);
 }
 
+/* Nothing is delivered then, every recipient is answered once, and the session goes on. */
+static void test_no_memory(void **state)
+{
+	struct world *world = *state;
+	uint32_t index, surplus = 2;
+	struct tunnel tunnel;
+
+	connect_as(world->fixture, &tunnel, ALICE);
+	send_envelope(&tunnel, 1, 0);
+	for (index = 0; index < RECIPIENT_LIMIT + surplus; index++)
+		send_recipient(&tunnel, 1, index, "b@" NOWHERE);
+	send_content(&tunnel, 1, MESSAGE);
+	is_short = true;
+	send_end(&tunnel, 1, MESSAGE);
+	for (index = RECIPIENT_LIMIT; index < RECIPIENT_LIMIT + surplus; index++)
+		expect_status(&tunnel, 1, index, "4.5.3", "more recipients than the limit of 5");
+	for (index = 0; index < RECIPIENT_LIMIT; index++)
+		expect_status(&tunnel, 1, index, "4.3.1", "out of memory");
+	expect_done(&tunnel, 1);
+	is_short = false;
+	send_queued(&tunnel, 2, "4XyA", "b@" NOWHERE, NULL);
+	expect_outcomes(&tunnel, 2, 1, "5.4.4");
+	assert_int_equal(content_pool_used(&world->fixture->edge.content_pool), 0);
+	tunnel_close(&tunnel, 0, NULL);
+}
+
 /* ---- the end ---- */
 
 static void begin_to_stop(struct world *world)
@@ -308,6 +348,7 @@ int main(void)
 		TEST(test_no_queue_id),
 		TEST(test_tunnel_ends_first),
 		TEST(test_no_thread),
+		TEST(test_no_memory),
 		TEST(test_stop_waits_for_the_left),
 		TEST(test_stop_gives_the_left_up),
 	};

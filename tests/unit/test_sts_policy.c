@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/sts_policy.h"
-#include "edge/sts_record.h"
+#include "lib/sts_policy.h"
+#include "lib/sts_record.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define ID32 "abcdefghijklmnopqrstuvwxyz012345"

@@ -125,6 +125,13 @@ static void test_concurrency(void **state)
 	assert_int_equal(count_of(*state, "shop").left, 7);
 }
 
+static void count_outcome(struct tenant_row *row, enum delivery_action action)
+{
+	const struct delivery_status status = { .action = action };
+
+	tenant_row_count_outcome(row, &status);
+}
+
 static void test_counts(void **state)
 {
 	struct tenant_terms shop = { .tenant.name = "shop", .is_foreign_sender = true };
@@ -135,10 +142,10 @@ static void test_counts(void **state)
 	assert_int_equal(pass(*state, &shop, false, START).refusal, TENANT_SENDER);
 	shop.is_foreign_sender = false;
 	row = tenant_table_enter(*state, &shop, false, START, &admission);
-	tenant_row_count_outcome(row, DELIVERY_RELAYED);
-	tenant_row_count_outcome(row, DELIVERY_RELAYED);
-	tenant_row_count_outcome(row, DELIVERY_DELAYED);
-	tenant_row_count_outcome(row, DELIVERY_FAILED);
+	count_outcome(row, DELIVERY_RELAYED);
+	count_outcome(row, DELIVERY_RELAYED);
+	count_outcome(row, DELIVERY_DELAYED);
+	count_outcome(row, DELIVERY_FAILED);
 	tenant_row_count_refusal(row, TENANT_RECIPIENTS, 5);
 	tenant_row_leave(row, true);
 	tenant_row_leave(NULL, true);

@@ -43,6 +43,7 @@ static int set_up(void **state)
 	pthread_mutex_init(&fixture->edge.setup_lock, NULL);
 	fixture->edge.setup = &fixture->setup;
 	tenant_table_init(&fixture->edge.tenants);
+	outcome_table_init(&fixture->edge.outcomes);
 	content_pool_init(&fixture->edge.content_pool, 1 << 20);
 	memset(&fixture->transaction, 0x5a, sizeof(fixture->transaction));
 	transaction_init(&fixture->transaction);
@@ -64,6 +65,7 @@ static int tear_down(void **state)
 	pthread_mutex_destroy(&fixture->edge.setup_lock);
 	content_pool_wipe(&fixture->edge.content_pool);
 	tenant_table_wipe(&fixture->edge.tenants);
+	outcome_table_wipe(&fixture->edge.outcomes);
 	free(fixture->setup.conf.ehlo_name);
 	free(fixture);
 	return left;

@@ -3,6 +3,8 @@
 # "home-sendmail.sh daemon" is called (harness: lab.sendmail.start()): tcp/25 relays for who logs
 # in (alice@home.example, bob@home.example; password "secret") and for the vps (198.51.100.20), straight to the MX
 # hosts. sendmail has its mail filter at unix:/run/postern-milter/milter.sock with F=T, tempfail.
+# "home-sendmail.sh daemon postern" starts it (anew) with the examples of the project instead: other hosts' mail goes through
+# postern-transport, whose edge the harness names; .forward files count.
 set -euo pipefail
 # shellcheck source=tests/lab/hosts/common.sh
 . /opt/lab/hosts/common.sh
@@ -24,7 +26,7 @@ configuration() {
 	define(`confLOG_LEVEL', `12')dnl
 	define(`confTO_IDENT', `0')dnl
 	define(`confREFUSE_LA', `0')dnl
-	define(`confQUEUE_LA', `0')dnl
+	define(`confQUEUE_LA', `1000')dnl
 	define(`confDELIVERY_MODE', `background')dnl
 	define(`confBAD_RCPT_THROTTLE', `0')dnl
 	define(`confMAX_MESSAGE_SIZE', `52428800')dnl
@@ -36,10 +38,26 @@ configuration() {
 	FEATURE(`nocanonify')dnl
 	FEATURE(`accept_unresolvable_domains')dnl
 	undefine(`confHOSTS_FILE')dnl
-	INPUT_MAIL_FILTER(`postern', `S=local:/run/postern-milter/milter.sock, F=T, T=S:10s;R:10s;E:30s')dnl
 	DAEMON_OPTIONS(`Name=MTA, Family=inet, Addr=0.0.0.0, Port=25')dnl
-	MAILER(`smtp')dnl
 	EOF
+	case $1 in
+	direct)
+		cat <<-'EOF'
+		INPUT_MAIL_FILTER(`postern', `S=local:/run/postern-milter/milter.sock, F=T, T=S:10s;R:10s;E:30s')dnl
+		MAILER(`smtp')dnl
+		EOF
+		;;
+	postern)
+		cat <<-'EOF'
+		define(`confDONT_BLAME_SENDMAIL', `GroupWritableForwardFile,ForwardFileInUnsafeDirPath')dnl
+		undefine(`ALIAS_FILE')dnl
+		include(`/usr/share/doc/postern/examples/sendmail/postern.mc')dnl
+		include(`/usr/share/doc/postern/examples/sendmail/postern-milter.mc')dnl
+		MAILER(`local')dnl
+		MAILER(`smtp')dnl
+		EOF
+		;;
+	esac
 }
 
 logins() {
@@ -51,16 +69,36 @@ logins() {
 	printf '%s\n' "pwcheck_method: auxprop" "auxprop_plugin: sasldb" "mech_list: PLAIN LOGIN" >/etc/mail/sasl/Sendmail.conf.2
 }
 
+# daemon [postern]: restarted if it runs with the other configuration.
 daemon() {
-	[ ! -e /run/sendmail.pid ] || return 0
+	local kind=${1:-direct}
+	[ "$(cat /run/sendmail.kind 2>/dev/null)" != "$kind" ] || return 0
+	stop
 	cp -a /srv/lab/stage/. /
 	chmod 755 /etc/postern
 	mkdir -p /etc/mail /var/spool/mqueue /run/sendmail/mta
 	chmod 700 /var/spool/mqueue
-	configuration >/etc/mail/sendmail.mc
+	install -d -o smmsp -g smmsp -m 2770 /var/spool/mqueue-client
+	configuration "$kind" >/etc/mail/sendmail.mc
 	logins
 	m4 -D_CF_DIR_=/usr/share/sendmail/cf/ /usr/share/sendmail/cf/m4/cf.m4 /etc/mail/sendmail.mc >/etc/mail/sendmail.cf
+	[ "$kind" != postern ] || postern_user
 	sendmail -bd
+	echo "$kind" >/run/sendmail.kind
+}
+
+postern_user() {
+	id _postern >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin _postern
+	id carl >/dev/null 2>&1 || useradd --create-home carl
+}
+
+stop() {
+	local pid
+	[ -e /run/sendmail.pid ] || return 0
+	pid=$(head -1 /run/sendmail.pid)
+	kill "$pid" 2>/dev/null || true
+	while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+	rm -f /run/sendmail.pid /run/sendmail.kind
 }
 
 "$@"

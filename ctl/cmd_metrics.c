@@ -1,0 +1,92 @@
+/* metrics: what `postern status' knows, for Prometheus. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include "command.h"
+#include "list_file.h"
+#include "metrics.h"
+#include "status_query.h"
+#include "transport/transport_conf.h"
+
+#define DEFAULT_TIMEOUT "10"
+#define ERROR_MAX 4608
+
+/* Whoever reads the file finds the old text or the new one. */
+static int replace_file(const char *path, const char *text, size_t length)
+{
+	struct list_file file;
+	char error[ERROR_MAX];
+	int result = list_file_open(&file, path, error, sizeof(error));
+
+	if (result == EX_OK)
+		result = list_file_prepare(&file, text, length, error, sizeof(error));
+	if (result == EX_OK)
+		result = list_file_commit(&file, error, sizeof(error));
+	list_file_close(&file);
+	return result == EX_OK ? EX_OK : command_fail(result, "%s", error);
+}
+
+static int write_metrics(const json_t *document, const char *path)
+{
+	size_t length;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &length);
+	int result = EX_OK;
+
+	if (out != NULL)
+		metrics_print(document, (long long)time(NULL), out);
+	if (out == NULL || fclose(out) != 0)
+		result = command_fail(EX_OSERR, "out of memory");
+	else if (path != NULL)
+		result = replace_file(path, text, length);
+	else
+		fputs(text, stdout);
+	free(text);
+	return result;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	struct status_query query = { .conf_path = NULL };
+	const char *timeout = DEFAULT_TIMEOUT, *path = NULL;
+	const struct command_option options[] = {
+		{ "config", &query.conf_path, NULL },
+		{ "socket", &query.socket, NULL },
+		{ "timeout", &timeout, NULL },
+		{ "textfile", &path, NULL },
+		{ NULL, NULL, NULL },
+	};
+	struct command_arguments arguments;
+	int result = command_parse(command, argc, argv, options, &arguments), state;
+	json_t *document;
+
+	if (result >= 0)
+		return result;
+	if (!status_query_parse_timeout(timeout, &query.timeout_ms))
+		return command_wrong_usage(command, "--timeout is a number of seconds, 1 to 600, not ", timeout);
+	document = status_query_run(&query, &state);
+	if (document == NULL)
+		return state;
+	/* An edge that is down is a number, not a failure. */
+	result = write_metrics(document, path);
+	json_decref(document);
+	return result;
+}
+
+const struct command command_metrics = {
+	.name = "metrics",
+	.arguments = "[--textfile FILE] [--timeout SECONDS] [--config FILE] [--socket unix:PATH]",
+	.summary = "the numbers of `postern status', for Prometheus",
+	.help = "Prints what `postern status' knows as Prometheus reads it. No recipient and no domain is in it.\n\n"
+		"  --textfile FILE      into this file, which is replaced at once: for node_exporter's textfile collector\n"
+		"  --timeout SECONDS    for an edge's answer, instead of " DEFAULT_TIMEOUT "\n"
+		"  --config FILE        the mail host's configuration, instead of " TRANSPORT_CONF_PATH "\n"
+		"  --socket unix:PATH   control_socket of the edge here, instead of " STATUS_QUERY_SOCKET "\n"
+		"Exit status: 0, also if an edge is down; otherwise nothing was written.\n",
+	.words_min = 0,
+	.words_max = 0,
+	.run = run,
+};

@@ -1,0 +1,101 @@
+/*
+ * Postfix's own line counts, as only it says what becomes of the message; that of postern-transport,
+ * which comes before it, shows that the mail went by the tunnel.
+ */
+#include "message_trail.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "log_line.h"
+
+/* "host ident[pid]: 4ZmV: ..." -> "4ZmV"; false: there is none. */
+static bool take_queue_id(char out[QUEUE_ID_MAX + 1], const char *line)
+{
+	const char *start = strstr(line, "]: "), *end;
+
+	if (start == NULL)
+		return false;
+	start += 3;
+	end = strchr(start, ':');
+	if (end == NULL || end - start > QUEUE_ID_MAX)
+		return false;
+	snprintf(out, QUEUE_ID_MAX + 1, "%.*s", (int)(end - start), start);
+	return log_line_is_queue_id(out);
+}
+
+static bool is_of_postfix(const char *line)
+{
+	const char *ident = strchr(line, ' ');
+
+	return ident != NULL && strncmp(ident + 1, "postern/", 8) != 0;
+}
+
+static void take_reply(struct message_trail *trail, const char *text)
+{
+	const char *start = strchr(text, '(');
+	size_t length = start != NULL ? strlen(start + 1) : 0;
+
+	snprintf(trail->reply, sizeof(trail->reply), "%s", start != NULL ? start + 1 : text);
+	if (length > 0 && length < sizeof(trail->reply) && trail->reply[length - 1] == ')')
+		trail->reply[length - 1] = '\0';
+}
+
+/* "250 2.0.0 Ok: queued as 4ZmW" of a filter on this host. */
+static bool follow_filter(struct message_trail *trail, const char *line)
+{
+	const char *at = strstr(trail->reply, "queued as ");
+	char queue_id[QUEUE_ID_MAX + 1];
+
+	if (at == NULL || (strstr(line, ", relay=127.0.0.1[") == NULL && strstr(line, ", relay=localhost[") == NULL))
+		return false;
+	snprintf(queue_id, sizeof(queue_id), "%.*s", (int)strspn(at + 10, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+									   "abcdefghijklmnopqrstuvwxyz"),
+		 at + 10);
+	if (!log_line_is_queue_id(queue_id))
+		return false;
+	strcpy(trail->queue_id, queue_id);
+	return true;
+}
+
+static void take_outcome(struct message_trail *trail, const char *line)
+{
+	static const struct {
+		const char *word;
+		enum message_trail_outcome outcome;
+	} words[] = {
+		{ ", status=sent", MESSAGE_TRAIL_SENT },
+		{ ", status=deferred", MESSAGE_TRAIL_DEFERRED },
+		{ ", status=bounced", MESSAGE_TRAIL_BOUNCED },
+		{ ", status=expired", MESSAGE_TRAIL_BOUNCED },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *at = strstr(line, words[i].word);
+
+		if (at == NULL)
+			continue;
+		take_reply(trail, at + 1);
+		if (words[i].outcome == MESSAGE_TRAIL_SENT && follow_filter(trail, line))
+			return;
+		trail->outcome = words[i].outcome;
+		return;
+	}
+}
+
+bool message_trail_take(struct message_trail *trail, const char *line)
+{
+	if (trail->queue_id[0] == '\0' &&
+	    (strstr(line, "message-id=<") == NULL || strstr(line, trail->token) == NULL ||
+	     !take_queue_id(trail->queue_id, line))) {
+		trail->queue_id[0] = '\0';
+		return false;
+	}
+	if (!log_line_names(line, trail->queue_id))
+		return false;
+	if (!is_of_postfix(line))
+		trail->is_through_postern |= strstr(line, " postern/transport[") != NULL;
+	else if (trail->outcome == MESSAGE_TRAIL_OPEN)
+		take_outcome(trail, line);
+	return true;
+}

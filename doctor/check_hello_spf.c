@@ -1,0 +1,72 @@
+/*
+ * domain-hello-spf: mail without an envelope sender, which bounces are, is judged by the SPF record
+ * of the name in EHLO (RFC 7208 2.4). A record at the domain above it does not count: SPF is not
+ * inherited.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sending.h"
+#include "spf_check.h"
+#include "spf_mend.h"
+
+static void judge(struct sending *sending, const struct sending_address *address,
+		  const char *subject)
+{
+	struct spf_question question = { .address = address->address, .hello = address->hello };
+	char *texts[1] = { NULL }, problem[SPF_TEXT_MAX], text[SPF_MEND_MAX],
+	     record[SENDING_RECORD_MAX];
+	struct sockaddr_storage all[16];
+	size_t count = 0;
+	struct spf_verdict verdict;
+	enum finding_result result;
+	struct finding *finding;
+
+	spf_check(sending->dns, &question, &verdict);
+	if (verdict.result == SPF_PASS || verdict.result == SPF_TEMPERROR) {
+		finding_add(sending->list, "domain-hello-spf", subject,
+			    verdict.result == SPF_PASS ? FINDING_OK : FINDING_UNKNOWN, "%s%s",
+			    verdict.result == SPF_PASS ? "pass by " : "",
+			    verdict.result == SPF_PASS ? verdict.term : verdict.problem);
+		return;
+	}
+	result = verdict.result == SPF_NONE || verdict.result == SPF_NEUTRAL ? FINDING_WARN
+									     : FINDING_FAIL;
+	finding = finding_add(sending->list, "domain-hello-spf", subject, result,
+			      "%s: bounces are judged by this name, and SPF is not inherited%s%s",
+			      verdict.result == SPF_NONE
+				      ? "there is no SPF record at the name in EHLO"
+				      : spf_result_name(verdict.result),
+			      verdict.term[0] != '\0' ? "; by " : "", verdict.term);
+	for (size_t i = 0; i < sending->address_count && count < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(sending->addresses[i].hello, address->hello) == 0)
+			all[count++] = sending->addresses[i].address;
+	spf_check_fetch(sending->dns, address->hello, &texts[0], problem);
+	spf_mend_compose(text, texts, texts[0] != NULL ? 1 : 0, all, count);
+	sending_print_txt(record, address->hello, text);
+	finding_mend(finding, "publish:\n%s", record);
+	free(texts[0]);
+}
+
+void check_hello_spf(struct sending *sending)
+{
+	for (size_t i = 0; i < sending->address_count; i++) {
+		const struct sending_address *address = &sending->addresses[i];
+		char subject[DNS_NAME_MAX + 160], text[INET6_ADDRSTRLEN] = "";
+
+		if (address->hello[0] == '\0')
+			continue;
+		inet_ntop(address->address.ss_family,
+			  address->address.ss_family == AF_INET
+				  ? (const void *)&((const struct sockaddr_in *)&address->address)
+					    ->sin_addr
+				  : (const void *)&((const struct sockaddr_in6 *)&address->address)
+					    ->sin6_addr,
+			  text, sizeof(text));
+		snprintf(subject, sizeof(subject), "%.255s from %.64s %s", address->hello,
+			 address->edge, text);
+		judge(sending, address, subject);
+	}
+}

@@ -1,0 +1,126 @@
+/*
+ * Questions to the DNS as the doctor asks them: patiently, but not for ever when nobody answers at
+ * all.
+ */
+#include "lookup.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* dns_lookup() repeats a question within this time. */
+#define PATIENCE_MS 6000
+#define PATIENCE_AFTER_SILENCE_MS 1500
+#define SILENCES_IMPATIENT 2
+#define SILENCES_HOPELESS 4
+
+void lookup_ask(const struct lookup_source *source, const char *name, enum dns_type type,
+		struct dns_answer *answer)
+{
+	source->ask(source->context, name, type, answer);
+}
+
+static void set_failure(struct dns_answer *answer, const char *name, enum dns_trust trust,
+			enum dns_failure failure, const char *error)
+{
+	memset(answer, 0, sizeof(*answer));
+	answer->result = DNS_ERROR;
+	answer->trust = trust;
+	answer->failure = failure;
+	snprintf(answer->name, sizeof(answer->name), "%.255s", name);
+	snprintf(answer->error, sizeof(answer->error), "%s", error);
+}
+
+/* Has it failed before? Then *answer is what it was. */
+static bool find_failure(const struct lookup_patience *patience, const char *name,
+			 enum dns_type type, struct dns_answer *answer)
+{
+	for (size_t i = 0; i < patience->failure_count; i++) {
+		if (patience->failures[i].type != type ||
+		    strcasecmp(patience->failures[i].name, name) != 0)
+			continue;
+		set_failure(answer, name, patience->failures[i].trust,
+			    patience->failures[i].failure, patience->failures[i].error);
+		return true;
+	}
+	return false;
+}
+
+static void remember(struct lookup_patience *patience, const char *name, enum dns_type type,
+		     const struct dns_answer *answer)
+{
+	size_t at = patience->failure_count;
+
+	if (answer->failure == DNS_FAILURE_TIMEOUT) {
+		patience->silences++;
+	} else {
+		patience->silences = 0;
+		patience->has_answered = true;
+	}
+	if (answer->result != DNS_ERROR || at == LOOKUP_FAILURES_MAX || strlen(name) > DNS_NAME_MAX)
+		return;
+	memcpy(patience->failures[at].name, name, strlen(name) + 1);
+	memcpy(patience->failures[at].error, answer->error, sizeof(answer->error));
+	patience->failures[at].type = type;
+	patience->failures[at].trust = answer->trust;
+	patience->failures[at].failure = answer->failure;
+	patience->failure_count++;
+}
+
+static void ask_resolver(void *context, const char *name, enum dns_type type,
+			 struct dns_answer *answer)
+{
+	struct lookup_patience *patience = context;
+	int ms = patience->silences >= SILENCES_IMPATIENT ? PATIENCE_AFTER_SILENCE_MS : PATIENCE_MS;
+	char error[DNS_ERROR_MAX];
+
+	if (find_failure(patience, name, type, answer))
+		return;
+	if (!patience->has_answered && patience->silences >= SILENCES_HOPELESS) {
+		snprintf(error, sizeof(error), "not asked for %.255s: the resolver answers nothing",
+			 name);
+		set_failure(answer, name, DNS_FAILED, DNS_FAILURE_TIMEOUT, error);
+		return;
+	}
+	dns_lookup(patience->resolver, name, type, deadline_in_ms(ms), answer);
+	remember(patience, name, type, answer);
+}
+
+struct lookup_source lookup_from_resolver(struct lookup_patience *patience)
+{
+	return (struct lookup_source){ .ask = ask_resolver, .context = patience };
+}
+
+void lookup_reverse_name(char out[LOOKUP_REVERSE_MAX], const struct sockaddr_storage *address)
+{
+	size_t used = 0;
+
+	if (address->ss_family == AF_INET) {
+		const uint8_t *bytes =
+			(const uint8_t *)&((const struct sockaddr_in *)address)->sin_addr;
+
+		snprintf(out, LOOKUP_REVERSE_MAX, "%u.%u.%u.%u.in-addr.arpa", bytes[3], bytes[2],
+			 bytes[1], bytes[0]);
+		return;
+	}
+	for (int i = 15; i >= 0; i--) {
+		unsigned byte = ((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr[i];
+
+		used += (size_t)snprintf(out + used, LOOKUP_REVERSE_MAX - used, "%x.%x.", byte & 15,
+					 byte >> 4);
+	}
+	snprintf(out + used, LOOKUP_REVERSE_MAX - used, "ip6.arpa");
+}
+
+bool lookup_is_same_address(const struct sockaddr_storage *left,
+			    const struct sockaddr_storage *right)
+{
+	if (left->ss_family != right->ss_family)
+		return false;
+	if (left->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)left)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)right)->sin_addr.s_addr;
+	return memcmp(&((const struct sockaddr_in6 *)left)->sin6_addr,
+		      &((const struct sockaddr_in6 *)right)->sin6_addr,
+		      sizeof(struct in6_addr)) == 0;
+}

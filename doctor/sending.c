@@ -1,0 +1,59 @@
+/* The checks of a sending domain, and what they share. */
+#include "sending.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *ids[3]; /* wanted if one of them is */
+	void (*check)(struct sending *sending, struct sending_domain *domain);
+} checks[] = {
+	/* Alignment needs what the others find out: it is a part of check_dmarc(). */
+	{ { "domain-spf", "domain-spf-lookups", "domain-alignment" }, check_spf },
+	{ { "domain-dkim", "domain-alignment" }, check_dkim },
+	{ { "domain-dmarc", "domain-alignment" }, check_dmarc },
+	{ { "domain-mx" }, check_mx },
+	{ { "domain-dane", "domain-tlsrpt" }, check_dane },
+	{ { "domain-sts", "domain-tlsrpt" }, check_sts },
+	{ { "domain-tlsrpt" }, check_tlsrpt },
+	{ { "domain-dnssec" }, check_dnssec },
+};
+
+void sending_check_domain(struct sending *sending, const char *name, const char *envelope)
+{
+	struct sending_domain domain = {
+		.name = name,
+		.envelope = envelope != NULL ? envelope : name,
+		.has_spf = SENDING_UNKNOWN,
+		.has_dkim = SENDING_UNKNOWN,
+	};
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		for (size_t j = 0; j < 3 && checks[i].ids[j] != NULL; j++)
+			if (finding_is_wanted(sending->list, checks[i].ids[j])) {
+				checks[i].check(sending, &domain);
+				break;
+			}
+}
+
+void sending_print_txt(char out[SENDING_RECORD_MAX], const char *name, const char *text)
+{
+	size_t used = (size_t)snprintf(out, SENDING_RECORD_MAX, "%.255s. IN TXT", name),
+	       length = strlen(text);
+
+	for (size_t at = 0; at < length && used < SENDING_RECORD_MAX; at += 255)
+		used += (size_t)snprintf(out + used, SENDING_RECORD_MAX - used, " \"%.255s\"",
+					 text + at);
+}
+
+void sending_add_unknown(struct sending *sending, const char *id, const char *subject,
+			 const struct dns_answer *answer)
+{
+	struct finding *finding =
+		finding_add(sending->list, id, subject, FINDING_UNKNOWN, "%s", answer->error);
+
+	if (answer->trust == DNS_BOGUS)
+		finding_mend(
+			finding,
+			"the zone's DNSSEC signatures are wrong: receivers that check them cannot see the record");
+}

@@ -1,0 +1,63 @@
+/*
+ * Looks, or gives what was found a moment ago (check_turn.h). The client's addresses are asked of
+ * the keeper, who has the allow-list.
+ */
+#include "question_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor/finding_json.h"
+#include "host_check.h"
+
+/* For another client's check to end. */
+#define WAIT_MS HOST_CHECK_MS
+
+static void check_client(struct host_check *host, const struct edge_question *question)
+{
+	struct authorized_client client;
+	struct tenant_terms terms;
+
+	if (keeper_client_authorize(question->edge->keeper, question->public_key, &client, &terms) == KEEPER_YES)
+		host_check_tenant(host, &terms.tenant);
+	explicit_bzero(&client, sizeof(client));
+}
+
+static char *look(const struct edge_question *question)
+{
+	struct edge_setup *setup = edge_acquire_setup(question->edge);
+	struct finding_list list = { .items = NULL };
+	struct host_check host = { .setup = setup, .list = &list, .deadline = deadline_in_ms(HOST_CHECK_MS) };
+	char *text;
+
+	host_check_disk(&host);
+	host_check_resolver(&host);
+	host_check_own_addresses(&host);
+	check_client(&host, question);
+	text = finding_json_print(&list);
+	finding_list_wipe(&list);
+	edge_setup_release(setup);
+	return text;
+}
+
+json_t *question_check(const struct edge_question *question)
+{
+	struct check_turn *turn = &question->edge->check_turn;
+	json_t *answer = NULL;
+	char *text;
+
+	switch (check_turn_begin(turn, question->client, deadline_in_ms(WAIT_MS), &text)) {
+	case CHECK_TURN_BUSY:
+		return edge_question_error("the edge is busy with other checks; ask again in a minute");
+	case CHECK_TURN_YOURS:
+		text = look(question);
+		check_turn_end(turn, question->client, text);
+		break;
+	case CHECK_TURN_KEPT:
+		break;
+	}
+	if (text != NULL)
+		answer = json_loads(text, 0, NULL);
+	free(text);
+	return answer;
+}
