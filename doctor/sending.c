@@ -5,11 +5,12 @@
 #include <string.h>
 
 static const struct {
-	const char *ids[3]; /* wanted if one of them is */
+	const char *ids[5]; /* wanted if one of them is; ends with NULL */
 	void (*check)(struct sending *sending, struct sending_domain *domain);
 } checks[] = {
 	/* Alignment needs what the others find out: it is a part of check_dmarc(). */
-	{ { "domain-spf", "domain-spf-lookups", "domain-alignment" }, check_spf },
+	{ { "domain-spf", "domain-spf-lookups", "domain-spf-covers", "domain-alignment" },
+	  check_spf },
 	{ { "domain-dkim", "domain-alignment" }, check_dkim },
 	{ { "domain-dmarc", "domain-alignment" }, check_dmarc },
 	{ { "domain-mx" }, check_mx },
@@ -29,7 +30,7 @@ void sending_check_domain(struct sending *sending, const char *name, const char 
 	};
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
-		for (size_t j = 0; j < 3 && checks[i].ids[j] != NULL; j++)
+		for (size_t j = 0; checks[i].ids[j] != NULL; j++)
 			if (finding_is_wanted(sending->list, checks[i].ids[j])) {
 				checks[i].check(sending, &domain);
 				break;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "doctor/dkim_key.h"
+#include "doctor/finding_id.h"
 #include "doctor/sending.h"
 #include "tests/fake/fake_zone.h"
 
@@ -338,6 +339,34 @@ static void test_alignment(void **state)
 	dkim_signers_wipe(&signers);
 }
 
+/* Each check can be asked for alone, and finds what it finds beside the others. */
+static void test_each_alone(void **state)
+{
+	struct dkim_signers signers = { .is_found = true };
+
+	(void)state;
+	dkim_signers_add(&signers, "*@example.com", "example.com", "s1", key_path, "test");
+	for (size_t i = 0; i < finding_id_count; i++) {
+		struct finding_selection selection = { .words = { finding_ids[i].id }, .count = 1 };
+		struct finding_list list = { .selection = &selection }, all = { .items = NULL };
+		struct fake_zone zone = { .count = 0 };
+		char words[100];
+
+		if (strcmp(finding_ids[i].group, "domain") != 0)
+			continue;
+		add_lines(&zone, healthy, "");
+		look(&list, &zone, &signers);
+		look(&all, &zone, &signers);
+		snprintf(words, sizeof(words), "%s ok", finding_ids[i].id);
+		if (list.count == 0 || list.count != count_in_list(&all, words))
+			fail_msg("%s alone: %zu findings", finding_ids[i].id, list.count);
+		finding_list_wipe(&list);
+		finding_list_wipe(&all);
+		fake_zone_wipe(&zone);
+	}
+	dkim_signers_wipe(&signers);
+}
+
 /* Nobody answers: all is unknown. */
 static void test_silence(void **state)
 {
@@ -398,6 +427,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_alignment),
+		cmocka_unit_test(test_each_alone),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_spf_mends),
 	};
