@@ -3,7 +3,6 @@
  * of the name in EHLO (RFC 7208 2.4). A record at the domain above it does not count: SPF is not
  * inherited.
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,19 +53,11 @@ void check_hello_spf(struct sending *sending)
 {
 	for (size_t i = 0; i < sending->address_count; i++) {
 		const struct sending_address *address = &sending->addresses[i];
-		char subject[DNS_NAME_MAX + 160], text[INET6_ADDRSTRLEN] = "";
+		char subject[SENDING_SUBJECT_MAX];
 
 		if (address->hello[0] == '\0')
 			continue;
-		inet_ntop(address->address.ss_family,
-			  address->address.ss_family == AF_INET
-				  ? (const void *)&((const struct sockaddr_in *)&address->address)
-					    ->sin_addr
-				  : (const void *)&((const struct sockaddr_in6 *)&address->address)
-					    ->sin6_addr,
-			  text, sizeof(text));
-		snprintf(subject, sizeof(subject), "%.255s from %.64s %s", address->hello,
-			 address->edge, text);
+		sending_print_subject(subject, address->hello, address);
 		judge(sending, address, subject);
 	}
 }

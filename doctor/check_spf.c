@@ -2,13 +2,11 @@
  * domain-spf, domain-spf-lookups, domain-spf-covers: the SPF record of the domain of envelope
  * senders (RFC 7208), as receivers see it, for each address from which an edge delivers.
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "lib/endpoint.h"
 #include "sending.h"
 #include "spf_check.h"
 #include "spf_mend.h"
@@ -25,17 +23,6 @@ struct spf_view {
 	struct sockaddr_storage missing[MISSING_MAX];
 	size_t missing_count;
 };
-
-static void print_address(char out[INET6_ADDRSTRLEN], const struct sockaddr_storage *address)
-{
-	const void *bytes =
-		address->ss_family == AF_INET
-			? (const void *)&((const struct sockaddr_in *)address)->sin_addr
-			: (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr;
-
-	if (inet_ntop(address->ss_family, bytes, out, INET6_ADDRSTRLEN) == NULL)
-		out[0] = '\0';
-}
 
 /* The record to publish: what is there, and the addresses that are missing. */
 static void print_mend(const struct spf_view *view, char out[SENDING_RECORD_MAX])
@@ -210,14 +197,12 @@ static void check_address(const struct spf_view *view, const struct sending_addr
 
 static void judge_address(struct spf_view *view, const struct sending_address *address)
 {
-	char subject[DNS_NAME_MAX + 160], text[INET6_ADDRSTRLEN], record[SENDING_RECORD_MAX];
+	char subject[SENDING_SUBJECT_MAX], record[SENDING_RECORD_MAX];
 	struct spf_verdict verdict;
 	struct finding *finding;
 
 	check_address(view, address, &verdict);
-	print_address(text, &address->address);
-	snprintf(subject, sizeof(subject), "%.255s from %.64s %s", view->domain, address->edge,
-		 text);
+	sending_print_subject(subject, view->domain, address);
 	if (verdict.result == SPF_PASS) {
 		finding_add(view->sending->list, "domain-spf-covers", subject, FINDING_OK,
 			    "pass by \"%s\"%s%s", verdict.term,

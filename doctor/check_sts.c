@@ -3,12 +3,12 @@
  * that has it, and, where postern-sts-fetch(8) is installed, the policy itself, which must allow
  * every MX of the domain. Having none is no fault.
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
 
+#include "lib/endpoint.h"
 #include "lib/sts_policy.h"
 #include "lib/sts_record.h"
 #include "program.h"
@@ -23,7 +23,7 @@ struct sts_view {
 	struct sending *sending;
 	struct sending_domain *domain;
 	char host[DNS_NAME_MAX + 16]; /* mta-sts.DOMAIN */
-	char addresses[ADDRESSES_MAX][INET6_ADDRSTRLEN];
+	char addresses[ADDRESSES_MAX][SOCKADDR_TEXT_MAX];
 	size_t address_count;
 	bool is_unknown; /* of the addresses */
 };
@@ -41,16 +41,9 @@ static void find_addresses(struct sts_view *view, enum dns_type type)
 
 	lookup_ask(view->sending->dns, view->host, type, &answer);
 	view->is_unknown |= answer.result == DNS_ERROR;
-	for (size_t i = 0; i < answer.count && view->address_count < ADDRESSES_MAX; i++) {
-		const struct sockaddr_storage *address = &answer.addresses[i];
-
-		inet_ntop(
-			address->ss_family,
-			address->ss_family == AF_INET
-				? (const void *)&((const struct sockaddr_in *)address)->sin_addr
-				: (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr,
-			view->addresses[view->address_count++], INET6_ADDRSTRLEN);
-	}
+	for (size_t i = 0; i < answer.count && view->address_count < ADDRESSES_MAX; i++)
+		endpoint_print_address((const struct sockaddr *)&answer.addresses[i],
+				       view->addresses[view->address_count++], SOCKADDR_TEXT_MAX);
 	dns_answer_wipe(&answer);
 }
 

@@ -90,37 +90,3 @@ struct lookup_source lookup_from_resolver(struct lookup_patience *patience)
 {
 	return (struct lookup_source){ .ask = ask_resolver, .context = patience };
 }
-
-void lookup_reverse_name(char out[LOOKUP_REVERSE_MAX], const struct sockaddr_storage *address)
-{
-	size_t used = 0;
-
-	if (address->ss_family == AF_INET) {
-		const uint8_t *bytes =
-			(const uint8_t *)&((const struct sockaddr_in *)address)->sin_addr;
-
-		snprintf(out, LOOKUP_REVERSE_MAX, "%u.%u.%u.%u.in-addr.arpa", bytes[3], bytes[2],
-			 bytes[1], bytes[0]);
-		return;
-	}
-	for (int i = 15; i >= 0; i--) {
-		unsigned byte = ((const struct sockaddr_in6 *)address)->sin6_addr.s6_addr[i];
-
-		used += (size_t)snprintf(out + used, LOOKUP_REVERSE_MAX - used, "%x.%x.", byte & 15,
-					 byte >> 4);
-	}
-	snprintf(out + used, LOOKUP_REVERSE_MAX - used, "ip6.arpa");
-}
-
-bool lookup_is_same_address(const struct sockaddr_storage *left,
-			    const struct sockaddr_storage *right)
-{
-	if (left->ss_family != right->ss_family)
-		return false;
-	if (left->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)left)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)right)->sin_addr.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)left)->sin6_addr,
-		      &((const struct sockaddr_in6 *)right)->sin6_addr,
-		      sizeof(struct in6_addr)) == 0;
-}

@@ -42,11 +42,4 @@ struct lookup_patience {
 };
 struct lookup_source lookup_from_resolver(struct lookup_patience *patience);
 
-/* The name under which the PTR record of the address is. */
-#define LOOKUP_REVERSE_MAX 80
-void lookup_reverse_name(char out[LOOKUP_REVERSE_MAX], const struct sockaddr_storage *address);
-/* Are the two addresses the same, whatever their ports? */
-bool lookup_is_same_address(const struct sockaddr_storage *left,
-			    const struct sockaddr_storage *right);
-
 #endif

@@ -37,6 +37,15 @@ void sending_check_domain(struct sending *sending, const char *name, const char 
 			}
 }
 
+void sending_print_subject(char out[SENDING_SUBJECT_MAX], const char *name,
+			   const struct sending_address *address)
+{
+	char text[SOCKADDR_TEXT_MAX];
+
+	endpoint_print_address((const struct sockaddr *)&address->address, text, sizeof(text));
+	snprintf(out, SENDING_SUBJECT_MAX, "%.255s from %.64s %s", name, address->edge, text);
+}
+
 void sending_print_txt(char out[SENDING_RECORD_MAX], const char *name, const char *text)
 {
 	size_t used = (size_t)snprintf(out, SENDING_RECORD_MAX, "%.255s. IN TXT", name),

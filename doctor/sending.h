@@ -14,6 +14,7 @@
 
 #include "dkim_signer.h"
 #include "finding.h"
+#include "lib/endpoint.h"
 #include "lookup.h"
 
 /* An address from which an edge delivers. */
@@ -79,6 +80,10 @@ void check_dnssec(struct sending *sending, struct sending_domain *domain);
 
 /* ---- for them ---- */
 
+/* "NAME from EDGE ADDRESS" */
+#define SENDING_SUBJECT_MAX (DNS_NAME_MAX + SOCKADDR_TEXT_MAX + 80)
+void sending_print_subject(char out[SENDING_SUBJECT_MAX], const char *name,
+			   const struct sending_address *address);
 /* A TXT record in the form of a zone file, its strings of at most 255 bytes. */
 #define SENDING_RECORD_MAX 1900
 void sending_print_txt(char out[SENDING_RECORD_MAX], const char *name, const char *text);

@@ -23,6 +23,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "lib/endpoint.h"
+
 #define DELIMITERS ".-+,/_="
 #define PARTS_MAX 128
 /* RFC 1035 2.3.4, as text */
@@ -154,16 +156,6 @@ static void print_dotted(char *out, size_t size, const struct sockaddr_storage *
 					 bytes[i] >> 4, bytes[i] & 15);
 }
 
-static void print_address(char *out, size_t size, const struct sockaddr_storage *address)
-{
-	if (address->ss_family == AF_INET)
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, out,
-			  (socklen_t)size);
-	else
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, out,
-			  (socklen_t)size);
-}
-
 static void print_value(char *out, size_t size, char letter, const struct spf_macro_values *values)
 {
 	switch (letter) {
@@ -189,7 +181,7 @@ static void print_value(char *out, size_t size, char letter, const struct spf_ma
 		snprintf(out, size, "%s", values->hello);
 		return;
 	case 'c':
-		print_address(out, size, values->address);
+		endpoint_print_address((const struct sockaddr *)values->address, out, size);
 		return;
 	case 'r':
 		snprintf(out, size, "%s", values->receiver);

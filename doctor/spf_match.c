@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dns/dns_reverse.h"
 #include "spf_walk.h"
 
 enum spf_match spf_match_fail(struct spf_walk *walk, enum spf_match match, const char *problem,
@@ -163,12 +164,11 @@ static bool is_validated(struct spf_walk *walk, const char *name)
 
 enum spf_match spf_match_ptr(struct spf_walk *walk, const char *name)
 {
-	char reverse[LOOKUP_REVERSE_MAX];
+	char reverse[DNS_REVERSE_MAX];
 	struct dns_answer answer;
 	enum spf_match match = SPF_NO_MATCH;
 
-	lookup_reverse_name(reverse, &walk->address);
-	ask(walk, reverse, DNS_TYPE_PTR, &answer);
+	ask(walk, dns_reverse_name(reverse, sizeof(reverse), &walk->address, NULL), DNS_TYPE_PTR, &answer);
 	if (answer.result == DNS_NXDOMAIN || answer.result == DNS_NODATA)
 		match = count_void(walk, reverse);
 	for (size_t i = 0; i < answer.count && i < SPF_NAMES_MAX && match == SPF_NO_MATCH; i++)
@@ -183,13 +183,12 @@ enum spf_match spf_match_ptr(struct spf_walk *walk, const char *name)
 const char *spf_match_validated_name(void *context, const char *domain)
 {
 	struct spf_walk *walk = context;
-	char reverse[LOOKUP_REVERSE_MAX];
+	char reverse[DNS_REVERSE_MAX];
 	struct dns_answer answer;
 	int best = 0;
 
 	snprintf(walk->validated_name, sizeof(walk->validated_name), "unknown");
-	lookup_reverse_name(reverse, &walk->address);
-	ask(walk, reverse, DNS_TYPE_PTR, &answer);
+	ask(walk, dns_reverse_name(reverse, sizeof(reverse), &walk->address, NULL), DNS_TYPE_PTR, &answer);
 	for (size_t i = 0; i < answer.count && i < SPF_NAMES_MAX; i++) {
 		const char *name = answer.mx[i].exchange;
 		int rank = strcasecmp(name, domain) == 0 ? 3 : is_within(name, domain) ? 2 : 1;

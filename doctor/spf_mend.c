@@ -4,12 +4,12 @@
  */
 #include "spf_mend.h"
 
-#include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "lib/endpoint.h"
 #include "spf_check.h"
 
 struct composer {
@@ -44,17 +44,10 @@ static bool has_word(const struct composer *composer, const char *word)
 
 static void put_address(struct composer *composer, const struct sockaddr_storage *address)
 {
-	char text[INET6_ADDRSTRLEN], word[INET6_ADDRSTRLEN + 8];
+	char text[SOCKADDR_TEXT_MAX], word[SOCKADDR_TEXT_MAX + 8];
 
-	if (address->ss_family == AF_INET) {
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text,
-			  sizeof(text));
-		snprintf(word, sizeof(word), "ip4:%s", text);
-	} else {
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text,
-			  sizeof(text));
-		snprintf(word, sizeof(word), "ip6:%s", text);
-	}
+	endpoint_print_address((const struct sockaddr *)address, text, sizeof(text));
+	snprintf(word, sizeof(word), "%s:%s", strchr(text, ':') == NULL ? "ip4" : "ip6", text);
 	if (!has_word(composer, word))
 		put(composer, word);
 }
