@@ -15,9 +15,9 @@ struct dkim_view {
 	struct sending_domain *domain;
 	const struct dkim_signer *signer;
 	char signing_domain[DNS_NAME_MAX + 1]; /* d= */
-	char record_name[DNS_NAME_MAX + 1];    /* SELECTOR._domainkey.d */
+	char record_name[DKIM_SELECTOR_MAX + DNS_NAME_MAX + 16]; /* SELECTOR._domainkey.d */
 	char path[DKIM_PATH_MAX + 1];
-	char subject[DNS_NAME_MAX + 1 + DKIM_SELECTOR_MAX + 4];
+	char subject[DNS_NAME_MAX + DKIM_SELECTOR_MAX + 16];
 	struct dkim_key key; /* none: it could not be read, key_error says why */
 	char key_error[DKIM_PATH_MAX + 300];
 };
@@ -48,14 +48,23 @@ static enum sending_truth fail(const struct dkim_view *view, const char *seen)
 	return SENDING_NO;
 }
 
+static void add_short(const struct dkim_view *view, enum finding_result result, unsigned bits,
+		      const char *means)
+{
+	finding_mend(finding_add(view->sending->list, "domain-dkim", view->subject, result,
+				 "the key has only %u bits: %s (RFC 8301)", bits, means),
+		     "make a new key under another selector: opendkim-genkey -b 2048 -d %s -s NEW-SELECTOR",
+		     view->signing_domain);
+}
+
 /* A record that receivers can use. */
 static enum sending_truth judge_keys(const struct dkim_view *view, const struct dkim_record *record)
 {
 	char seen[FINDING_TEXT_MAX];
 
 	if (view->key.key == NULL) {
-		finding_mend(add(view, FINDING_UNKNOWN, view->key_error),
-			     "run the doctor as root: it must read the key that signs");
+		finding_mend(add(view, FINDING_UNKNOWN, view->key_error), "is the path in %s right?",
+			     view->signer->from);
 		return SENDING_UNKNOWN;
 	}
 	if (!dkim_key_is_same(&view->key, &record->key)) {
@@ -66,28 +75,16 @@ static enum sending_truth judge_keys(const struct dkim_view *view, const struct 
 		return fail(view, seen);
 	}
 	if (record->key.is_rsa && record->key.bits < DKIM_RSA_BITS_MIN) {
-		snprintf(seen, sizeof(seen),
-			 "the key has only %u bits: receivers do not accept it (RFC 8301)",
-			 record->key.bits);
-		finding_mend(
-			add(view, FINDING_FAIL, seen),
-			"make a new key under another selector: opendkim-genkey -b 2048 -d %s -s NEW-SELECTOR",
-			view->signing_domain);
+		add_short(view, FINDING_FAIL, record->key.bits, "receivers do not accept it");
 		return SENDING_NO;
 	}
 	if (record->is_testing) {
-		snprintf(seen, sizeof(seen),
-			 "the record says t=y: receivers treat the mail as if it were not signed");
-		add_mend(view, add(view, FINDING_WARN, seen));
+		add_mend(view, add(view, FINDING_WARN,
+				   "the record says t=y: receivers treat the mail as if it were not signed"));
 		return SENDING_YES;
 	}
 	if (record->key.is_rsa && record->key.bits < DKIM_RSA_BITS_GOOD) {
-		snprintf(seen, sizeof(seen), "the key has only %u bits, 2048 are wanted (RFC 8301)",
-			 record->key.bits);
-		finding_mend(
-			add(view, FINDING_WARN, seen),
-			"make a new key under another selector: opendkim-genkey -b 2048 -d %s -s NEW-SELECTOR",
-			view->signing_domain);
+		add_short(view, FINDING_WARN, record->key.bits, "2048 are wanted");
 		return SENDING_YES;
 	}
 	snprintf(seen, sizeof(seen), "%s of %u bits, the key of %.1000s",
@@ -146,9 +143,9 @@ static enum sending_truth check_signer(struct dkim_view *view)
 	dkim_signer_expand(view->signing_domain, sizeof(view->signing_domain), view->signer->domain,
 			   view->domain->name);
 	dkim_signer_expand(view->path, sizeof(view->path), view->signer->path, view->domain->name);
-	snprintf(view->record_name, sizeof(view->record_name), "%.60s._domainkey.%.180s",
+	snprintf(view->record_name, sizeof(view->record_name), "%s._domainkey.%s",
 		 view->signer->selector, view->signing_domain);
-	snprintf(view->subject, sizeof(view->subject), "%.255s, selector %.60s", view->domain->name,
+	snprintf(view->subject, sizeof(view->subject), "%s, selector %s", view->domain->name,
 		 view->signer->selector);
 	dkim_key_read(&view->key, view->path, view->key_error, sizeof(view->key_error));
 	lookup_ask(view->sending->dns, view->record_name, DNS_TYPE_TXT, &answer);

@@ -6,12 +6,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "lib/text_file.h"
+
+static void read_file(struct dkim_signers *signers, const char *root, const char *name,
+		      dkim_signers_parse_fn *parse)
+{
+	char path[DKIM_PATH_MAX + 1], error[300];
+	struct text_file file;
+	struct stat status;
+
+	snprintf(path, sizeof(path), "%s%s", root, name);
+	if (text_file_read(&file, path, DKIM_FILE_BYTES_MAX, &status, error, sizeof(error)) == 0) {
+		parse(signers, file.text, root);
+		text_file_wipe(&file);
+	} else if (!text_file_is_absent(&status)) {
+		dkim_signers_give_up(signers, "%s", error);
+	}
+}
 
 void dkim_signers_read(struct dkim_signers *signers, const char *root)
 {
 	memset(signers, 0, sizeof(*signers));
-	dkim_signers_read_opendkim(signers, root);
-	dkim_signers_read_rspamd(signers, root);
+	read_file(signers, root, DKIM_OPENDKIM_CONF, dkim_signers_parse_opendkim);
+	read_file(signers, root, DKIM_RSPAMD_CONF, dkim_signers_parse_rspamd);
 }
 
 void dkim_signers_wipe(struct dkim_signers *signers)
@@ -28,24 +47,26 @@ static int copy(char *out, size_t size, const char *text)
 	return 0;
 }
 
-int dkim_signers_add(struct dkim_signers *signers, const char *pattern, const char *domain,
-		     const char *selector, const char *path, const char *from)
+struct dkim_signer *dkim_signers_add(struct dkim_signers *signers, const char *pattern, const char *domain,
+				     const char *selector, const char *path, const char *from)
 {
-	struct dkim_signer *items, signer = { .rank = 0 };
+	struct dkim_signer *items = NULL, signer = { .rank = 0 };
 
-	if (signers->count == DKIM_SIGNERS_MAX ||
-	    copy(signer.pattern, sizeof(signer.pattern), pattern) != 0 ||
-	    copy(signer.domain, sizeof(signer.domain), domain) != 0 ||
-	    copy(signer.selector, sizeof(signer.selector), selector) != 0 ||
-	    copy(signer.path, sizeof(signer.path), path) != 0 ||
-	    copy(signer.from, sizeof(signer.from), from) != 0)
-		return -1;
-	items = realloc(signers->items, (signers->count + 1) * sizeof(*items));
-	if (items == NULL)
-		return -1;
+	if (signers->count < DKIM_SIGNERS_MAX &&
+	    copy(signer.pattern, sizeof(signer.pattern), pattern) == 0 &&
+	    copy(signer.domain, sizeof(signer.domain), domain) == 0 &&
+	    copy(signer.selector, sizeof(signer.selector), selector) == 0 &&
+	    copy(signer.path, sizeof(signer.path), path) == 0 &&
+	    copy(signer.from, sizeof(signer.from), from) == 0)
+		items = realloc(signers->items, (signers->count + 1) * sizeof(*items));
+	if (items == NULL) {
+		dkim_signers_give_up(signers, "%s: the key of %.100s is one of too many, or its line is too long", from,
+				     domain);
+		return NULL;
+	}
 	signers->items = items;
-	items[signers->count++] = signer;
-	return 0;
+	items[signers->count] = signer;
+	return &items[signers->count++];
 }
 
 void dkim_signers_give_up(struct dkim_signers *signers, const char *format, ...)

@@ -46,13 +46,17 @@ void dkim_signer_expand(char *out, size_t size, const char *text, const char *do
 
 /* ---- for those that read a configuration ---- */
 
-/* Adds it. 0, or -1: too many, no memory, or a text that is too long. */
-int dkim_signers_add(struct dkim_signers *signers, const char *pattern, const char *domain,
-		     const char *selector, const char *path, const char *from);
+/* Adds it, and returns it until the next one; NULL: too long, or one of too many, which it has given up for. */
+struct dkim_signer *dkim_signers_add(struct dkim_signers *signers, const char *pattern, const char *domain,
+				     const char *selector, const char *path, const char *from);
 /* The first reason counts. */
 void dkim_signers_give_up(struct dkim_signers *signers, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-void dkim_signers_read_opendkim(struct dkim_signers *signers, const char *root);
-void dkim_signers_read_rspamd(struct dkim_signers *signers, const char *root);
+#define DKIM_OPENDKIM_CONF "/etc/opendkim.conf"
+#define DKIM_RSPAMD_CONF "/etc/rspamd/local.d/dkim_signing.conf"
+#define DKIM_FILE_BYTES_MAX (1024 * 1024)
+/* The text of that file, which may be cut up. */
+typedef void dkim_signers_parse_fn(struct dkim_signers *signers, char *text, const char *root);
+dkim_signers_parse_fn dkim_signers_parse_opendkim, dkim_signers_parse_rspamd;
 
 #endif

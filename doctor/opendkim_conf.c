@@ -17,21 +17,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "dkim_signer.h"
 #include "lib/text_file.h"
 
-#define CONF_PATH "/etc/opendkim.conf"
-#define FILE_BYTES_MAX (1024 * 1024)
+#define CONF_PATH DKIM_OPENDKIM_CONF
 
 struct opendkim_conf {
-	char *domain, *selector, *key_file, *key_table, *signing_table;
+	char *domain, *selector, *key_file, *key_table, *signing_table, *include, *mode;
 	bool has_subdomains, has_many; /* SubDomains, MultipleSignatures */
 };
 
-/* A SigningTable, with what it says about whom. */
+/* A SigningTable, with what it says about whom, and the KeyTable that it names keys of. */
 struct signing_set {
+	const char *path, *keys_path;
+	const char *keys; /* text of the KeyTable */
 	bool has_patterns, has_many;
 };
 
@@ -64,10 +64,10 @@ static bool next_line(char **text, struct line *line)
 	return false;
 }
 
+/* As opendkim(8) does it, by the first letter. */
 static bool is_yes(const char *value)
 {
-	return strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0 ||
-	       strcmp(value, "1") == 0;
+	return value[0] != '\0' && strchr("yYtT1", value[0]) != NULL;
 }
 
 static void parse_conf(struct opendkim_conf *conf, char *text)
@@ -82,6 +82,8 @@ static void parse_conf(struct opendkim_conf *conf, char *text)
 		{ "KeyFile", &conf->key_file },
 		{ "KeyTable", &conf->key_table },
 		{ "SigningTable", &conf->signing_table },
+		{ "Include", &conf->include },
+		{ "Mode", &conf->mode },
 	};
 
 	while (next_line(&text, &line)) {
@@ -112,7 +114,7 @@ static int read_set(struct dkim_signers *signers, const char *root, const char *
 		return -1;
 	}
 	snprintf(path, sizeof(path), "%s%s", root, name);
-	if (text_file_read(file, path, FILE_BYTES_MAX, NULL, error, sizeof(error)) == 0)
+	if (text_file_read(file, path, DKIM_FILE_BYTES_MAX, NULL, error, sizeof(error)) == 0)
 		return 0;
 	dkim_signers_give_up(signers, "%s", error);
 	return -1;
@@ -145,6 +147,7 @@ static void add_pair(struct dkim_signers *signers, const struct line *signing,
 {
 	char pattern[SMTP_DOMAIN_MAX + 66], *domain = strsep(&key, ":"),
 					    *selector = strsep(&key, ":");
+	struct dkim_signer *signer;
 
 	if (selector == NULL || key == NULL) {
 		dkim_signers_give_up(signers, "%s: not DOMAIN:SELECTOR:PATH", from);
@@ -158,25 +161,28 @@ static void add_pair(struct dkim_signers *signers, const struct line *signing,
 		snprintf(pattern, sizeof(pattern), "*@*%.300s", signing->key);
 	else
 		snprintf(pattern, sizeof(pattern), "*@%.300s", signing->key);
-	if (dkim_signers_add(signers, pattern, domain, selector, key, from) != 0)
-		dkim_signers_give_up(signers, "%s: too long, or one of too many", from);
-	else
-		signers->items[signers->count - 1].rank = rank_of(signing, set);
+	signer = dkim_signers_add(signers, pattern, domain, selector, key, from);
+	if (signer != NULL)
+		signer->rank = rank_of(signing, set);
 }
 
-/* `keys` stays as it is: a copy is cut up for each signing line. */
+/* The keys stay as they are: a copy is cut up for each signing line. OpenDKIM lets mail wait whose key it does not find. */
 static void find_key(struct dkim_signers *signers, const struct line *signing,
-		     const struct signing_set *set, const char *keys, const char *keys_path)
+		     const struct signing_set *set)
 {
-	char *copy = strdup(keys), *text = copy, from[DKIM_PATH_MAX + 32];
+	char *copy = strdup(set->keys), *text = copy, from[DKIM_PATH_MAX + 32];
 	struct line line = { .number = 0 };
+	bool is_found = false;
 
-	while (copy != NULL && next_line(&text, &line))
-		if (strcmp(line.key, signing->value) == 0 || strcmp(line.key, "%") == 0) {
-			snprintf(from, sizeof(from), "%.1000s:%u", keys_path, line.number);
-			add_pair(signers, signing, set, line.value, from);
-			break;
-		}
+	while (copy != NULL && !is_found && next_line(&text, &line))
+		is_found = strcmp(line.key, signing->value) == 0;
+	if (is_found) {
+		snprintf(from, sizeof(from), "%.1000s:%u", set->keys_path, line.number);
+		add_pair(signers, signing, set, line.value, from);
+	} else {
+		dkim_signers_give_up(signers, "%.150s:%u: there is no key \"%.60s\" in %.150s", set->path,
+				     signing->number, signing->value, set->keys_path);
+	}
 	free(copy);
 }
 
@@ -202,9 +208,12 @@ static void read_tables(struct dkim_signers *signers, const struct opendkim_conf
 		text_file_wipe(&keys);
 		return;
 	}
+	set.path = strchr(conf->signing_table, '/');
+	set.keys_path = strchr(conf->key_table, '/');
+	set.keys = keys.text;
 	text = signing.text;
 	while (next_line(&text, &line))
-		find_key(signers, &line, &set, keys.text, strchr(conf->key_table, '/'));
+		find_key(signers, &line, &set);
 	text_file_wipe(&signing);
 	text_file_wipe(&keys);
 }
@@ -234,26 +243,25 @@ static void add_domains(struct dkim_signers *signers, const struct opendkim_conf
 	}
 }
 
-void dkim_signers_read_opendkim(struct dkim_signers *signers, const char *root)
+void dkim_signers_parse_opendkim(struct dkim_signers *signers, char *text, const char *root)
 {
-	char path[DKIM_PATH_MAX + 1], error[300];
 	struct opendkim_conf conf = { .domain = NULL };
-	struct text_file file;
-	struct stat status;
 
-	snprintf(path, sizeof(path), "%s" CONF_PATH, root);
-	if (text_file_read(&file, path, FILE_BYTES_MAX, &status, error, sizeof(error)) != 0) {
-		if (!text_file_is_absent(&status))
-			dkim_signers_give_up(signers, "%s", error);
-		return;
-	}
-	parse_conf(&conf, file.text);
+	parse_conf(&conf, text);
 	/* Debian's package comes with a file that names no key. */
-	if (conf.key_table != NULL || conf.key_file != NULL)
+	if (conf.key_table != NULL || conf.key_file != NULL || conf.include != NULL)
 		signers->is_found = true;
-	if (conf.key_table != NULL)
+	if (conf.include != NULL)
+		dkim_signers_give_up(signers, CONF_PATH ": what it includes of %.300s is not read here", conf.include);
+	if (conf.mode != NULL && strchr(conf.mode, 's') == NULL)
+		; /* It only verifies. */
+	else if (conf.key_table != NULL)
 		read_tables(signers, &conf, root);
 	else if (conf.domain != NULL && conf.selector != NULL && conf.key_file != NULL)
 		add_domains(signers, &conf);
-	text_file_wipe(&file);
+	else if (conf.domain != NULL || conf.selector != NULL || conf.key_file != NULL)
+		dkim_signers_give_up(signers, CONF_PATH ": there is no %s, without which nothing is signed",
+				     conf.domain == NULL     ? "Domain"
+				     : conf.selector == NULL ? "Selector"
+							     : "KeyFile");
 }

@@ -18,13 +18,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "dkim_signer.h"
-#include "lib/text_file.h"
 
-#define CONF_PATH "/etc/rspamd/local.d/dkim_signing.conf"
-#define FILE_BYTES_MAX (1024 * 1024)
+#define CONF_PATH DKIM_RSPAMD_CONF
 #define DEFAULT_PATH "/var/lib/rspamd/dkim/$domain.$selector.key"
 #define DEFAULT_SELECTOR "dkim"
 #define WORD_MAX 1023
@@ -116,10 +113,7 @@ static void add(struct dkim_signers *signers, const char *domain, const struct k
 
 	print_path(path, keys);
 	snprintf(pattern, sizeof(pattern), "*@%.255s", strcmp(domain, "%") == 0 ? "*" : domain);
-	if (dkim_signers_add(signers, pattern, domain, keys->selector, path, CONF_PATH) != 0)
-		dkim_signers_give_up(
-			signers, CONF_PATH ": the entry for %.100s is too long, or one of too many",
-			domain);
+	dkim_signers_add(signers, pattern, domain, keys->selector, path, CONF_PATH);
 }
 
 /* What is too long is left out, as if it were not there. */
@@ -171,11 +165,12 @@ static void read_domains(struct reader *reader, struct dkim_signers *signers,
 }
 
 /* General settings first, wherever they stand: twice over the text. */
-static void read_conf(struct dkim_signers *signers, const char *text)
+void dkim_signers_parse_rspamd(struct dkim_signers *signers, char *text, const char *root)
 {
 	struct keys keys = { .selector = DEFAULT_SELECTOR, .path = DEFAULT_PATH };
 	bool is_enabled = true;
 
+	(void)root;
 	for (int pass = 0; pass < 2; pass++) {
 		struct reader reader = { .at = text };
 		char value[64] = "";
@@ -194,8 +189,8 @@ static void read_conf(struct dkim_signers *signers, const char *text)
 					CONF_PATH
 					": keys are found with %.30s, which is not read here",
 					reader.word);
-			else if (pass == 1 && is_word(&reader, "domain") && next_word(&reader) &&
-				 is_mark(&reader, '{'))
+			else if (pass == 1 && is_enabled && is_word(&reader, "domain") &&
+				 next_word(&reader) && is_mark(&reader, '{'))
 				read_domains(&reader, signers, &keys);
 			else if (is_mark(&reader, '{'))
 				skip_block(&reader);
@@ -205,20 +200,4 @@ static void read_conf(struct dkim_signers *signers, const char *text)
 	signers->is_found = signers->is_found || is_enabled;
 	if (is_enabled)
 		add(signers, "%", &keys);
-}
-
-void dkim_signers_read_rspamd(struct dkim_signers *signers, const char *root)
-{
-	char path[DKIM_PATH_MAX + 1], error[300];
-	struct text_file file;
-	struct stat status;
-
-	snprintf(path, sizeof(path), "%s" CONF_PATH, root);
-	if (text_file_read(&file, path, FILE_BYTES_MAX, &status, error, sizeof(error)) != 0) {
-		if (!text_file_is_absent(&status))
-			dkim_signers_give_up(signers, "%s", error);
-		return;
-	}
-	read_conf(signers, file.text);
-	text_file_wipe(&file);
 }

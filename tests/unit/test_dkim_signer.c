@@ -14,6 +14,8 @@
 
 #include "doctor/dkim_signer.h"
 
+/* 65 bytes. */
+#define LABELS "0123456789.0123456789.0123456789.0123456789.0123456789.012345678."
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
@@ -60,7 +62,17 @@ static const struct {
 	  "k1 example.com:a:/etc/k1\nk2 other.org:b:/etc/k2\n", "* k2\n.com k2\n.example.com k1\n", NULL,
 	  "mail.example.com", "example.com a /etc/k1", "", true },
 	{ "no such key", "KeyTable /etc/keys\nSigningTable /etc/signing\n", "k1 %:2026:/etc/k1\n",
-	  "example.com k9\n", NULL, "example.com", "", "", true },
+	  "\nexample.com k9\n", NULL, "example.com", "", "/etc/signing:2: there is no key \"k9\" in /etc/keys", true },
+	{ "a word that is wrong", "Domain example.com\nSelecotr s1\nKeyFile /etc/k\n", NULL, NULL, NULL,
+	  "example.com", "", "there is no Selector", true },
+	{ "no KeyFile", "Domain example.com\nSelector s1\n", NULL, NULL, NULL, "example.com", "", "there is no KeyFile", false },
+	{ "more in another file", "Include /etc/opendkim.d/x\n", NULL, NULL, NULL, "example.com", "", "/etc/opendkim.d/x", true },
+	{ "only verifies", "Mode v\nDomain example.com\nSelector s1\nKeyFile /etc/k\n", NULL, NULL, NULL, "example.com", "", "",
+	  true },
+	{ "booleans have many words", "Domain example.com\nSelector s1\nKeyFile /etc/k\nSubDomains Y\n", NULL, NULL, NULL,
+	  "mail.example.com", "example.com s1 /etc/k", "", true },
+	{ "a selector that is too long", "Domain example.com\nSelector " LABELS LABELS LABELS LABELS "\nKeyFile /etc/k\n", NULL, NULL,
+	  NULL, "example.com", "", "too long", true },
 	{ "key without selector", "KeyTable /etc/keys\nSigningTable /etc/signing\n", "k1 /etc/k1\n",
 	  "example.com k1\n", NULL, "example.com", "", "/etc/keys:1: not DOMAIN:SELECTOR:PATH",
 	  true },
@@ -82,6 +94,8 @@ static const struct {
 	{ "rspamd, another domain", NULL, NULL, NULL, "domain { example.com { selector = own; } }",
 	  "a.org", "% dkim /var/lib/rspamd/dkim/%.dkim.key", "", true },
 	{ "rspamd, off", NULL, NULL, NULL, "enabled = false;\n", "example.com", "", "", false },
+	{ "rspamd, off, with a domain", NULL, NULL, NULL, "domain { example.com { selector = own; } }\nenabled = false;\n", "example.com", "",
+	  "", false },
 	{ "rspamd with a map", NULL, NULL, NULL, "selector_map = \"/etc/map\";\n", "example.com",
 	  "% dkim /var/lib/rspamd/dkim/%.dkim.key", "selector_map", true },
 	{ "rspamd, torn", NULL, NULL, NULL, "domain { example.com { selector = \"own",
