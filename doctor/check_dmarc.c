@@ -36,7 +36,7 @@ static enum sending_truth is_allowed(struct sending *sending, const struct dmarc
 		return SENDING_YES;
 	snprintf(name, sizeof(name), "%s._report._dmarc.%s", walk->policy_domain, host);
 	lookup_ask(sending->dns, name, DNS_TYPE_TXT, &answer);
-	if (answer.result == DNS_ERROR)
+	if (answer.result == DNS_ERROR || other.found == DMARC_UNKNOWN)
 		truth = SENDING_UNKNOWN;
 	for (size_t i = 0; i < answer.count; i++)
 		if (dmarc_record_is_one(answer.txt[i]))

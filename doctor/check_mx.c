@@ -7,8 +7,6 @@
 
 #include "sending.h"
 
-#define NO_RECORD_MEND "publish where mail to the domain is taken:\n%s. IN MX 10 mail.%s."
-
 /* SENDING_NO: neither A nor AAAA. *alias: it is a CNAME. */
 static enum sending_truth has_address(struct sending *sending, const char *name, bool *alias)
 {
@@ -31,70 +29,75 @@ static enum sending_truth has_address(struct sending *sending, const char *name,
 	return truth;
 }
 
-/* true: it was the worst that can be said. */
-static bool judge_exchange(struct sending *sending, const char *domain, const struct dns_mx *mx)
+/* Something to say about one host. */
+static void tell(struct sending *sending, const char *domain, enum finding_result result,
+		 const char *seen, const char *host, const char *mend)
 {
-	struct finding_list *list = sending->list;
+	finding_mend(finding_add(sending->list, "domain-mx", domain, result, "the MX host %s %s", host,
+				 seen),
+		     "%s", mend);
+}
+
+/* true: told. */
+static bool judge_exchange(struct sending *sending, const char *domain, const char *host)
+{
+	char mend[DNS_NAME_MAX + 80];
 	bool is_alias = false;
 
-	switch (has_address(sending, mx->exchange, &is_alias)) {
+	switch (has_address(sending, host, &is_alias)) {
 	case SENDING_UNKNOWN:
-		finding_add(list, "domain-mx", domain, FINDING_UNKNOWN,
-			    "nobody says where the MX host %s is", mx->exchange);
+		tell(sending, domain, FINDING_UNKNOWN, "may have an address: nobody says", host, "");
 		return true;
 	case SENDING_NO:
-		finding_mend(finding_add(list, "domain-mx", domain, FINDING_FAIL,
-					 "the MX host %s has no address", mx->exchange),
-			     "publish its address, or take the MX record away:\n%s. IN A ADDRESS",
-			     mx->exchange);
+		snprintf(mend, sizeof(mend),
+			 "publish its address, or take the MX record away:\n%s. IN A ADDRESS", host);
+		tell(sending, domain, FINDING_FAIL, "has no address", host, mend);
 		return true;
 	case SENDING_YES:
 		break;
 	}
-	if (!is_alias)
-		return false;
-	finding_mend(finding_add(list, "domain-mx", domain, FINDING_WARN,
-				 "the MX host %s is an alias, which it must not be (RFC 2181 10.3)",
-				 mx->exchange),
-		     "name the host itself in the MX record");
-	return true;
+	if (is_alias)
+		tell(sending, domain, FINDING_WARN, "is an alias, which it must not be (RFC 2181 10.3)",
+		     host, "name the host itself in the MX record");
+	return is_alias;
+}
+
+/* Where mail to the domain is taken, is not said. */
+static void tell_without(struct sending *sending, const char *domain, enum finding_result result,
+			 const char *seen)
+{
+	finding_mend(finding_add(sending->list, "domain-mx", domain, result, "%s", seen),
+		     "publish where mail to the domain is taken:\n%s. IN MX 10 mail.%s.", domain, domain);
 }
 
 static void judge_exchanges(struct sending *sending, const char *domain,
 			    const struct dns_answer *answer)
 {
+	bool is_told = false;
+
 	for (size_t i = 0; i < answer->count; i++) {
 		if (answer->mx[i].exchange[0] == '\0') {
-			finding_mend(
-				finding_add(
-					sending->list, "domain-mx", domain, FINDING_WARN,
-					"a null MX: no mail can come back, and some receivers refuse such senders (RFC 7505 4.2)"),
-				NO_RECORD_MEND, domain, domain);
+			tell_without(sending, domain, FINDING_WARN,
+				     "a null MX: no mail can come back, and some receivers refuse such senders (RFC 7505 4.2)");
 			return;
 		}
-		if (judge_exchange(sending, domain, &answer->mx[i]))
-			return;
+		is_told |= judge_exchange(sending, domain, answer->mx[i].exchange);
 	}
-	finding_add(sending->list, "domain-mx", domain, FINDING_OK, "%s%s", answer->mx[0].exchange,
-		    answer->count > 1 ? " and others" : "");
+	if (!is_told)
+		finding_add(sending->list, "domain-mx", domain, FINDING_OK, "%s%s",
+			    answer->mx[0].exchange, answer->count > 1 ? " and others" : "");
 }
 
 static void judge_without_mx(struct sending *sending, const char *domain)
 {
 	switch (has_address(sending, domain, NULL)) {
 	case SENDING_YES:
-		finding_mend(
-			finding_add(
-				sending->list, "domain-mx", domain, FINDING_WARN,
-				"there is no MX record; mail to the domain goes to its own address"),
-			NO_RECORD_MEND, domain, domain);
+		tell_without(sending, domain, FINDING_WARN,
+			     "there is no MX record; mail to the domain goes to its own address");
 		return;
 	case SENDING_NO:
-		finding_mend(
-			finding_add(
-				sending->list, "domain-mx", domain, FINDING_FAIL,
-				"there is neither an MX record nor an address: no reply or bounce can come back"),
-			NO_RECORD_MEND, domain, domain);
+		tell_without(sending, domain, FINDING_FAIL,
+			     "there is neither an MX record nor an address: no reply or bounce can come back");
 		return;
 	case SENDING_UNKNOWN:
 		finding_add(sending->list, "domain-mx", domain, FINDING_UNKNOWN,

@@ -60,7 +60,9 @@ static void judge_policy(const struct sts_view *view, const struct sts_policy *p
 		if (answer.mx[i].exchange[0] != '\0' &&
 		    !sts_policy_allows(policy, answer.mx[i].exchange))
 			missing = answer.mx[i].exchange;
-	if (missing != NULL) {
+	if (answer.result == DNS_ERROR) {
+		sending_add_unknown(view->sending, "domain-sts", view->domain->name, &answer);
+	} else if (missing != NULL) {
 		snprintf(seen, sizeof(seen), "the policy (%s) does not allow the MX host %s",
 			 sts_mode_name(policy->mode), missing);
 		finding_mend(
@@ -86,7 +88,8 @@ static bool is_everybodys(const struct program_output *output)
 		return true;
 	case EX_UNAVAILABLE:
 		return strcasestr(output->text, "timed out") == NULL &&
-		       strcasestr(output->text, "timeout") == NULL;
+		       strcasestr(output->text, "timeout") == NULL &&
+		       strcasestr(output->text, "too slow") == NULL;
 	}
 	return false;
 }

@@ -151,6 +151,16 @@ static void explain(struct spf_walk *walk, const char *spec, const char *domain)
 	dns_answer_wipe(&answer);
 }
 
+/* What decides for the domain itself stands in this record. */
+static void note_decision(struct spf_walk *walk, const char *domain, const char *modifier,
+			  const char *text)
+{
+	if (walk->depth > 0)
+		return;
+	snprintf(walk->verdict->term, sizeof(walk->verdict->term), "%s%s", modifier, text);
+	snprintf(walk->verdict->domain, sizeof(walk->verdict->domain), "%s", domain);
+}
+
 /* The first term that matches, or that is in error; SPF_NO_MATCH: none. */
 static enum spf_match walk_terms(struct spf_walk *walk, const struct spf_record *record,
 				 const char *domain, enum spf_result *result)
@@ -164,12 +174,7 @@ static enum spf_match walk_terms(struct spf_walk *walk, const struct spf_record 
 		*result = match == SPF_MATCH		 ? term->result
 			  : match == SPF_MATCH_TEMPERROR ? SPF_TEMPERROR
 							 : SPF_PERMERROR;
-		if (walk->depth == 0) {
-			snprintf(walk->verdict->term, sizeof(walk->verdict->term), "%s",
-				 term->text);
-			snprintf(walk->verdict->domain, sizeof(walk->verdict->domain), "%s",
-				 domain);
-		}
+		note_decision(walk, domain, "", term->text);
 		/* A census looks behind an error of its own making as little as a receiver does;
 		 * "all" ends the list. */
 		if (walk->is_census && match == SPF_MATCH)
@@ -189,6 +194,9 @@ static enum spf_result redirect(struct spf_walk *walk, const struct spf_record *
 		return SPF_PERMERROR;
 	find_target(walk, record->redirect, domain, name);
 	result = check_domain(walk, name);
+	/* The other record is wrong, or there is none. */
+	if (result == SPF_NONE || (result == SPF_PERMERROR && walk->verdict->term[0] == '\0'))
+		note_decision(walk, domain, "redirect=", record->redirect);
 	if (result != SPF_NONE)
 		return result;
 	spf_match_fail(walk, SPF_MATCH_PERMERROR,

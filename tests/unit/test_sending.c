@@ -83,6 +83,14 @@ static const struct row rows[] = {
 	  "example.com TXT v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 a:x.org -all\n", "domain-spf-lookups warn", "x.org" },
 	{ "SPF includes nothing", "example.com TXT", "example.com TXT v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 include:gone.org -all\n",
 	  "domain-spf-lookups FAIL", "include:gone.org" },
+	{ "SPF redirects to nothing", "example.com TXT", "example.com TXT v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 redirect=gone.org\n",
+	  "domain-spf-lookups FAIL", "take \"redirect=gone.org\" out of the record at example.com," },
+	{ "SPF redirects to what is wrong", "example.com TXT",
+	  "example.com TXT v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 redirect=bad.org\nbad.org TXT v=spf1 al\n",
+	  "domain-spf-lookups FAIL", "take \"redirect=bad.org\" out of the record at example.com," },
+	{ "SPF redirects to what includes nothing", "example.com TXT",
+	  "example.com TXT v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 redirect=other.org\nother.org TXT v=spf1 include:gone.org -all\n",
+	  "domain-spf-lookups FAIL", "take \"include:gone.org\" out of the record at other.org," },
 	{ "SPF time-out", "example.com TXT", "example.com TIMEOUT TXT\n", "domain-spf unknown, domain-alignment unknown", NULL },
 	{ "SPF time-out of an include", "example.com TXT", "example.com TXT v=spf1 include:a.org -all\na.org TIMEOUT\n",
 	  "domain-spf-lookups unknown, domain-spf-covers unknown, domain-spf-covers unknown, domain-alignment unknown", NULL },
@@ -111,6 +119,8 @@ static const struct row rows[] = {
 	{ "DMARC reports elsewhere, allowed", "_dmarc",
 	  "_dmarc.example.com TXT v=DMARC1; p=none; rua=mailto:a@reports.org\nexample.com._report._dmarc.reports.org TXT v=DMARC1\n", "", NULL },
 	{ "DMARC time-out", "_dmarc", "_dmarc.example.com TIMEOUT\n", "domain-dmarc unknown, domain-alignment unknown", NULL },
+	{ "DMARC reports below, a time-out", "_dmarc",
+	  "_dmarc.example.com TXT v=DMARC1; p=none; rua=mailto:a@reports.example.com\n_dmarc.reports.example.com TIMEOUT\n", "", NULL },
 	/* MX */
 	{ "no MX", "example.com MX", "example.com A 192.0.2.9\n", "domain-mx warn", "IN MX" },
 	{ "no MX, no address", "example.com MX", "", "domain-mx FAIL", "IN MX" },
@@ -118,6 +128,8 @@ static const struct row rows[] = {
 	{ "MX without address", "mx.example.com", "", "domain-mx FAIL", "mx.example.com. IN A" },
 	{ "MX is an alias", "mx.example.com", "mx.example.com CNAME real.example.com\nreal.example.com A 192.0.2.9\n", "domain-mx warn", NULL },
 	{ "MX time-out", "example.com MX", "example.com TIMEOUT MX\n", "domain-mx unknown, domain-dane unknown, domain-dnssec unknown", NULL },
+	{ "two MX, one without address, one a time-out", "mx.example.com", "example.com MX 20 mx2.example.com\nmx.example.com TIMEOUT\n",
+	  "domain-mx unknown, domain-mx FAIL", NULL },
 	{ "address of the MX times out", "mx.example.com", "mx.example.com TIMEOUT\n", "domain-mx unknown", NULL },
 	/* DANE, MTA-STS, TLS-RPT, DNSSEC */
 	{ "TLSA not signed", "example.com MX|_25._tcp", "example.com MX 10 mx.org\nmx.org A 192.0.2.9\n_25._tcp.mx.org TLSA 3 1 1 00\n",
@@ -145,6 +157,7 @@ static const struct row rows[] = {
 	  "ip6:2001:db8::1" },
 };
 
+static const char *sts_fetch; /* NULL: policies are not fetched */
 static char key_path[64], key_text[DKIM_KEY_TEXT_MAX], other_text[DKIM_KEY_TEXT_MAX];
 
 static void make_key(const char *path, unsigned bits, char text[DKIM_KEY_TEXT_MAX])
@@ -224,7 +237,8 @@ static void look_with(struct finding_list *list, struct fake_zone *zone, const s
 		{ "relay-us", parse("192.0.2.1"), "relay.example.com" },
 		{ "relay-us", parse("2001:db8::1"), "relay.example.com" },
 	};
-	struct sending sending = { .list = list, .dns = &source, .addresses = addresses, .address_count = 2, .signers = signers };
+	struct sending sending = { .list = list, .dns = &source, .addresses = addresses, .address_count = 2, .signers = signers,
+				   .sts_fetch = sts_fetch };
 
 	sending.validation = check_resolver(list, &source, "domain-resolver", "resolver");
 	check_hello_spf(&sending);
@@ -367,6 +381,54 @@ static void test_each_alone(void **state)
 	dkim_signers_wipe(&signers);
 }
 
+/* What postern-sts-fetch(8) says of the policy. */
+static void test_sts_policy(void **state)
+{
+#define POLICY(mx) "printf 'version: STSv1\\r\\nmode: enforce\\r\\nmx: " mx "\\r\\nmax_age: 86400\\r\\n'"
+#define FAILS(status, words) "echo 'mta-sts.example.com: " words "' >&2; exit " status
+	static const struct {
+		const char *label, *script, *with, *found;
+	} cases[] = {
+		{ "allows the MX", POLICY("mx.example.com"), "", "" },
+		{ "does not", POLICY("mx.example.org"), "", "domain-sts FAIL" },
+		{ "nobody knows the MX", POLICY("mx.example.org"), "example.com TIMEOUT MX\n", "domain-sts unknown" },
+		{ "no policy", "echo nonsense", "", "domain-sts FAIL" },
+		{ "HTTP status", FAILS("69", "HTTP status 404 instead of 200"), "", "domain-sts FAIL" },
+		{ "certificate", FAILS("76", "certificate has expired"), "", "domain-sts FAIL" },
+		{ "no connection in time", FAILS("69", "Connection timed out after 10001 milliseconds"), "", "domain-sts unknown" },
+		{ "no answer in time", FAILS("69", "Operation too slow. Less than 10 bytes/sec transferred the last 20 seconds"), "",
+		  "domain-sts unknown" },
+		{ "no certificates here", FAILS("78", "no file with the certificates of the authorities"), "", "domain-sts unknown" },
+	};
+	struct finding_selection selection = { .words = { "domain-sts" }, .count = 1 };
+	const struct dkim_signers signers = { .is_found = true };
+	char path[] = "/tmp/test_sending.fetch.XXXXXX";
+	int fd = mkstemp(path);
+
+	(void)state;
+	close(fd);
+	assert_int_equal(chmod(path, 0755), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct row row = { cases[i].label, "", "", cases[i].found, NULL };
+		struct finding_list list = { .selection = &selection };
+		struct fake_zone zone = { .count = 0 };
+		FILE *script = fopen(path, "w");
+
+		fprintf(script, "#!/bin/sh\n%s\n", cases[i].script);
+		fclose(script);
+		add_lines(&zone, healthy, cases[i].with[0] != '\0' ? "example.com MX" : "");
+		add_lines(&zone, cases[i].with, "");
+		sts_fetch = path;
+		look(&list, &zone, &signers);
+		sts_fetch = NULL;
+		assert_int_equal(list.count, 1);
+		check_row(&row, &list);
+		finding_list_wipe(&list);
+		fake_zone_wipe(&zone);
+	}
+	unlink(path);
+}
+
 /* Nobody answers: all is unknown. */
 static void test_silence(void **state)
 {
@@ -428,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_alignment),
 		cmocka_unit_test(test_each_alone),
+		cmocka_unit_test(test_sts_policy),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_spf_mends),
 	};
