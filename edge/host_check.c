@@ -23,7 +23,7 @@
 #include "tunnel/tunnel_limits.h"
 
 #define LOOKUP_MS 5000
-/* So many in a row that nobody answers: nobody will. */
+/* So many before the first answer: there will be none. */
 #define SILENCES_MAX 2
 
 /* ---- what all share ---- */
@@ -63,7 +63,7 @@ void host_check_add(struct host_check *check, const char *id, const char *subjec
 
 bool host_check_is_cut_off(const struct host_check *check)
 {
-	return check->silences >= SILENCES_MAX;
+	return !check->has_answer && check->silences >= SILENCES_MAX;
 }
 
 void host_check_lookup(struct host_check *check, const char *name, enum dns_type type, struct dns_answer *answer)
@@ -71,21 +71,16 @@ void host_check_lookup(struct host_check *check, const char *name, enum dns_type
 	memset(answer, 0, sizeof(*answer));
 	answer->result = DNS_ERROR;
 	answer->failure = DNS_FAILURE_TIMEOUT;
-	if (host_check_is_cut_off(check)) {
-		snprintf(answer->error, sizeof(answer->error), "not asked, as no resolver answers");
-		return;
-	}
-	for (int i = 0; i < 2; i++) {
+	snprintf(answer->error, sizeof(answer->error), "not asked, as no resolver answers");
+	for (int i = 0; i < 2 && !host_check_is_cut_off(check); i++) {
 		dns_answer_wipe(answer);
 		dns_lookup(check->setup->resolver, name, type,
 			   deadline_earlier(check->deadline, deadline_in_ms(LOOKUP_MS)), answer);
+		check->silences += answer->failure == DNS_FAILURE_TIMEOUT;
+		check->has_answer |= answer->failure != DNS_FAILURE_TIMEOUT && answer->failure != DNS_FAILURE_OTHER;
 		if (answer->result != DNS_ERROR || answer->failure == DNS_FAILURE_SERVFAIL)
-			break;
-		if (++check->silences >= SILENCES_MAX)
 			return;
 	}
-	if (answer->result != DNS_ERROR || answer->failure == DNS_FAILURE_SERVFAIL)
-		check->silences = 0;
 }
 
 /* ---- the port ---- */

@@ -26,7 +26,8 @@ struct host_check {
 	char *const *domains;
 	struct deadline deadline;
 	bool is_printed;	/* a line for each finding on stdout, at once: "good: ", "warning: " or "wrong: " */
-	int silences;		/* questions in a row that no resolver answered; ours */
+	int silences;		/* questions that no resolver answered; ours */
+	bool has_answer;	/* a resolver has answered; ours */
 };
 
 /* The addresses to listen on; to be called as the user who will open them. */
@@ -48,7 +49,7 @@ void host_check_tenants(struct host_check *check);
 /* Adds, and prints. mend: "" for nothing. */
 void host_check_add(struct host_check *check, const char *id, const char *subject, enum finding_result result,
 		    const char *mend, const char *seen_format, ...) __attribute__((format(printf, 6, 7)));
-/* dns_lookup(), asked twice before silence is believed; when no resolver answers at all, no more questions are asked. */
+/* dns_lookup(), asked twice before silence is believed; when no resolver has ever answered, no more questions are asked. */
 void host_check_lookup(struct host_check *check, const char *name, enum dns_type type, struct dns_answer *answer);
 /* No more questions are asked. */
 bool host_check_is_cut_off(const struct host_check *check);

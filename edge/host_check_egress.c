@@ -26,7 +26,7 @@ struct egress {
 	const struct sockaddr_storage *source;
 	const char *subject;
 	struct deadline deadline;
-	bool has_tried;			/* to connect */
+	bool has_tried;			/* to connect, with time enough for it */
 	char last[600];			/* what was tried last, and what came of it */
 };
 
@@ -42,11 +42,14 @@ static bool try_address(struct egress *egress, const struct mx_list *list, const
 		snprintf(egress->last, sizeof(egress->last), "%s[%s]: %s", host, text, refusal);
 		return false;
 	}
-	egress->has_tried = true;
 	fd = tcp_connect(&address->address, egress->source, deadline_earlier(egress->deadline, deadline_in_ms(CONNECT_MS)), -1,
 			 reason, sizeof(reason));
 	if (fd < 0) {
-		snprintf(egress->last, sizeof(egress->last), "%s[%s]: %s", host, text, reason);
+		/* Says nothing about the port. */
+		bool is_late = deadline_has_passed(egress->check->deadline);
+
+		egress->has_tried |= !is_late;
+		snprintf(egress->last, sizeof(egress->last), "%s[%s]: %s", host, text, is_late ? "no time is left" : reason);
 		return false;
 	}
 	close(fd);
