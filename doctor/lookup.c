@@ -13,6 +13,7 @@
 #define PATIENCE_AFTER_SILENCE_MS 1500
 #define SILENCES_IMPATIENT 2
 #define SILENCES_HOPELESS 4
+#define SILENT_MS_MAX 180000
 
 void lookup_ask(const struct lookup_source *source, const char *name, enum dns_type type,
 		struct dns_answer *answer)
@@ -47,12 +48,13 @@ static bool find_failure(const struct lookup_patience *patience, const char *nam
 }
 
 static void remember(struct lookup_patience *patience, const char *name, enum dns_type type,
-		     const struct dns_answer *answer)
+		     const struct dns_answer *answer, int64_t took_ms)
 {
 	size_t at = patience->failure_count;
 
 	if (answer->failure == DNS_FAILURE_TIMEOUT) {
 		patience->silences++;
+		patience->silent_ms += took_ms;
 	} else {
 		patience->silences = 0;
 		patience->has_answered = true;
@@ -67,23 +69,37 @@ static void remember(struct lookup_patience *patience, const char *name, enum dn
 	patience->failure_count++;
 }
 
+/* Why a question is not asked any more; NULL: it is. */
+static const char *find_reason_to_stop(const struct lookup_patience *patience)
+{
+	if (!patience->has_answered && patience->silences >= SILENCES_HOPELESS)
+		return "the resolver answers nothing";
+	return patience->silent_ms >= SILENT_MS_MAX ? "too many questions had no answer" : NULL;
+}
+
 static void ask_resolver(void *context, const char *name, enum dns_type type,
 			 struct dns_answer *answer)
 {
 	struct lookup_patience *patience = context;
 	int ms = patience->silences >= SILENCES_IMPATIENT ? PATIENCE_AFTER_SILENCE_MS : PATIENCE_MS;
+	const char *reason = find_reason_to_stop(patience);
+	int64_t began = deadline_now_ms();
 	char error[DNS_ERROR_MAX];
 
 	if (find_failure(patience, name, type, answer))
 		return;
-	if (!patience->has_answered && patience->silences >= SILENCES_HOPELESS) {
-		snprintf(error, sizeof(error), "not asked for %.255s: the resolver answers nothing",
-			 name);
+	if (reason != NULL) {
+		snprintf(error, sizeof(error), "not asked for %.255s: %s", name, reason);
 		set_failure(answer, name, DNS_FAILED, DNS_FAILURE_TIMEOUT, error);
 		return;
 	}
 	dns_lookup(patience->resolver, name, type, deadline_in_ms(ms), answer);
-	remember(patience, name, type, answer);
+	/* Trouble that was over when the signatures were asked about looks the same. */
+	if (answer->trust == DNS_BOGUS) {
+		dns_answer_wipe(answer);
+		dns_lookup(patience->resolver, name, type, deadline_in_ms(ms), answer);
+	}
+	remember(patience, name, type, answer, deadline_now_ms() - began);
 }
 
 struct lookup_source lookup_from_resolver(struct lookup_patience *patience)

@@ -23,13 +23,15 @@ void lookup_ask(const struct lookup_source *source, const char *name, enum dns_t
  * Asks a resolver. What nobody answered, or only with an error, is not asked again: many checks ask
  * the same. After some silence in a row the next questions get less patience. A resolver that has
  * never answered anything is at last not asked at all; its time-outs are then told at once, so that
- * a dead one costs a quarter of a minute and not an hour.
+ * a dead one costs a quarter of a minute and not an hour. All silence together costs three minutes,
+ * whatever strangers' records have us ask for.
  */
 #define LOOKUP_FAILURES_MAX 256
 struct lookup_patience {
 	struct dns_resolver *resolver;
 	/* All zero at first. */
 	unsigned silences; /* time-outs in a row */
+	int64_t silent_ms; /* waited for them all */
 	bool has_answered;
 	struct {
 		char name[DNS_NAME_MAX + 1];

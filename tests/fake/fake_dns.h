@@ -6,7 +6,7 @@
  *				counts; without any: REFUSED
  *	answer RECORD		presentation format, "@" is the name asked for; also `authority'
  *				and `additional'
- *	rcode NAME		SERVFAIL, NXDOMAIN, ...
+ *	rcode NAME [N]		SERVFAIL, NXDOMAIN, ... (to the first N such questions)
  *	ad			set the AD bit
  *	tc			over UDP: an empty message with TC
  *	drop [N]		no answer (to the first N such questions)
@@ -173,11 +173,10 @@ static inline size_t fake_dns_wire(uint8_t *out, size_t size, ldns_pkt *packet)
 }
 
 static inline size_t fake_dns_answer(uint8_t *out, size_t size, const ldns_pkt *query,
-				     const struct fake_dns_rule *rule, const char *name,
-				     bool is_tcp)
+				     const struct fake_dns_rule *rule, const char *rcode,
+				     const char *name, bool is_tcp)
 {
-	const char *hex = fake_dns_option(rule, "hex", 0),
-		   *rcode = fake_dns_option(rule, "rcode", 0);
+	const char *hex = fake_dns_option(rule, "hex", 0);
 	ldns_pkt *reply = fake_dns_reply(query);
 
 	if (rule->lines == NULL)
@@ -185,7 +184,7 @@ static inline size_t fake_dns_answer(uint8_t *out, size_t size, const ldns_pkt *
 	if (rcode != NULL) {
 		char word[32];
 
-		snprintf(word, sizeof(word), "%.*s", (int)strcspn(rcode, "\n"), rcode);
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(rcode, " \n"), rcode);
 		ldns_pkt_set_rcode(reply, (uint8_t)ldns_lookup_by_name(ldns_rcodes, word)->id);
 	}
 	ldns_pkt_set_ad(reply, fake_dns_option(rule, "ad", 0) != NULL);
@@ -253,6 +252,16 @@ static inline void fake_dns_log(struct fake_dns *dns, const ldns_pkt *query, con
 	pthread_mutex_unlock(&dns->lock);
 }
 
+/* Is it one of the first N questions that the option is for? Without an N they all are. */
+static inline bool fake_dns_counts(struct fake_dns *dns, const struct fake_dns_rule *rule,
+				   const char *option)
+{
+	const char *number = option + strcspn(option, "0123456789\n");
+
+	return strspn(number, "0123456789") == 0 ||
+	       ++dns->seen[rule->index % FAKE_DNS_RULES_MAX] <= (unsigned)atoi(number);
+}
+
 /* Returns the length of the answer, 0 for none. */
 static inline size_t fake_dns_handle(struct fake_dns *dns, const uint8_t *bytes, size_t length,
 				     uint8_t *out, size_t size, const struct sockaddr *from,
@@ -261,7 +270,7 @@ static inline size_t fake_dns_handle(struct fake_dns *dns, const uint8_t *bytes,
 	struct fake_dns_rule rule;
 	ldns_pkt *query = NULL;
 	const ldns_rr *question;
-	const char *drop, *delay, *how;
+	const char *drop, *rcode, *delay, *how;
 	char *name, *type;
 	size_t answer = 0;
 
@@ -276,15 +285,17 @@ static inline size_t fake_dns_handle(struct fake_dns *dns, const uint8_t *bytes,
 	fake_dns_log(dns, query, name, type, from == NULL);
 	fake_dns_find(dns, name, type, ldns_pkt_cd(query), &rule);
 	drop = fake_dns_option(&rule, "drop", 0);
+	rcode = fake_dns_option(&rule, "rcode", 0);
 	delay = fake_dns_option(&rule, "delay", 0);
 	if (delay != NULL)
 		usleep((useconds_t)atoi(delay) * 1000);
 	for (unsigned i = 0; from != NULL && (how = fake_dns_option(&rule, "forge", i)) != NULL;
 	     i++)
 		fake_dns_forge(dns, query, how, name, from, from_length);
-	if (drop == NULL ||
-	    (atoi(drop) > 0 && ++dns->seen[rule.index % FAKE_DNS_RULES_MAX] > (unsigned)atoi(drop)))
-		answer = fake_dns_answer(out, size, query, &rule, name, from == NULL);
+	if (rcode != NULL && !fake_dns_counts(dns, &rule, rcode))
+		rcode = NULL;
+	if (drop == NULL || !fake_dns_counts(dns, &rule, drop))
+		answer = fake_dns_answer(out, size, query, &rule, rcode, name, from == NULL);
 	free(name);
 	free(type);
 	ldns_pkt_free(query);

@@ -89,11 +89,62 @@ static void test_silence(void **state)
 	fake_dns_stop(dns);
 }
 
+/* Of many silent names together, too, though others are answered in between. */
+static void test_silence_in_all(void **state)
+{
+	struct fake_dns *dns = fake_dns_start("query good.example A\nanswer @ 300 IN A 192.0.2.1\n"
+					      "query silent.example A\ndrop\n");
+	struct lookup_patience *patience = calloc(1, sizeof(*patience));
+	struct lookup_source source;
+	enum dns_failure failure;
+
+	(void)state;
+	patience->resolver = resolver_of(dns->address);
+	source = lookup_from_resolver(patience);
+	assert_int_equal(ask(&source, "good.example", &failure), DNS_FOUND);
+	patience->silent_ms = 179000;
+	patience->silences = 2;
+	assert_int_equal(ask(&source, "silent.example", &failure), DNS_ERROR);
+	assert_in_range(patience->silent_ms, 180000, 190000);
+	assert_int_equal(ask(&source, "good.example", &failure), DNS_ERROR);
+	assert_int_equal(failure, DNS_FAILURE_TIMEOUT);
+	dns_resolver_destroy(patience->resolver);
+	free(patience);
+	fake_dns_stop(dns);
+}
+
+/* SERVFAIL by chance, and an answer when asked again without checking, do not make it bogus. */
+static void test_bogus_twice(void **state)
+{
+	struct fake_dns *dns = fake_dns_start("query chance.example A cd\nanswer @ 300 IN A 192.0.2.1\n"
+					      "query chance.example A\nrcode SERVFAIL 1\nanswer @ 300 IN A 192.0.2.1\n"
+					      "query bogus.example A cd\nanswer @ 300 IN A 192.0.2.1\n"
+					      "query bogus.example A\nrcode SERVFAIL\n");
+	struct lookup_patience *patience = calloc(1, sizeof(*patience));
+	struct lookup_source source;
+	struct dns_answer answer;
+
+	(void)state;
+	patience->resolver = resolver_of(dns->address);
+	source = lookup_from_resolver(patience);
+	lookup_ask(&source, "chance.example", DNS_TYPE_A, &answer);
+	assert_int_equal(answer.result, DNS_FOUND);
+	dns_answer_wipe(&answer);
+	lookup_ask(&source, "bogus.example", DNS_TYPE_A, &answer);
+	assert_int_equal(answer.trust, DNS_BOGUS);
+	dns_answer_wipe(&answer);
+	dns_resolver_destroy(patience->resolver);
+	free(patience);
+	fake_dns_stop(dns);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_failures_once),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_silence_in_all),
+		cmocka_unit_test(test_bogus_twice),
 	};
 
 	return cmocka_run_group_tests_name("doctor_lookup", tests, NULL, NULL);
