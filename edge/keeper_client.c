@@ -175,7 +175,7 @@ static void take_keys(struct keeper_keys *keys, const struct keeper_answer *answ
 		keys->count = OWN_KEYS_MAX;
 }
 
-/* An orderly error, or a keeper that ended without a word. */
+/* An orderly error (EINVAL), or a keeper that ended without a word. */
 static int hear_greeting(struct keeper_client *client, char *error, size_t error_size)
 {
 	const struct timeval timeout = { ANSWER_TIMEOUT_S, 0 };
@@ -186,12 +186,14 @@ static int hear_greeting(struct keeper_client *client, char *error, size_t error
 	if (receive(client->fd, &answer, &file) < 0) {
 		keeper_client_bury(client, ended, sizeof(ended));
 		snprintf(error, error_size, "the process that keeps the key %s", ended);
+		errno = ECHILD;
 		return -1;
 	}
 	if (file >= 0)
 		close(file);
 	if (answer.question != KEEPER_HELLO || answer.error != 0) {
 		snprintf(error, error_size, "%.*s", KEEPER_ERROR_MAX - 1, answer.reason);
+		errno = EINVAL;
 		return -1;
 	}
 	take_keys(&client->keys, &answer);
@@ -203,11 +205,13 @@ static int hear_greeting(struct keeper_client *client, char *error, size_t error
 struct keeper_client *keeper_client_create(int fd, pid_t pid, const char *list_path, char *error, size_t error_size)
 {
 	struct keeper_client *client = calloc(1, sizeof(*client));
+	int reason;
 
 	if (client == NULL || (client->list_path = strdup(list_path)) == NULL) {
 		free(client);
 		snprintf(error, error_size, "out of memory");
 		close(fd);
+		errno = ENOMEM;
 		return NULL;
 	}
 	client->fd = fd;
@@ -215,7 +219,9 @@ struct keeper_client *keeper_client_create(int fd, pid_t pid, const char *list_p
 	pthread_mutex_init(&client->lock, NULL);
 	if (hear_greeting(client, error, error_size) == 0)
 		return client;
+	reason = errno;
 	keeper_client_destroy(client);
+	errno = reason;
 	return NULL;
 }
 

@@ -30,7 +30,7 @@ enum keeper_word { KEEPER_YES, KEEPER_NO, KEEPER_UNKNOWN, KEEPER_INVITED, KEEPER
 /*
  * Waits for the keeper's greeting on fd (owned from now on, also after an error). pid: the child
  * process, or 0 if it is none. list_path: the allow-list's file, which is looked at,
- * not read. NULL with the keeper's own sentence in error.
+ * not read. NULL with the keeper's own sentence in error, and EINVAL in errno; another errno if it ended without one, or out of memory.
  */
 struct keeper_client *keeper_client_create(int fd, pid_t pid, const char *list_path, char *error, size_t error_size);
 /* Closes the socket, which ends the keeper, and waits for that. */

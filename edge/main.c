@@ -4,6 +4,7 @@
  *
  * This process is the worker: it talks to the world, and never has the secret key in its memory (keeper.h).
  */
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
@@ -107,11 +108,14 @@ static struct options parse_options(int argc, char **argv)
 	return options;
 }
 
-/* Wrong configuration: on stderr for the person at the terminal, in the log for the one who comes later. */
-static int fail(const char *error)
+/*
+ * On stderr for the person at the terminal, in the log for the one who comes later. EX_CONFIG is for what only a person mends, so that
+ * the service manager leaves it (RestartPreventExitStatus= in the unit); EX_OSERR for what may be over at the next start.
+ */
+static int fail(int exit_code, const char *error)
 {
 	log_error("%s", error);
-	return EX_CONFIG;
+	return exit_code;
 }
 
 static void open_log(const struct edge_conf *conf)
@@ -122,7 +126,7 @@ static void open_log(const struct edge_conf *conf)
 
 /*
  * Key and allow-list are read in a process of their own, as the user who will have to read them again. Nothing that
- * the keeper would inherit may be open or secret yet, nor may any thread run.
+ * the keeper would inherit may be open or secret yet, nor may any thread run. An exit code.
  */
 static int start_keeper(struct edge *edge, const struct sandbox_grants *grants, bool is_trial, char *error, size_t error_size)
 {
@@ -137,13 +141,13 @@ static int start_keeper(struct edge *edge, const struct sandbox_grants *grants, 
 
 	if (pid < 0) {
 		snprintf(error, error_size, "cannot start the process that keeps the key: %m");
-		return -1;
+		return EX_OSERR;
 	}
 	edge->keeper = keeper_client_create(fd, pid, conf->authorized_clients, error, error_size);
 	if (edge->keeper == NULL)
-		return -1;
+		return errno == EINVAL ? EX_CONFIG : EX_OSERR;
 	edge->keys = keeper_client_keys(edge->keeper);
-	return 0;
+	return EX_OK;
 }
 
 /* How many, or where they are. */
@@ -268,11 +272,14 @@ static int serve(struct edge *edge, struct listener *listener, const struct sand
 	char error[512];
 
 	if (signal_fd < 0 || init_shared(edge) < 0)
-		return fail("no descriptors left at start");
+		return fail(EX_OSERR, "no descriptors left at start");
 	control = open_control(edge);
-	if (open_journal(edge, error, sizeof(error)) < 0 || confine(edge, grants, error, sizeof(error)) < 0 ||
-	    open_state(edge, error, sizeof(error)) < 0)
-		return fail(error);
+	if (open_journal(edge, error, sizeof(error)) < 0)
+		return fail(EX_OSERR, error);
+	if (confine(edge, grants, error, sizeof(error)) < 0)
+		return fail(EX_CONFIG, error);
+	if (open_state(edge, error, sizeof(error)) < 0)
+		return fail(EX_OSERR, error);
 	log_start(edge, conf_path);
 	own_ipv6_start(edge);
 	serve_control(edge, control);
@@ -359,16 +366,17 @@ int main(int argc, char **argv)
 	struct finding_list findings = { .items = NULL };
 	struct host_check host = { .list = &findings, .is_printed = !options.is_json, .domains = options.domains };
 	char error[KEEPER_ERROR_MAX];
+	int result;
 
 	signal(SIGPIPE, SIG_IGN);
 	/* Ignored, as it may have been inherited, it would take our children's ends from us. */
 	signal(SIGCHLD, SIG_DFL);
 	edge->setup = edge_setup_create(options.conf_path, error, sizeof(error));
 	if (edge->setup == NULL)
-		return fail(error);
+		return fail(EX_CONFIG, error);
 	if (!options.check_only) {
 		if (listener_open(&listener, &edge->setup->conf, error, sizeof(error)) < 0)
-			return fail(error);
+			return fail(EX_OSERR, error);
 		open_log(&edge->setup->conf);
 	} else if (options.checks_host) {
 		host.setup = edge->setup;
@@ -376,14 +384,16 @@ int main(int argc, char **argv)
 		host_check_ports(&host);
 	}
 	sandbox_grants_init(&grants, edge->setup->conf.state_directory);
-	if (privdrop(edge->setup->conf.user, error, sizeof(error)) < 0 || start_keeper(edge, &grants, options.check_only, error, sizeof(error)) < 0)
-		return fail(error);
+	if (privdrop(edge->setup->conf.user, error, sizeof(error)) < 0)
+		return fail(EX_CONFIG, error);
+	result = start_keeper(edge, &grants, options.check_only, error, sizeof(error));
+	if (result != EX_OK)
+		return fail(result, error);
 	if (options.check_only) {
-		int status = check(edge, &options, &host);
-
+		result = check(edge, &options, &host);
 		finding_list_wipe(&findings);
 		keeper_client_destroy(edge->keeper);
-		return status;
+		return result;
 	}
 	return serve(edge, &listener, &grants, options.conf_path);
 }

@@ -166,28 +166,30 @@ static int ask_limits(const struct options *options, const struct milter_setup *
 	return result;
 }
 
+/* An exit code. EX_OSERR for what may be over at the next start, so that the service manager tries again. */
 static int prepare(const struct milter_conf *conf, int *policy_fd, char *error, size_t error_size)
 {
 	if (callbacks_register() < 0) {
 		snprintf(error, error_size, "libmilter does not take this program; it is of another version than the one it was built with");
-		return -1;
+		return EX_CONFIG;
 	}
 	if (sockets_open(conf, policy_fd, error, error_size) < 0)
-		return -1;
+		return EX_OSERR;
 	log_open("postern/milter", conf->log_target == MILTER_LOG_STDERR ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG,
 		 (enum log_level)conf->log_level);
-	return privdrop(conf->user, error, error_size);
+	return privdrop(conf->user, error, error_size) < 0 ? EX_CONFIG : EX_OK;
 }
 
 /* Takes the set-up. */
 static int serve(const struct options *options, struct milter_setup *setup)
 {
 	char error[512];
-	int policy_fd;
+	int policy_fd, result = prepare(&setup->conf, &policy_fd, error, sizeof(error));
 
-	if (prepare(&setup->conf, &policy_fd, error, sizeof(error)) < 0) {
+	if (result != EX_OK) {
 		milter_setup_release(setup);
-		return fail(error);
+		log_error("%s", error);
+		return result;
 	}
 	log_info("started: %s, %zu lines in %s%s", options->conf_path, senders_count(setup->senders), setup->conf.senders,
 		 setup->conf.mode == MILTER_MODE_LOG ? ", mode=log: nothing is refused or changed" : "");

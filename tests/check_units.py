@@ -2,7 +2,8 @@
 """Goal of this test: the units are as tight as promised, and no tighter than what the programs need.
 
 systemd-analyze(1) rates each unit at 1.5 or less (0 is best, 10 worst), and the milter's at 1.0. The filter of postern-edge.service lets every
-call pass that edge/sandbox_calls.c allows, and those by which the program confines itself.
+call pass that edge/sandbox_calls.c allows, and those by which the program confines itself. What is started again after a failure is left alone
+after EX_CONFIG.
 """
 import os
 import re
@@ -28,6 +29,11 @@ def exposure(unit):
     return float(found[1]) if found else None
 
 
+def lines_of(unit, setting):
+    with open(os.path.join(UNITS, unit), encoding="utf-8") as file:
+        return re.findall(rf"^{setting}=(.*)$", file.read(), re.M)
+
+
 def groups():
     """{"@group": its calls and groups}"""
     found, name = {}, None
@@ -49,11 +55,9 @@ def expand(names, known):
 
 def allowed_by(unit):
     """The calls that pass systemd's filter: the first line says whether lists allow or deny (systemd.exec(5))."""
-    known, calls = groups(), set()
-    with open(os.path.join(UNITS, unit), encoding="utf-8") as file:
-        lines = re.findall(r"^SystemCallFilter=(.*)$", file.read(), re.M)
-    calls |= expand({"@default"}, known)
-    for line in lines:
+    known = groups()
+    calls = expand({"@default"}, known)
+    for line in lines_of(unit, "SystemCallFilter"):
         names = expand(line.removeprefix("~").split(), known)
         calls = calls - names if line.startswith("~") else calls | names
     return calls
@@ -76,6 +80,8 @@ def main():
         found, most = exposure(unit), EXPOSURE_MAX_OF.get(unit, EXPOSURE_MAX)
         if found is None or found > most:
             mistakes.append(f"{unit}: exposure {found}, not at most {most}")
+        if lines_of(unit, "Restart") and lines_of(unit, "RestartPreventExitStatus") != [str(os.EX_CONFIG)]:
+            mistakes.append(f"{unit}: a wrong configuration, which only a person mends, would be tried again and again")
     for call in sorted((of_our_filter() | OWN_CONFINEMENT) - allowed_by("postern-edge.service")):
         mistakes.append(f"postern-edge.service: its SystemCallFilter does not let {call} pass")
     for mistake in mistakes:

@@ -187,6 +187,12 @@ class Failures(MilterCase):
             lab.home.wait_log(r"postern/milter.*(reload|again)", since=mark)
             self.assertQueued(converse(client, ALICE, ["you@postfix.example"], FORBIDDEN))
 
+    def test_start_of_a_second_one(self):
+        """It may start when the first has ended, so its unit tries again (it does not after 78); the first one keeps its socket."""
+        done = lab.home.run("timeout", "10", "postern-milter", "-c", lab.milter.CONF, check=False)
+        self.assertEqual((done.returncode, done.stderr.count("another process listens there already")), (71, 1), done)
+        self.assertQueued(self.send(message()))
+
     def test_start_with_a_bad_file(self):
         lab.milter.stop()
         self.changed = True

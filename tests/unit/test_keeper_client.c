@@ -425,7 +425,8 @@ static void test_file_unasked(void **state)
 	pthread_join(thread, NULL);
 }
 
-static void check_greeting(const struct keeper_answer *answer, size_t size, const char *expected)
+/* EINVAL: the keeper's own sentence, which starting again would not mend. */
+static void check_greeting(const struct keeper_answer *answer, size_t size, const char *expected, int expected_errno)
 {
 	char error[KEEPER_ERROR_MAX] = "";
 	int ends[2];
@@ -435,6 +436,7 @@ static void check_greeting(const struct keeper_answer *answer, size_t size, cons
 		say(ends[1], answer, size, -1);
 	close(ends[1]);
 	assert_null(keeper_client_create(ends[0], 0, "/nonexistent", error, sizeof(error)));
+	assert_int_equal(errno, expected_errno);
 	assert_string_equal(error, expected);
 }
 
@@ -443,12 +445,12 @@ static void test_greetings(void **state)
 	struct keeper_answer answer = { .question = KEEPER_HELLO, .error = EINVAL };
 
 	(void)state;
-	check_greeting(&answer, 0, "the process that keeps the key is gone");
-	check_greeting(&answer, 3, "the process that keeps the key is gone");
+	check_greeting(&answer, 0, "the process that keeps the key is gone", ECHILD);
+	check_greeting(&answer, 3, "the process that keeps the key is gone", ECHILD);
 	strcpy(answer.reason, "/the/key: mode 0644 lets others read this key");
-	check_greeting(&answer, sizeof(answer), answer.reason);
+	check_greeting(&answer, sizeof(answer), answer.reason, EINVAL);
 	answer = (struct keeper_answer){ .question = KEEPER_DH, .reason = "" };
-	check_greeting(&answer, sizeof(answer), "");
+	check_greeting(&answer, sizeof(answer), "", EINVAL);
 }
 
 /* ---- the process ---- */
