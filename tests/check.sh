@@ -75,7 +75,8 @@ build() {
 	make --no-print-directory -s -j"$jobs" all tool-programs && tests/check_symbols.sh build/normal
 }
 docs() {
-	tests/check_docs.sh && tests/check_docs_lines.py && tests/check_units.py && tests/check_catalogue && tests/packages/check_files build/normal
+	tests/check_docs.sh && tests/check_docs_lines.py && tests/check_units.py && tests/check_catalogue && tests/packages/check_files build/normal &&
+		tests/packages/check_scripts
 }
 unit() {
 	make --no-print-directory -s -j"$jobs" "$@" all unit-programs || return 1
