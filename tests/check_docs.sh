@@ -65,37 +65,33 @@ for page in man/postern-edge.8 man/postern-transport.8 man/postern-milter.8; do
 	sections "$page" FILES DIAGNOSTICS
 done
 
-# options PROGRAM PAGE: every --option of --help is in the page.
+# options PAGE PROGRAM [COMMAND]: every --option of --help is in the page.
 options() {
-	local option
-	for option in $("$build/$1" --help 2>&1 | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
-		grep -q -- "Fl -${option#--}" "$2" || complain "$2 does not mention $option of $1 --help"
+	local page=$1 program=$build/$2 option
+	shift 2
+	for option in $("$program" "$@" --help 2>&1 | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
+		grep -q -- "Fl -${option#--}" "$page" || complain "$page does not mention $option of ${program##*/} $* --help"
 	done
 }
-options postern-edge man/postern-edge.8
-options postern-sts-fetch man/postern-sts-fetch.8
-options postern-transport man/postern-transport.8
-options postern-milter man/postern-milter.8
-options postern man/postern.1
-for option in $("$build/postern" doctor --help | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
-	grep -q -- "Fl -${option#--}" man/postern-doctor.1 || complain "man/postern-doctor.1 does not mention $option"
+for page in man/postern-edge.8 man/postern-sts-fetch.8 man/postern-transport.8 man/postern-milter.8 man/postern.1; do
+	program=${page#man/}
+	options "$page" "${program%.*}"
+done
+# The page of each command of postern.
+for command in $("$build/postern" --help | sed -nE 's/^  ([a-z-]+) .*/\1/p'); do
+	case $command in
+	doctor) page=man/postern-doctor.1 ;;
+	invite | join | leave) page=man/postern-join.1 ;;
+	status | metrics | log | test) page=man/postern-status.1 ;;
+	*) page=man/postern.1 ;;
+	esac
+	options $page postern "$command"
 done
 
 # Each finding that the doctor can have is in its page, in the order of the table, and nothing else is.
 difference=$(diff <(sed -nE 's/^\t\{ "([a-z0-9]+-[a-z0-9-]+)", .*/\1/p' doctor/finding_id.c) \
 	<(sed -nE 's/^\.It Sy ([a-z0-9-]+)$/\1/p' man/postern-doctor.1)) ||
 	complain "doctor/finding_id.c and man/postern-doctor.1 differ:"$'\n'"$difference"
-
-# command_options COMMAND PAGE: the same for a command of postern.
-command_options() {
-	local option
-	for option in $("$build/postern" "$1" --help 2>&1 | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
-		grep -q -- "Fl -${option#--}" "$2" || complain "$2 does not mention $option of postern $1 --help"
-	done
-}
-for command in status metrics log test; do
-	command_options "$command" man/postern-status.1
-done
 
 # Every line of an example that is commented out must be good when it is not.
 example=$(mktemp)
