@@ -14,7 +14,6 @@ ifneq ($(filter-out clean distclean install-deps,$(or $(MAKECMDGOALS),all)),)
 endif
 
 SAN ?=
-comma := ,
 BUILD ?= build/$(if $(SAN),$(SAN),normal)
 PREFIX := $(if $(filter NONE,$(PREFIX)),/usr,$(or $(PREFIX),/usr))
 LIBEXECDIR ?= $(PREFIX)/libexec/postern
@@ -44,7 +43,7 @@ ALL_CFLAGS = -std=c11 -fPIE -pthread $(WARNINGS) $(HARDENING) $(SANFLAGS) $(CFLA
 ALL_CPPFLAGS = -I. -DHAVE_CONFIG_H -include config.h -DPOSTERN_LIBEXECDIR='"$(LIBEXECDIR)"' -DPOSTERN_SBINDIR='"$(PREFIX)/sbin"' -DPOSTERN_SYSCONFDIR='"$(SYSCONFDIR)/postern"' $(CPPFLAGS)
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANFLAGS) $(LDFLAGS)
 
-# Each folder is an archive; a program is its main.o plus the archives it may use (doc/LAYERS in tests/check_layers.sh).
+# Each folder is an archive; a program is its main.o plus the archives it may use (tests/check_layers.sh).
 FOLDERS := lib tunnel dns transport edge doctor ctl milter
 folder_objects = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(1)/main.c,$(sort $(wildcard $(1)/*.c))))
 $(foreach f,$(FOLDERS),$(eval $(f)_ARCHIVE := $(BUILD)/$(f)/lib$(f).a))
@@ -263,6 +262,7 @@ MAN8 := $(wildcard man/*.8)
 SYSUSERS := $(wildcard conf.examples/sysusers.d/*.conf)
 TMPFILES := $(wildcard conf.examples/tmpfiles.d/*.conf)
 UNITS := $(notdir $(wildcard conf.examples/systemd/*.service conf.examples/systemd/*.socket))
+EXAMPLE_GROUPS := transactional sendmail exim container
 EXAMPLES := $(foreach f,$(wildcard conf.examples/*),$(if $(wildcard $(f)/*),,$(f)))
 
 install: all
@@ -272,7 +272,8 @@ install: all
 install-files:
 	$(INSTALL) -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8
-	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(SYSCONFDIR)/postern
+	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/examples
+	test -d $(DESTDIR)$(SYSCONFDIR)/postern || $(INSTALL) -d $(DESTDIR)$(SYSCONFDIR)/postern
 	$(INSTALL) -m 755 $(BUILD)/postern $(DESTDIR)$(PREFIX)/bin/postern
 	$(INSTALL) -m 755 $(BUILD)/postern-edge $(DESTDIR)$(PREFIX)/sbin/postern-edge
 	$(INSTALL) -m 755 $(BUILD)/postern-milter $(DESTDIR)$(PREFIX)/sbin/postern-milter
@@ -283,12 +284,9 @@ install-files:
 	$(INSTALL) -m 644 $(MAN7) $(DESTDIR)$(MANDIR)/man7
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 $(EXAMPLES) $(DESTDIR)$(DOCDIR)/examples
-	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/examples/transactional
-	$(INSTALL) -m 644 conf.examples/transactional/* $(DESTDIR)$(DOCDIR)/examples/transactional
-	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/examples/sendmail $(DESTDIR)$(DOCDIR)/examples/exim $(DESTDIR)$(DOCDIR)/examples/container
-	$(INSTALL) -m 644 conf.examples/sendmail/* $(DESTDIR)$(DOCDIR)/examples/sendmail
-	$(INSTALL) -m 644 conf.examples/exim/* $(DESTDIR)$(DOCDIR)/examples/exim
-	$(INSTALL) -m 644 conf.examples/container/* $(DESTDIR)$(DOCDIR)/examples/container
+	for group in $(EXAMPLE_GROUPS); do \
+		$(INSTALL) -d $(DESTDIR)$(DOCDIR)/examples/$$group && $(INSTALL) -m 644 conf.examples/$$group/* $(DESTDIR)$(DOCDIR)/examples/$$group || exit 1; \
+	done
 	$(INSTALL) -m 644 README.md SECURITY.md doc/*.md $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -d $(DESTDIR)$(DOCDIR)/monitoring
 	$(INSTALL) -m 644 contrib/monitoring/* $(DESTDIR)$(DOCDIR)/monitoring
