@@ -29,7 +29,8 @@
 
 #define LOCK_TIMEOUT_MS 10000
 #define LOCK_RETRY_MS 20
-#define TEMPORARY_SUFFIX ".new"
+/* Nobody else has a file of this name: what is found under it is removed. */
+#define TEMPORARY_SUFFIX ".postern-new"
 #define ATTRIBUTE_MAX 65536
 
 static int fail(int exit_code, const char *path, const char *what, char *error, size_t error_size)

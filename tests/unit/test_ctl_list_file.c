@@ -172,7 +172,7 @@ static void test_planted_link(void **state)
 	char trap[160], victim[160];
 
 	(void)state;
-	snprintf(trap, sizeof(trap), "%s/list.new", directory);
+	snprintf(trap, sizeof(trap), "%s/list.postern-new", directory);
 	snprintf(victim, sizeof(victim), "%s/victim", directory);
 	put(victim, "untouched\n");
 	put(path, "old\n");
@@ -181,6 +181,21 @@ static void test_planted_link(void **state)
 	expect(victim, "untouched\n");
 	expect(path, "new\n");
 	assert_int_equal(access(trap, F_OK), -1);
+}
+
+/* What somebody has put beside it for later is his. */
+static void test_draft_stays(void **state)
+{
+	char draft[160];
+
+	(void)state;
+	snprintf(draft, sizeof(draft), "%s/list.new", directory);
+	put(draft, "for later\n");
+	put(path, "old\n");
+	replace(path, "new\n");
+	expect(path, "new\n");
+	expect(draft, "for later\n");
+	unlink(draft);
 }
 
 static void test_uncommitted(void **state)
@@ -268,6 +283,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_new_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_symbolic_links, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_planted_link, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_draft_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_uncommitted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_changed_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
