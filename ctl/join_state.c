@@ -15,14 +15,15 @@
 
 #include "join_exit.h"
 #include "list_file.h"
+#include "own_directory.h"
 
-#define STATE_NAME "/state.json"
-#define STATE_PATH_MAX (PATH_MAX + sizeof(STATE_NAME))
+#define STATE_NAME "state.json"
+#define STATE_PATH_MAX (PATH_MAX + 1 + sizeof(STATE_NAME))
 #define VERSION 1
 
 static void state_path(char out[STATE_PATH_MAX], const struct join_state *state)
 {
-	snprintf(out, STATE_PATH_MAX, "%s" STATE_NAME, state->directory);
+	snprintf(out, STATE_PATH_MAX, "%s/" STATE_NAME, state->directory);
 }
 
 /* ---- reading ---- */
@@ -206,14 +207,8 @@ int join_state_save(struct join_state *state, char *error, size_t error_size)
 
 void join_state_forget(struct join_state *state)
 {
-	char path[STATE_PATH_MAX];
-
 	/* The list last: as long as it is there leave can be run again. */
-	for (size_t i = 0; i < state->file_count; i++)
-		kept_file_forget(&state->files[i], state->directory);
-	state_path(path, state);
-	unlink(path);
-	rmdir(state->directory);
+	own_directory_remove(state->directory, STATE_NAME);
 	state->exists = false;
 }
 

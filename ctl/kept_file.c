@@ -148,13 +148,3 @@ int kept_file_put_back(const struct kept_file *file, const char *copies, char *e
 	text_file_wipe(&before);
 	return result;
 }
-
-void kept_file_forget(const struct kept_file *file, const char *copies)
-{
-	char path[PATH_MAX];
-
-	copy_path(path, file, copies, BEFORE);
-	unlink(path);
-	copy_path(path, file, copies, AFTER);
-	unlink(path);
-}

@@ -44,7 +44,5 @@ int kept_file_put_back(const struct kept_file *file, const char *copies, char *e
  */
 int kept_file_write(const char *path, const char *expected, const char *text, char *error,
 		    size_t error_size);
-/* Removes the copies. */
-void kept_file_forget(const struct kept_file *file, const char *copies);
 
 #endif

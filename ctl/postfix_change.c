@@ -7,7 +7,6 @@
  */
 #include "postfix_change.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "join_exit.h"
 #include "lib/table.h"
 #include "lib/text_file.h"
+#include "own_directory.h"
 
 const char *const postfix_file_names[POSTFIX_FILES] = { "main.cf", "master.cf" };
 
@@ -126,16 +126,8 @@ static int scratch_open(struct scratch *scratch, struct postfix_changes *changes
 /* Whatever postconf left there, too. */
 static void scratch_close(struct scratch *scratch)
 {
-	DIR *directory = scratch->directory[0] != '\0' ? opendir(scratch->directory) : NULL;
-	struct dirent *entry;
-
-	if (directory == NULL)
-		return;
-	while ((entry = readdir(directory)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			unlinkat(dirfd(directory), entry->d_name, 0);
-	closedir(directory);
-	rmdir(scratch->directory);
+	if (scratch->directory[0] != '\0')
+		own_directory_remove(scratch->directory, NULL);
 }
 
 static int take_texts(const struct scratch *scratch, struct postfix_changes *changes, char *error,

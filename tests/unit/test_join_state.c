@@ -53,8 +53,11 @@ static void test_round_trip(void **state)
 	assert_string_equal(read.changes.list[1].new, "postern:unix:private/postern-spawn");
 	assert_int_equal(read.edge_count, 1);
 	assert_string_equal(read.edges[0], "relay");
+	/* A join that is killed may have made a copy that it had not noted yet. */
+	assert_non_null(join_state_add_file(&read, "passwd-", "/etc/passwd", place->error, sizeof(place->error)));
+	read.file_count--;
 	join_state_forget(&read);
-	assert_int_equal(access(place->path, F_OK), -1);
+	assert_int_equal(access(place->directory, F_OK), -1);
 	join_state_wipe(&made);
 	join_state_wipe(&read);
 }

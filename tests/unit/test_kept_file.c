@@ -63,7 +63,6 @@ static void test_there_and_back(void **state)
 		assert_int_equal(kept_file_put_back(&file, place->directory, place->error, sizeof(place->error)), 0);
 		expect(place->path, befores[i]);
 		assert_int_equal(look(&file, place), KEPT_FILE_AS_BEFORE);
-		kept_file_forget(&file, place->directory);
 		unlink(place->path);
 	}
 }
@@ -86,7 +85,6 @@ static void test_others_write(void **state)
 	assert_int_equal(look(&file, place), KEPT_FILE_CHANGED);
 	unlink(place->path);
 	assert_int_equal(look(&file, place), KEPT_FILE_CHANGED);
-	kept_file_forget(&file, place->directory);
 }
 
 /* Killed between the note and the change: nothing is to be put back. */
@@ -101,8 +99,6 @@ static void test_killed(void **state)
 	snprintf(copy, sizeof(copy), "%s/kept.after", place->directory);
 	expect(copy, "two\n");
 	assert_int_equal(look(&file, place), KEPT_FILE_AS_BEFORE);
-	kept_file_forget(&file, place->directory);
-	expect(copy, NULL);
 }
 
 /* An earlier time's copy of a file that is gone by now must not come back. */
@@ -119,7 +115,6 @@ static void test_begin_again(void **state)
 	assert_int_equal(look(&file, place), KEPT_FILE_AS_AFTER);
 	assert_int_equal(kept_file_put_back(&file, place->directory, place->error, sizeof(place->error)), 0);
 	expect(place->path, NULL);
-	kept_file_forget(&file, place->directory);
 }
 
 static int set_up(void **state)
