@@ -73,6 +73,12 @@ static const char *printable(char out[REASON_MAX], const json_t *answer, const c
 	return log_printable(out, REASON_MAX, text != NULL ? text : "", text != NULL ? strlen(text) : 0);
 }
 
+/* The edge's time less ours; what it says may be any number. */
+static int64_t difference_of(json_int_t there)
+{
+	return (there < 0 ? 0 : there < INT64_MAX / 2 ? (int64_t)there : INT64_MAX / 2) - (int64_t)time(NULL);
+}
+
 /* "enrol" with the key of the invite. `result_out` is the edge's word. */
 static int ask_to_enrol(struct join_edge *edge, const uint8_t public_key[NOISE_DHLEN], char result_out[REASON_MAX],
 			char reason_out[REASON_MAX], char *error, size_t error_size)
@@ -92,9 +98,7 @@ static int ask_to_enrol(struct join_edge *edge, const uint8_t public_key[NOISE_D
 		result = explain(edge, &reply, "the invite", error, error_size);
 	} else {
 		seconds = json_object_get(reply.answer, "time");
-		edge->clock_difference_s = json_is_integer(seconds) ?
-						   (int64_t)json_integer_value(seconds) - (int64_t)time(NULL) :
-						   0;
+		edge->clock_difference_s = json_is_integer(seconds) ? difference_of(json_integer_value(seconds)) : 0;
 		snprintf(edge->ehlo_name, sizeof(edge->ehlo_name), "%s", reply.info.edge_name);
 		printable(result_out, reply.answer, "result");
 		printable(reason_out, reply.answer, "reason");
@@ -142,11 +146,10 @@ int join_edge_probe(struct join_edge *edge, bool has_key, char *error, size_t er
 	static const uint8_t nobody[NOISE_DHLEN];
 	char word[REASON_MAX], reason[REASON_MAX];
 	int result = ask_to_enrol(edge, nobody, word, reason, error, error_size);
-	bool is_spent = strcmp(word, "used") == 0 || strcmp(word, "expired") == 0;
 
 	if (result != 0)
 		return result;
-	if (is_spent && !(has_key && strcmp(word, "used") == 0))
+	if (strcmp(word, "expired") == 0 || (strcmp(word, "used") == 0 && !has_key))
 		return refuse(word, reason, error, error_size);
 	return check_clock(edge, error, error_size);
 }
