@@ -22,6 +22,8 @@
 #define TIME_LIMIT_MS 60000
 #define PROCESSES_MS 15000
 #define RETRY_MS 250
+/* The exit status of userdel(8) for a user who has processes. */
+#define USERDEL_BUSY 8
 
 static const struct {
 	const char *name, *path, *of;
@@ -170,7 +172,12 @@ static int delete(char *error, size_t error_size)
 	while ((result = run(argv, error, error_size)) != 0 && join_user_exists() &&
 	       !deadline_has_passed(deadline))
 		nanosleep(&pause, NULL);
-	return result == 0 || !join_user_exists() ? 0 : JOIN_UNFINISHED;
+	if (result == 0 || !join_user_exists())
+		return 0;
+	if (result != USERDEL_BUSY)
+		return JOIN_SYSTEM;
+	snprintf(error, error_size, "the user " JOIN_USER " still has processes, which deliver mail; everything else is done");
+	return JOIN_UNFINISHED;
 }
 
 static bool are_backups_ours(const struct join_state *state)
@@ -193,6 +200,7 @@ static bool are_backups_ours(const struct join_state *state)
 int join_user_remove(struct join_state *state, char *error, size_t error_size)
 {
 	bool are_ours = are_backups_ours(state);
+	char ignored[JOIN_ERROR_MAX];
 	int result;
 
 	if (!state->made_user || !join_user_exists())
@@ -200,11 +208,8 @@ int join_user_remove(struct join_state *state, char *error, size_t error_size)
 	result = give(0, 0, error, error_size);
 	if (result == 0)
 		result = delete(error, error_size);
-	if (result == JOIN_UNFINISHED)
-		give_to_user(error, error_size);
-	if (result == JOIN_UNFINISHED)
-		snprintf(error, error_size, "the user " JOIN_USER " still has processes, which deliver mail; "
-			 "everything else is done");
+	if (result != 0)
+		give_to_user(ignored, sizeof(ignored));
 	for (size_t i = 0; i < BACKUPS && result == 0 && are_ours; i++)
 		if (kept_file_put_back(join_state_find_file(state, backups[i].name),
 				       state->directory, error, error_size) != 0)
