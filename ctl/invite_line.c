@@ -178,9 +178,9 @@ static int put(struct invite_line *line, struct list_file *file)
 	authorized_clients_wipe(&list);
 	if (result == EX_OK && file->exists) {
 		line->before_length = file->text.length;
-		line->before = malloc(file->text.length + 1);
-		if (line->before != NULL && file->text.length > 0)
-			memcpy(line->before, file->text.text, file->text.length);
+		line->before = strdup(file->text.text);
+		if (line->before == NULL)
+			result = command_fail(EX_OSERR, "out of memory");
 	}
 	return result == EX_OK ? replace(file, line, line->after, line->after_length, number)
 			       : result;
