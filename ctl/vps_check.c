@@ -67,10 +67,24 @@ static int weigh(const struct vps *vps, const struct finding_list *list, bool is
 					    "call postern invite again, or now with --anyway");
 }
 
+/* The array begins a line; what was logged before it may have brackets, too, as the names of relays have. */
+static const char *find_array(const char *text)
+{
+	const char *end;
+
+	while (*text != '[') {
+		end = strchr(text, '\n');
+		if (end == NULL)
+			return NULL;
+		text = end + 1;
+	}
+	return text;
+}
+
 static int read_findings(struct finding_list *list, const struct program_output *output)
 {
 	char error[ERROR_MAX];
-	const char *array = strchr(output->text, '[');
+	const char *array = find_array(output->text);
 
 	/* A complaint about configuration, key or list comes in words. */
 	if (array != NULL &&

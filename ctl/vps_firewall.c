@@ -52,7 +52,7 @@ static void take_words(const char *line, const char *first, char *out, size_t si
 		out[strlen(out) - 1] = '\0';
 }
 
-/* Chains that drop what comes in unless a rule lets it pass. */
+/* Chains that drop what comes in unless a rule lets it pass. Others, as Docker's, drop what only passes through. */
 static bool print_nft(const char *rules, uint16_t port)
 {
 	char table[WORD_MAX] = "", chain[WORD_MAX] = "";
@@ -66,6 +66,8 @@ static bool print_nft(const char *rules, uint16_t port)
 		if (memmem(rules, length, "hook input", 10) == NULL ||
 		    memmem(rules, length, "policy drop", 11) == NULL)
 			continue;
+		if (!has_any)
+			puts(" of this machine:");
 		printf("    nft insert rule %s %s tcp dport %u accept     # and into "
 		       "/etc/nftables.conf, to last\n",
 		       table, chain, port);
@@ -89,11 +91,8 @@ void vps_firewall_print(uint16_t port)
 		       "firewall-cmd --reload\nand",
 		       port);
 	} else if (ask(&rules, nft)) {
-		if (strstr(rules.text, "policy drop") != NULL) {
-			puts(" of this machine:");
-			print_nft(rules.text, port);
+		if (print_nft(rules.text, port))
 			fputs("and", stdout);
-		}
 		program_output_wipe(&rules);
 	}
 	puts(" of its provider, if that has one.");
