@@ -109,7 +109,7 @@ static void print_edge(const struct join *join)
 
 /* ---- the change ---- */
 
-/* The key is enrolled from here on, and stays. */
+/* The key is enrolled, or may be, and stays. */
 static int fail_with_key(const struct join *join, int exit_code, const char *error)
 {
 	return command_fail(exit_code, "%s\npostern: nothing was changed but the key in %s, with which the same invite can be used again",
@@ -144,8 +144,10 @@ static int enrol(struct join *join)
 	result = join_edge_enrol(&join->edge, join->host.key.public_key, &is_certain, error, sizeof(error));
 	if (result == EX_OK)
 		return verify(join);
-	if (is_certain)
-		join_host_drop_key(&join->host);
+	/* It may have been enrolled, and nobody else's key can be then. */
+	if (!is_certain)
+		return fail_with_key(join, result, error);
+	join_host_drop_key(&join->host);
 	return fail(result, error);
 }
 
@@ -160,11 +162,14 @@ static void finish(const struct join *join)
 static int apply(struct join *join)
 {
 	char error[JOIN_ERROR_MAX];
+	bool is_undone;
 	int result = enrol(join);
 
 	if (result != EX_OK)
 		return result;
-	result = join_host_apply(&join->host, error, sizeof(error));
+	result = join_host_apply(&join->host, &is_undone, error, sizeof(error));
+	if (result != EX_OK && !is_undone)
+		return command_fail(result, "%s\npostern: this host is half changed; `postern leave' takes that back", error);
 	if (result != EX_OK)
 		return fail_with_key(join, result, error);
 	finish(join);
@@ -197,6 +202,9 @@ static int go(struct join *join)
 	if (geteuid() != 0)
 		return fail(JOIN_NOT_ROOT, "join must be run by root: it changes Postfix's configuration (sudo postern join ...)");
 	join_edge_init(&join->edge, &join->invite);
+	result = join_state_lock(error, sizeof(error));
+	if (result != EX_OK)
+		return fail(result, error);
 	result = join_host_open(&join->host, join->postfix_directory, join->invite.edge_key, error, sizeof(error));
 	if (result != EX_OK)
 		result = fail(result, error);

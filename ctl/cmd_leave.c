@@ -13,11 +13,14 @@
 static int leave(const struct join_undo *undo, struct join_state *state)
 {
 	char error[JOIN_ERROR_MAX];
-	int result = join_state_open(state, JOIN_STATE_DIRECTORY, error, sizeof(error));
+	int result = join_state_lock(error, sizeof(error));
 
+	if (result == EX_OK)
+		result = join_state_open(state, JOIN_STATE_DIRECTORY, error, sizeof(error));
 	if (result != EX_OK)
 		return command_fail(result, "%s", error);
 	if (!state->exists) {
+		join_state_forget(state);
 		printf("not joined: `postern join' has changed nothing on this host\n");
 		return EX_OK;
 	}

@@ -27,25 +27,32 @@
 
 /* What this run has written, to be put back. */
 struct written {
+	const struct kept_file *file; /* NULL: there are no copies to keep up with it */
 	const char *path, *before, *after;
 };
 
 struct steps {
 	struct join_host *host;
 	bool is_first; /* nothing is noted yet */
+	size_t edges_before; /* that are noted */
 	char paths[POSTFIX_FILES][PATH_MAX + 16];
 	struct written written[WRITTEN_MAX];
 	size_t written_count;
 };
 
-static void put_back(const struct steps *steps)
+/* The copies, too: leave shall see a file that is as join left it. */
+static int put_back(const struct written *one, const char *copies)
 {
 	char error[JOIN_ERROR_MAX];
+	int result;
 
-	for (size_t i = steps->written_count; i-- > 0;)
-		if (kept_file_write(steps->written[i].path, steps->written[i].after,
-				    steps->written[i].before, error, sizeof(error)) != 0)
-			fprintf(stderr, "postern: %s; put it back by hand\n", error);
+	if (one->file != NULL)
+		result = kept_file_replace(one->file, copies, one->after, one->before, error, sizeof(error));
+	else
+		result = kept_file_write(one->path, one->after, one->before, error, sizeof(error));
+	if (result != 0)
+		fprintf(stderr, "postern: %s; put it back by hand\n", error);
+	return result;
 }
 
 /* Notes it, then writes it. */
@@ -57,6 +64,11 @@ static int write_text(struct steps *steps, const char *name, const char *path, c
 	enum kept_file_state look = KEPT_FILE_AS_BEFORE;
 	int result = 0;
 
+	if (file != NULL && strcmp(file->path, path) != 0) {
+		snprintf(error, error_size, "%s is to be changed, and an earlier `postern join' changed %s; `postern leave' takes "
+			 "that back, then run this again", path, file->path);
+		return JOIN_CONFIG;
+	}
 	if (file == NULL) {
 		file = join_state_add_file(state, name, path, error, error_size);
 		if (file == NULL || join_state_save(state, error, error_size) != 0)
@@ -71,18 +83,21 @@ static int write_text(struct steps *steps, const char *name, const char *path, c
 		result = kept_file_replace(file, state->directory, before, after, error, error_size);
 	if (result != 0)
 		return JOIN_NOT_WRITABLE;
-	steps->written[steps->written_count++] = (struct written){ path, before, after };
+	steps->written[steps->written_count++] =
+		(struct written){ look == KEPT_FILE_CHANGED ? NULL : file, path, before, after };
 	return 0;
 }
 
 static int make_directory(struct join_host *host, char *error, size_t error_size)
 {
-	if (mkdir(POSTERN_SYSCONFDIR, 0755) == 0) {
+	int result = 0;
+
+	if (access(POSTERN_SYSCONFDIR, F_OK) != 0 && errno == ENOENT) {
 		host->state.made_configuration_directory = true;
-		return join_state_save(&host->state, error, error_size);
+		result = join_state_save(&host->state, error, error_size);
 	}
-	if (errno == EEXIST)
-		return 0;
+	if (result != 0 || mkdir(POSTERN_SYSCONFDIR, 0755) == 0 || errno == EEXIST)
+		return result;
 	snprintf(error, error_size, "%s: %s", POSTERN_SYSCONFDIR, strerror(errno));
 	return JOIN_NOT_WRITABLE;
 }
@@ -167,22 +182,46 @@ static int go(struct steps *steps, char *error, size_t error_size)
 	return result;
 }
 
-static void go_back(struct steps *steps)
+/* What this run has added to an earlier one's work. 0, or an exit code with `error`. */
+static int go_back_a_step(struct steps *steps, char *error, size_t error_size)
+{
+	struct join_state *state = &steps->host->state;
+	int result = 0;
+
+	for (size_t i = steps->written_count; i-- > 0;)
+		if (put_back(&steps->written[i], state->directory) != 0)
+			result = JOIN_NOT_WRITABLE;
+	if (result != 0) {
+		snprintf(error, error_size, "not all of this run could be put back");
+		return result;
+	}
+	state->edge_count = steps->edges_before;
+	result = join_state_save(state, error, error_size);
+	if (result == 0 && postfix_reload(&steps->host->postfix, error, error_size) != 0)
+		result = JOIN_POSTFIX;
+	return result;
+}
+
+/* Is it as before? */
+static bool go_back(struct steps *steps)
 {
 	const struct join_undo quietly = { .is_told = false };
 	char error[JOIN_ERROR_MAX];
+	int result;
 
-	if (!steps->is_first) {
-		put_back(steps);
-		postfix_reload(&steps->host->postfix, error, sizeof(error));
-	} else if (join_undo(&quietly, &steps->host->state, error, sizeof(error)) != 0) {
-		fprintf(stderr, "postern: %s; run `postern leave'\n", error);
-	}
+	if (steps->is_first)
+		result = join_undo(&quietly, &steps->host->state, error, sizeof(error));
+	else
+		result = go_back_a_step(steps, error, sizeof(error));
+	if (result != 0)
+		fprintf(stderr, "postern: %s\n", error);
+	return result == 0;
 }
 
-int join_host_apply(struct join_host *host, char *error, size_t error_size)
+int join_host_apply(struct join_host *host, bool *is_undone, char *error, size_t error_size)
 {
-	struct steps steps = { .host = host, .is_first = !host->state.exists };
+	struct steps steps = { .host = host, .is_first = !host->state.exists,
+			       .edges_before = host->state.edge_count };
 	sigset_t signals, before;
 	int result;
 
@@ -192,8 +231,7 @@ int join_host_apply(struct join_host *host, char *error, size_t error_size)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, &before);
 	result = go(&steps, error, error_size);
-	if (result != 0)
-		go_back(&steps);
+	*is_undone = result != 0 && go_back(&steps);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return result;
 }

@@ -122,6 +122,18 @@ static int check_owner(char *error, size_t error_size)
 	return JOIN_CONFIG;
 }
 
+/* What leave is to undo it knows of one Postfix. */
+static int check_instance(const struct join_host *host, char *error, size_t error_size)
+{
+	const char *other = host->state.postfix_directory;
+
+	if (host->changes.count == 0 || other[0] == '\0' || strcmp(other, host->postfix.directory) == 0)
+		return 0;
+	snprintf(error, error_size, "an earlier `postern join' changed the Postfix of %s, and that of %s would be changed, too; "
+		 "`postern leave' takes the first back; a second one is set up by hand", other, host->postfix.directory);
+	return JOIN_CONFIG;
+}
+
 int join_host_open(struct join_host *host, const char *postfix_directory,
 		   const uint8_t edge_key[NOISE_DHLEN], char *error, size_t error_size)
 {
@@ -144,6 +156,8 @@ int join_host_open(struct join_host *host, const char *postfix_directory,
 		result = postfix_find(&host->postfix, postfix_directory, error, error_size);
 	if (result == 0)
 		result = postfix_changes_plan(&host->changes, &host->postfix, error, error_size);
+	if (result == 0)
+		result = check_instance(host, error, error_size);
 	if (result == 0)
 		result = postfix_notes_check_milters(&host->postfix, error, error_size);
 	host->has_key = access(host->key_path, F_OK) == 0;
@@ -296,26 +310,10 @@ static int make_key(struct join_host *host, char *error, size_t error_size)
 	return result;
 }
 
-/* Root may read a key that lies in a directory of the same owner. */
-static int match_owner(const struct join_host *host)
-{
-	struct stat status;
-
-	if (!host->made_key || host->made_directory)
-		return 0;
-	return stat(JOIN_USER_DIRECTORY, &status) == 0 ?
-		       chown(host->key_path, status.st_uid, status.st_gid) :
-		       -1;
-}
-
 int join_host_take_key(struct join_host *host, char *error, size_t error_size)
 {
 	int result = host->has_key ? 0 : make_key(host, error, error_size);
 
-	if (result == 0 && match_owner(host) != 0) {
-		snprintf(error, error_size, "%s: %s", host->key_path, strerror(errno));
-		result = JOIN_SYSTEM;
-	}
 	if (result == 0 && static_key_read(&host->key, host->key_path, error, error_size) != 0)
 		result = JOIN_CONFIG;
 	return result;

@@ -52,9 +52,10 @@ int join_host_take_key(struct join_host *host, char *error, size_t error_size);
 void join_host_drop_key(struct join_host *host);
 
 /*
- * Does it all. If a step fails, what was done is undone, and the exit code is that of the step. Does
- * not end by SIGINT, SIGTERM or SIGHUP before it is done.
+ * Does it all. If a step fails, what was done is undone, and the exit code is that of the step;
+ * *is_undone is false if that fails, too: standard error says why, and leave can be run. Does not end
+ * by SIGINT, SIGTERM or SIGHUP before it is done.
  */
-int join_host_apply(struct join_host *host, char *error, size_t error_size);
+int join_host_apply(struct join_host *host, bool *is_undone, char *error, size_t error_size);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,10 +21,28 @@
 #define STATE_NAME "state.json"
 #define STATE_PATH_MAX (PATH_MAX + 1 + sizeof(STATE_NAME))
 #define VERSION 1
+#define LOCKED_DIRECTORY "/var/lib"
 
 static void state_path(char out[STATE_PATH_MAX], const struct join_state *state)
 {
 	snprintf(out, STATE_PATH_MAX, "%s/" STATE_NAME, state->directory);
+}
+
+/* On a directory that is always there, and that nobody else locks. */
+int join_state_lock(char *error, size_t error_size)
+{
+	int fd = open(LOCKED_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (fd >= 0 && errno == EWOULDBLOCK)
+		snprintf(error, error_size, "another `postern join' or `postern leave' runs; let it come to its end, then run "
+			 "this again");
+	else
+		snprintf(error, error_size, "%s: %s", LOCKED_DIRECTORY, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return JOIN_CONFIG;
 }
 
 /* ---- reading ---- */
@@ -275,8 +294,18 @@ int join_state_add_changes(struct join_state *state, const struct postfix *postf
 	return 0;
 }
 
+bool join_state_has_edge(const struct join_state *state, const char *name)
+{
+	for (size_t i = 0; i < state->edge_count; i++)
+		if (strcmp(state->edges[i], name) == 0)
+			return true;
+	return false;
+}
+
 int join_state_add_edge(struct join_state *state, const char *name, char *error, size_t error_size)
 {
+	if (join_state_has_edge(state, name))
+		return 0;
 	if (state->edge_count == JOIN_STATE_EDGES_MAX) {
 		snprintf(error, error_size, "%s: join has added %d edges; add others with `postern edges add'",
 			 state->directory, JOIN_STATE_EDGES_MAX);

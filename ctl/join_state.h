@@ -31,6 +31,10 @@ struct join_state {
 	size_t edge_count;
 };
 
+/*
+ * Until this process ends no other joins or leaves. 0, or an exit code of join_exit.h with `error`.
+ */
+int join_state_lock(char *error, size_t error_size);
 /* Reads it, if there is one. 0, or an exit code of join_exit.h with `error`; wipe in both cases. */
 int join_state_open(struct join_state *state, const char *directory, char *error, size_t error_size);
 /* Writes it, durably; makes the directory. 0, or an exit code with `error`. */
@@ -50,6 +54,8 @@ const struct kept_file *join_state_add_file(struct join_state *state, const char
 /* Takes copies of those that are not on the list yet. 0, or -1 without memory. */
 int join_state_add_changes(struct join_state *state, const struct postfix *postfix,
 			   const struct postfix_changes *changes);
+/* Did join add a line for this edge? */
+bool join_state_has_edge(const struct join_state *state, const char *name);
 /* Notes a line of the table of edges, and saves. 0, or an exit code with `error`. */
 int join_state_add_edge(struct join_state *state, const char *name, char *error, size_t error_size);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "doctor/program.h"
 #include "join_exit.h"
 #include "join_user.h"
 #include "lib/table.h"
@@ -42,6 +43,12 @@ struct way_back {
 	struct postfix_changes undo; /* for files that were edited since */
 };
 
+static bool is_gone(const char *path)
+{
+	return access(path, F_OK) != 0 && errno == ENOENT;
+}
+
+/* Files that are not there any more have nothing of ours in them. */
 static int look(struct way_back *way, const struct join_state *state, char *error, size_t error_size)
 {
 	snprintf(way->postfix.directory, sizeof(way->postfix.directory), "%s",
@@ -49,12 +56,24 @@ static int look(struct way_back *way, const struct join_state *state, char *erro
 	for (size_t i = 0; i < POSTFIX_FILES; i++) {
 		way->look[i] = KEPT_FILE_AS_BEFORE;
 		way->files[i] = join_state_find_file(state, postfix_file_names[i]);
-		if (way->files[i] != NULL &&
+		if (way->files[i] != NULL && !is_gone(way->files[i]->path) &&
 		    kept_file_look(way->files[i], state->directory, &way->look[i], error,
 				   error_size) != 0)
 			return JOIN_CONFIG;
 	}
 	return 0;
+}
+
+/* Postfix was removed since; without its programs an edited file cannot be edited. */
+static void leave_edited(struct way_back *way, const struct join_undo *undo)
+{
+	for (size_t i = 0; i < POSTFIX_FILES; i++) {
+		if (way->look[i] != KEPT_FILE_CHANGED)
+			continue;
+		tell(undo, "%s was edited since and stays, as Postfix is not there any more\n",
+		     way->files[i]->path);
+		way->look[i] = KEPT_FILE_AS_BEFORE;
+	}
 }
 
 /* The new texts of edited files are made before anything is written. */
@@ -91,20 +110,23 @@ static int write_one(const struct way_back *way, size_t i, const struct join_sta
 	return result == 0 ? 0 : JOIN_NOT_WRITABLE;
 }
 
+/* Postfix is told in any case: an earlier run may have been killed, or failed, before it came to that. */
 static int restore_postfix(const struct join_undo *undo, struct join_state *state, char *error,
 			   size_t error_size)
 {
+	bool has_postfix = program_is_installed("postfix") && program_is_installed("postconf");
 	struct way_back way = { 0 };
 	int result = look(&way, state, error, error_size);
-	bool is_done;
 
-	is_done = result == 0 && way.look[0] == KEPT_FILE_AS_BEFORE && way.look[1] == KEPT_FILE_AS_BEFORE;
-	if (result == 0)
-		result = plan(&way, undo, state, error, error_size);
+	if (result != 0 || (way.files[0] == NULL && way.files[1] == NULL))
+		return result;
+	if (!has_postfix)
+		leave_edited(&way, undo);
+	result = plan(&way, undo, state, error, error_size);
 	for (size_t i = 0; i < POSTFIX_FILES && result == 0; i++)
 		result = write_one(&way, i, state, error, error_size);
 	postfix_changes_wipe(&way.undo);
-	if (result != 0 || is_done)
+	if (result != 0 || !has_postfix)
 		return result;
 	if (way.look[0] != KEPT_FILE_CHANGED && way.look[1] != KEPT_FILE_CHANGED)
 		tell(undo, "%s: main.cf and master.cf are as they were\n", state->postfix_directory);
@@ -115,14 +137,6 @@ static int restore_postfix(const struct join_undo *undo, struct join_state *stat
 }
 
 /* ---- the tables ---- */
-
-static bool is_named_in(const struct join_state *state, const char *name)
-{
-	for (size_t i = 0; i < state->edge_count; i++)
-		if (strcmp(state->edges[i], name) == 0)
-			return true;
-	return false;
-}
 
 struct our_lines {
 	const struct table *table;
@@ -135,7 +149,7 @@ static bool is_ours(const void *context, size_t line)
 
 	for (size_t i = 0; i < ours->table->count; i++)
 		if (ours->table->lines[i].line == line)
-			return is_named_in(ours->state, ours->table->lines[i].key);
+			return join_state_has_edge(ours->state, ours->table->lines[i].key);
 	return false;
 }
 
@@ -185,7 +199,7 @@ static int restore_table(const struct join_undo *undo, const struct join_state *
 		     access(file->path, F_OK) == 0 ? "is as it was" : "is removed; it was not there before");
 		return 0;
 	}
-	if (access(file->path, F_OK) != 0)
+	if (is_gone(file->path))
 		return 0;
 	if (strcmp(name, "edges") != 0) {
 		tell(undo, "%s was edited since and stays\n", file->path);

@@ -143,6 +143,53 @@ class Joining(JoinCase):
         self.assertIn("has joined", self.join(invite, "--yes").stdout)
         self.mail_goes_through()
 
+    def instead_of_postfix(self, script):
+        """postfix(1) is this script until the end of the test; the real one is "$0.real"."""
+        program = "/usr/sbin/postfix"
+        lab.home.run("mv", program, f"{program}.real")
+        self.addCleanup(lab.home.run, "sh", "-c", f"[ ! -e {program}.real ] || mv {program}.real {program}")
+        lab.home.write(program, f"#!/bin/sh\n{script}\nexec $0.real \"$@\"\n")
+        lab.home.run("chmod", "755", program)
+
+    def test_way_back_that_fails(self):
+        """Postfix fails when it is changed, and when it is changed back: that is told, and leave can be run until it succeeds."""
+        invite = self.invite()
+        self.leave_at_the_end()
+        self.instead_of_postfix('[ "$3" != check ] || ! grep -q postern-spawn_ /etc/postfix/main.cf || : >/run/bad\n'
+                                '[ "$3" != check ] || [ ! -e /run/bad ] || { echo bad weather; exit 1; }\n'
+                                '[ "$3" != reload ] || echo >>/run/reloaded')
+        self.addCleanup(lab.home.run, "rm", "-f", "/run/bad", "/run/reloaded")
+        failed = self.join(invite, "--yes", check=False)
+        self.assertEqual(failed.returncode, 72, failed.stderr)
+        self.assertRegex(failed.stderr, r"(?s)bad weather.*half changed; `postern leave' takes that back")
+        self.assertNotIn("nothing was changed", failed.stderr)
+        left = lab.home.run("postern", "leave", check=False)
+        self.assertEqual(left.returncode, 72, left.stderr)
+        self.assertIn("run `postern leave' again", left.stderr)
+        lab.home.run("rm", "-f", "/run/bad", "/run/reloaded")
+        lab.home.run("postern", "leave", "--purge")
+        # Its files were as before by then; it was told all the same.
+        lab.home.run("test", "-s", "/run/reloaded")
+        self.assert_unchanged()
+
+    def test_postfix_removed(self):
+        """The host has another MTA by now: leave is not kept from the rest."""
+        back = "[ ! -e /tmp/whole ] || { rm -rf /etc/postfix; mv /tmp/whole /etc/postfix; mv /tmp/programs/* /usr/sbin; rm -r /tmp/programs; postfix start; }"
+        lab.home.run("cp", "-a", "/etc/postfix", "/tmp/whole")
+        self.addCleanup(lab.home.run, "sh", "-ec", back)
+        self.join(self.invite(), "--yes")
+        lab.home.run("sh", "-ec", "postfix stop; rm -r /etc/postfix; mkdir /tmp/programs; mv /usr/sbin/postfix /usr/sbin/postconf /tmp/programs")
+        self.assertIn("has left", lab.home.run("postern", "leave", "--purge").stdout)
+        lab.home.run("sh", "-ec", back)
+        self.assert_unchanged()
+
+    def test_two_at_once(self):
+        """The second would take for the state from before what the first has half done."""
+        busy = self.join(self.invite(), "--yes", before=("flock", "/var/lib"), check=False)
+        self.assertEqual(busy.returncode, 78, busy.stderr)
+        self.assertRegex(busy.stderr, r"(?s)another `postern join' or `postern leave' runs.*nothing was changed")
+        self.assertEqual(lab.home.run("flock", "/var/lib", "postern", "leave", check=False).returncode, 78)
+        self.assert_unchanged()
 
     def test_killed(self):
         """It is killed where it has done half of its work, and where it has done nearly all: leave takes that back."""
@@ -163,19 +210,37 @@ class Joining(JoinCase):
                 lab.home.run("postern", "leave", "--purge")
                 self.assert_unchanged()
 
+    def second_edge(self):
+        """An invite of another one, "de"."""
+        second = MoreEdge("de", 7851)
+        self.addCleanup(second.remove)
+        second.start()
+        return self.invite(host=ADDRESS, port=second.port, edge_key=second.key)
+
     def test_second_edge(self):
         """Another edge's invite adds a line, and nothing else; leave takes both out."""
         self.leave_at_the_end()
         self.join(self.invite(), "--yes")
         settings = lab.home.run("sh", "-c", "postconf -n; postconf -M").stdout
-        second = MoreEdge("de", 7851)
-        self.addCleanup(second.remove)
-        second.start()
-        added = self.join(self.invite(host=ADDRESS, port=second.port, edge_key=second.key), "--yes", "--name", "de").stdout
+        added = self.join(self.second_edge(), "--yes", "--name", "de").stdout
         self.assertIn("none: all that is needed is there already", added)
         self.assertEqual(lab.home.run("sh", "-c", "postconf -n; postconf -M").stdout, settings)
         self.assertEqual([line.split()[0] for line in lab.home.read("/etc/postern/edges").splitlines()], ["edge", "de"])
         lab.home.run("postern", "leave", "--purge")
+        self.assert_unchanged()
+
+    def test_second_edge_that_fails(self):
+        """Afterwards leave takes the work of the first join for its own."""
+        self.leave_at_the_end()
+        self.join(self.invite(), "--yes")
+        table = lab.home.read("/etc/postern/edges")
+        invite = self.second_edge()
+        lab.home.write("/etc/postern/routes", "* nowhere\n")
+        failed = self.join(invite, "--yes", "--name", "de", check=False)
+        lab.home.run("rm", "/etc/postern/routes")
+        self.assertEqual(failed.returncode, 78, failed.stderr)
+        self.assertEqual(lab.home.read("/etc/postern/edges"), table)
+        self.assertNotIn("edited since", lab.home.run("postern", "leave", "--purge").stdout)
         self.assert_unchanged()
 
 
@@ -203,6 +268,15 @@ class Sabotage(JoinCase):
 
     def test_nobody_listens(self):
         self.refused(69, r"no connection: .*refused.*postern-edge run", self.invite(port=7999))
+
+    def test_nobody_answers(self):
+        """Somebody takes the connection and says nothing; one who waits for ever would keep the administrator waiting, too."""
+        mute = lab.vps.popen("python3", "-c", "import socket, time; s = socket.create_server(('', 7998)); time.sleep(60)")
+        self.addCleanup(mute.kill)
+        time.sleep(1)
+        began = time.monotonic()
+        self.refused(76, r"somebody listens there, and does not answer", self.invite(port=7998))
+        self.assertLess(time.monotonic() - began, 30)
 
     def test_wrong_time(self):
         library = "/usr/local/lib/clock.so"
