@@ -1,9 +1,11 @@
 /* log: one message's life, from the mail log of this host and the memory of its edges. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "command.h"
+#include "lib/envelope.h"
 #include "mail_log.h"
 #include "message_search.h"
 #include "status_query.h"
@@ -89,8 +91,8 @@ static int run(const struct command *command, int argc, char **argv)
 		return result;
 	if (!status_query_parse_timeout(log.timeout, &log.timeout_ms))
 		return command_wrong_usage(command, "--timeout is a number of seconds, 1 to 600, not ", log.timeout);
-	if (!log_line_is_queue_id(log.arguments.words[0]))
-		return command_wrong_usage(command, "a queue id has letters and digits alone: ", log.arguments.words[0]);
+	if (!envelope_queue_id_is_valid(log.arguments.words[0], strlen(log.arguments.words[0])))
+		return command_wrong_usage(command, "no queue id: ", log.arguments.words[0]);
 	result = show(&log);
 	message_story_wipe(&log.story);
 	return result;

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "lib/envelope.h"
-
 /* RFC 3164 has no year, and a line that seems to be of tomorrow is of last year. */
 #define FUTURE_MAX_S 86400
 
@@ -162,14 +160,6 @@ bool log_line_names(const char *line, const char *queue_id)
 		if ((at == line || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[length]))
 			return true;
 	return false;
-}
-
-bool log_line_is_queue_id(const char *text)
-{
-	size_t length = strlen(text);
-
-	return length > 0 && length <= QUEUE_ID_MAX &&
-	       strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == length;
 }
 
 bool log_line_is_outcome(const char *line)

@@ -25,8 +25,6 @@ struct log_line {
 bool log_line_parse(struct log_line *parsed, const char *line, int64_t now_s);
 /* Is this queue id in the line as a word of its own? */
 bool log_line_names(const char *line, const char *queue_id);
-/* Letters and digits, 1..QUEUE_ID_MAX of them. */
-bool log_line_is_queue_id(const char *text);
 /*
  * Does it tell what came of a delivery, or of the message? Such a line is written after the edge's line of the same
  * delivery.

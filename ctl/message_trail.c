@@ -18,10 +18,10 @@ static bool take_queue_id(char out[QUEUE_ID_MAX + 1], const char *line)
 		return false;
 	start += 3;
 	end = strchr(start, ':');
-	if (end == NULL || end - start > QUEUE_ID_MAX)
+	if (end == NULL || !envelope_queue_id_is_valid(start, (size_t)(end - start)))
 		return false;
 	snprintf(out, QUEUE_ID_MAX + 1, "%.*s", (int)(end - start), start);
-	return log_line_is_queue_id(out);
+	return true;
 }
 
 static bool is_of_postfix(const char *line)
@@ -44,20 +44,17 @@ static void take_reply(struct message_trail *trail, const char *text)
 /* "250 2.0.0 Ok: queued as 4ZmW" of a filter on this host. */
 static bool follow_filter(struct message_trail *trail, const char *line)
 {
-	const char *at = strstr(trail->reply, "queued as ");
-	char queue_id[QUEUE_ID_MAX + 1];
+	const char *at = strstr(trail->reply, "queued as "), *relay = strstr(line, ", relay=");
+	size_t length = at != NULL ? strcspn(at + 10, " .)") : 0;
 
-	if (at == NULL || (strstr(line, ", relay=127.0.0.1[") == NULL && strstr(line, ", relay=localhost[") == NULL))
+	if (relay == NULL || (strncmp(relay + 8, "127.0.0.1[", 10) != 0 && strncmp(relay + 8, "localhost[", 10) != 0) ||
+	    at == NULL || !envelope_queue_id_is_valid(at + 10, length))
 		return false;
-	snprintf(queue_id, sizeof(queue_id), "%.*s", (int)strspn(at + 10, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-									   "abcdefghijklmnopqrstuvwxyz"),
-		 at + 10);
-	if (!log_line_is_queue_id(queue_id))
-		return false;
-	strcpy(trail->queue_id, queue_id);
+	snprintf(trail->queue_id, sizeof(trail->queue_id), "%.*s", (int)length, at + 10);
 	return true;
 }
 
+/* The first status= is Postfix's; behind it stands what a server said, and that may be anything. */
 static void take_outcome(struct message_trail *trail, const char *line)
 {
 	static const struct {
@@ -69,11 +66,10 @@ static void take_outcome(struct message_trail *trail, const char *line)
 		{ ", status=bounced", MESSAGE_TRAIL_BOUNCED },
 		{ ", status=expired", MESSAGE_TRAIL_BOUNCED },
 	};
+	const char *at = strstr(line, ", status=");
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		const char *at = strstr(line, words[i].word);
-
-		if (at == NULL)
+	for (size_t i = 0; at != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strncmp(at, words[i].word, strlen(words[i].word)) != 0)
 			continue;
 		take_reply(trail, at + 1);
 		if (words[i].outcome == MESSAGE_TRAIL_SENT && follow_filter(trail, line))
@@ -87,10 +83,8 @@ bool message_trail_take(struct message_trail *trail, const char *line)
 {
 	if (trail->queue_id[0] == '\0' &&
 	    (strstr(line, "message-id=<") == NULL || strstr(line, trail->token) == NULL ||
-	     !take_queue_id(trail->queue_id, line))) {
-		trail->queue_id[0] = '\0';
+	     !take_queue_id(trail->queue_id, line)))
 		return false;
-	}
 	if (!log_line_names(line, trail->queue_id))
 		return false;
 	if (!is_of_postfix(line))

@@ -41,14 +41,6 @@ static void collect(void *context, int64_t time_ms, const char *text)
 		drop_first(collection);
 }
 
-static bool is_queue_id(const char *text)
-{
-	size_t length = strlen(text);
-
-	return length > 0 && length <= QUEUE_ID_MAX &&
-	       strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == length;
-}
-
 json_t *question_log(const struct edge_question *question)
 {
 	struct edge_setup *setup;
@@ -57,7 +49,7 @@ json_t *question_log(const struct edge_question *question)
 	int64_t since_ms;
 	json_t *answer;
 
-	if (!is_queue_id(question->argument)) {
+	if (!envelope_queue_id_is_valid(question->argument, strlen(question->argument))) {
 		json_decref(collection.lines);
 		return edge_question_error("\"%s\" is no queue id", question->argument);
 	}

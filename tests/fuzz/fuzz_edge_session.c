@@ -19,7 +19,7 @@
  *     session_delivery_refuse, session_delivery_run edge/session_table.c:session_table_add,
  *     session_table_admit, session_table_begin, session_table_finish, session_table_remove
  *     edge/session_question.c edge/edge_question.c:edge_question_answer, answer, print
- *     edge/question_status.c edge/question_log.c:question_log, is_queue_id
+ *     edge/question_status.c edge/question_log.c:question_log
  */
 #include <errno.h>
 #include <sodium.h>

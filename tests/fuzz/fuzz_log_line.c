@@ -1,7 +1,7 @@
 /*
  * Any lines as a mail log, which anybody who sends mail may have a word in: what is taken for a time
- * is one, the rest is in the line, and a queue id that the trail of a message takes is letters and
- * digits that stand in a line as a word. The story made of them has all of them, and nothing that
+ * is one, the rest is in the line, and a queue id that the trail of a message takes is one that a
+ * mail system makes, and stands in a line as a word. The story made of them has all of them, and nothing that
  * moves a cursor.
  *
  * feeds: lines of a mail log
@@ -44,7 +44,7 @@ static void take(struct message_story *story, struct message_trail *trail, const
 							    parsed.time_ms >= NOW * 1000 - YEAR_MS - 86400000);
 	strcpy(before, trail->queue_id);
 	if (message_trail_take(trail, parsed.rest)) {
-		require(log_line_is_queue_id(trail->queue_id));
+		require(envelope_queue_id_is_valid(trail->queue_id, strlen(trail->queue_id)));
 		require(before[0] == '\0' || log_line_names(parsed.rest, before));
 		require(log_line_names(parsed.rest, trail->queue_id) || before[0] != '\0');
 	}

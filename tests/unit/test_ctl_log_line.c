@@ -90,10 +90,9 @@ static void queue_ids(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
 		assert_int_equal(log_line_names(rows[i].line, "4ZmV"), rows[i].is_named);
-	assert_true(log_line_is_queue_id("4ZmV"));
-	assert_false(log_line_is_queue_id(""));
-	assert_false(log_line_is_queue_id("4Z-V"));
-	assert_false(log_line_is_queue_id("0123456789012345678901234567890123456789012345678901234567890123"));
+	/* Exim's */
+	assert_true(log_line_names("mail postern/transport[1]: 1rABCD-0000ab-2C: to=<a@b>", "1rABCD-0000ab-2C"));
+	assert_false(log_line_names("mail postern/transport[1]: 1rABCD-0000ab-2Cd: to=<a@b>", "1rABCD-0000ab-2C"));
 }
 
 /* ---- the story ---- */
@@ -219,6 +218,14 @@ static void trails(void **state)
 		  { "m postfix/cleanup[1]: 4Z: message-id=<t.TOKEN@x>",
 		    "m postfix/smtp[1]: 4Z: to=<a@b>, relay=mx[192.0.2.1]:25, status=sent (250 2.0.0 Ok: queued as 4X)" },
 		  "4Z", "250 2.0.0 Ok: queued as 4X", MESSAGE_TRAIL_SENT, false },
+		{ "a server that speaks of a filter on this host",
+		  { "m postfix/cleanup[1]: 4Z: message-id=<t.TOKEN@x>",
+		    "m postfix/smtp[1]: 4Z: to=<a@b>, relay=mx[192.0.2.1]:25, status=sent (250 queued as 4X, relay=127.0.0.1[)" },
+		  "4Z", "250 queued as 4X, relay=127.0.0.1[", MESSAGE_TRAIL_SENT, false },
+		{ "what the server says is not what Postfix says",
+		  { "m postfix/cleanup[1]: 4Z: message-id=<t.TOKEN@x>",
+		    "m postfix/lmtp[1]: 4Z: to=<a@b>, relay=x[y], status=deferred (450 later, status=sent (250 ok))" },
+		  "4Z", "450 later, status=sent (250 ok)", MESSAGE_TRAIL_DEFERRED, false },
 		{ "another message's",
 		  { "m postfix/cleanup[1]: 4Z: message-id=<t.TOKEN@x>", "m postfix/lmtp[1]: 4ZZ: to=<a@b>, status=sent (250)" },
 		  "4Z", "", MESSAGE_TRAIL_OPEN, false },

@@ -384,6 +384,11 @@ static void log_is_own_messages(void **state)
 	answer = ask_as(fixture, ALICE, "log", "4ZB");
 	assert_int_equal(json_array_size(at(answer, "lines")), 0);
 	json_decref(answer);
+	/* Exim's ids have hyphens */
+	send_as(fixture, ALICE, "1rABCD-0000ab-2C", "u@gone.example", "5.1.2");
+	answer = ask_as(fixture, ALICE, "log", "1rABCD-0000ab-2C");
+	assert_int_equal(json_array_size(at(answer, "lines")), 2);
+	json_decref(answer);
 	expect_error(ask_as(fixture, ALICE, "log", ""), "is no queue id");
 	expect_error(ask_as(fixture, ALICE, "log", "4Z A"), "is no queue id");
 	expect_error(ask_as(fixture, ALICE, "log", "../4ZA"), "is no queue id");
