@@ -84,12 +84,14 @@ static const json_t *find(const json_t *object, const char *path)
 	return object;
 }
 
-/* A label's value: what could end it is left out. NULL: there is none. */
-static void print_label(FILE *out, const char *value)
+/*
+ * May it be a label's value, as it is? What would have to be changed first is left out with its sample: two that differ in that
+ * alone would be one sample twice, and whoever reads the file would refuse all of it.
+ */
+static bool is_label(const char *value)
 {
-	for (; value != NULL && *value != '\0'; value++)
-		if (*value >= ' ' && *value <= '~' && *value != '"' && *value != '\\')
-			fputc(*value, out);
+	return value != NULL && value[0] != '\0' &&
+	       strspn(value, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_.") == strlen(value);
 }
 
 static void print_number(FILE *out, const json_t *number)
@@ -120,13 +122,11 @@ static void print_sample(struct printing *printing, const char *owner, const cha
 	if (!printing->has_head)
 		print_head(printing->out, metric->name, metric->type, metric->help);
 	printing->has_head = true;
-	fprintf(printing->out, "%s{%s=\"", metric->name, metric->owner == OF_A_CLIENT_HERE ? "client" : "edge");
-	print_label(printing->out, owner);
-	if (kind != NULL) {
-		fprintf(printing->out, "\",%s=\"", metric->label);
-		print_label(printing->out, kind);
-	}
-	fputs("\"}", printing->out);
+	fprintf(printing->out, "%s{%s=\"%s\"", metric->name, metric->owner == OF_A_CLIENT_HERE ? "client" : "edge",
+		owner);
+	if (kind != NULL)
+		fprintf(printing->out, ",%s=\"%s\"", metric->label, kind);
+	fputc('}', printing->out);
 	print_number(printing->out, number);
 }
 
@@ -136,7 +136,7 @@ static void print_samples(struct printing *printing, const json_t *owner, const 
 	const char *kind;
 	json_t *number;
 
-	if (owner_name == NULL || value == NULL)
+	if (!is_label(owner_name) || value == NULL)
 		return;
 	if (printing->metric->label == NULL) {
 		if (json_is_number(value))
@@ -145,7 +145,7 @@ static void print_samples(struct printing *printing, const json_t *owner, const 
 	}
 	json_object_foreach((json_t *)value, kind, number)
 	{
-		if (json_is_number(number))
+		if (json_is_number(number) && is_label(kind))
 			print_sample(printing, owner_name, kind, number);
 	}
 }
@@ -166,11 +166,18 @@ static void print_metric(FILE *out, const struct metric *metric, const json_t *d
 	}
 }
 
-static const char *state_of(const json_t *edge)
+/* "" where there is none. */
+static const char *text_of(const json_t *edge, const char *name)
 {
-	const char *state = json_string_value(json_object_get(edge, "state"));
+	const char *text = json_string_value(json_object_get(edge, name));
 
-	return state != NULL ? state : "";
+	return text != NULL ? text : "";
+}
+
+static void print_of_edge(FILE *out, const char *metric, const json_t *edge, int number)
+{
+	if (is_label(text_of(edge, "name")))
+		fprintf(out, "%s{edge=\"%s\"} %d\n", metric, text_of(edge, "name"), number);
 }
 
 /* Those that are not asked are neither up nor down. */
@@ -182,11 +189,8 @@ static void print_up(FILE *out, const json_t *edges)
 	print_head(out, "postern_edge_up", "gauge", "Has the edge answered through a tunnel");
 	json_array_foreach((json_t *)edges, i, edge)
 	{
-		if (strcmp(state_of(edge), "disabled") == 0)
-			continue;
-		fputs("postern_edge_up{edge=\"", out);
-		print_label(out, json_string_value(json_object_get(edge, "name")));
-		fprintf(out, "\"} %d\n", strcmp(state_of(edge), "up") == 0);
+		if (strcmp(text_of(edge, "state"), "disabled") != 0)
+			print_of_edge(out, "postern_edge_up", edge, strcmp(text_of(edge, "state"), "up") == 0);
 	}
 }
 
@@ -206,15 +210,13 @@ static void print_slowed(FILE *out, const json_t *edges)
 	{
 		int count = 0;
 
-		if (strcmp(state_of(edge), "up") != 0)
+		if (strcmp(text_of(edge, "state"), "up") != 0)
 			continue;
 		json_array_foreach((json_t *)find(edge, "answer.destinations"), k, destination)
 		{
 			count += is_slowed(destination);
 		}
-		fputs("postern_destinations_slowed{edge=\"", out);
-		print_label(out, json_string_value(json_object_get(edge, "name")));
-		fprintf(out, "\"} %d\n", count);
+		print_of_edge(out, "postern_destinations_slowed", edge, count);
 	}
 }
 

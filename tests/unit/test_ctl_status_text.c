@@ -40,7 +40,8 @@ static const char document_text[] =
 	" \"layer\": \"handshake\", \"reason\": \"it closed\", \"transport\": {\"tunnels\": 0, \"failures\": 9, \"outages\": 2}},"
 	"{\"name\": \"off\", \"endpoint\": \"x:1\", \"service\": \"disabled\", \"state\": \"disabled\", \"transport\": {}}],"
 	"\"here\": {\"edge\": {\"name\": \"edge.here\", \"version\": \"0.1.0\", \"time\": 1700000000, \"uptime_s\": 1},"
-	" \"clients\": [{\"client\": \"sh\\\"op\\\\\\n\", \"tunnels\": 1, \"active\": 0, \"messages\": 1, \"day\": {\"sent\": 1}}],"
+	" \"clients\": [{\"client\": \"sh\\\"op\\\\\\n\", \"tunnels\": 1, \"active\": 0, \"messages\": 1, \"day\": {\"sent\": 1}},"
+	"  {\"client\": \"shop\", \"messages\": 3, \"refused\": {\"ra\\u009bte\": 1, \"rate\": 2, \"rat\\\"e\": 3}}],"
 	" \"destinations\": []}}";
 
 static char *print(const char *document, bool is_all, bool is_metrics)
@@ -119,7 +120,9 @@ static void metrics_for_prometheus(void **state)
 		"\n# TYPE postern_recipients_total counter\npostern_recipients_total{edge=\"vps\",outcome=\"sent\"} 5\n",
 		"\npostern_turned_away_total{edge=\"vps\",limit=\"rate\"} 4\n# ",
 		"\npostern_day_tls{edge=\"vps\",level=\"none\"} 0\npostern_day_tls{edge=\"vps\",level=\"dane\"} 5\n# ",
-		"\npostern_client_messages_total{client=\"shop\"} 1\n",
+		/* once: no sample is there twice, whatever names an edge uses */
+		" counter\npostern_client_messages_total{client=\"shop\"} 3\n# ",
+		" counter\npostern_client_turned_away_total{client=\"shop\",limit=\"rate\"} 2\n# ",
 	};
 	char *text = print(document_text, false, true);
 
