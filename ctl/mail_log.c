@@ -1,6 +1,7 @@
 /*
  * A log is read by whoever may read it: a file that is there and cannot be read is an error and not a
- * reason to look somewhere else, as that would answer with half of the truth.
+ * reason to look somewhere else, as that would answer with half of the truth. For the same reason both files of the past
+ * are open before the first line is read: who rotates them meanwhile takes nothing away.
  */
 #include "mail_log.h"
 
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Between two looks at a file that has not grown. */
@@ -24,16 +26,19 @@ extern char **environ;
 /* As long as mail stays in a queue, and some. */
 static const char *const journal_past[] = { "journalctl", "--quiet", "--no-pager", "--facility=mail",
 					    "--output=short-iso-precise", "--since=-8d", NULL };
-static const char *const journal_follow[] = { "journalctl", "--quiet", "--no-pager", "--facility=mail",
-					      "--output=short-iso-precise", "--follow", "--lines=0", NULL };
 
 static int open_journal(struct mail_log *log, char *error, size_t error_size)
 {
+	char since[40];
+	/* It takes its time to begin, and what is logged meanwhile must not be missed: all since this second. */
+	const char *const journal_follow[] = { "journalctl", "--quiet", "--no-pager", "--facility=mail",
+					       "--output=short-iso-precise", "--follow", "--no-tail", since, NULL };
 	const char *const *arguments = log->mode == MAIL_LOG_PAST ? journal_past : journal_follow;
 	posix_spawn_file_actions_t actions;
 	int ends[2], failed;
 
 	log->name = "the journal";
+	snprintf(since, sizeof(since), "--since=@%lld", (long long)time(NULL));
 	if (pipe2(ends, O_CLOEXEC) < 0) {
 		snprintf(error, error_size, "no descriptors left: %s", strerror(errno));
 		return -1;
@@ -54,36 +59,65 @@ static int open_journal(struct mail_log *log, char *error, size_t error_size)
 	return -1;
 }
 
-static int open_current(struct mail_log *log, char *error, size_t error_size)
+/* A descriptor, or -1 with error. A directory can be opened, but not read. */
+static int open_one(const char *path, char *error, size_t error_size)
 {
-	log->has_current = true;
-	log->fd = open(log->path, O_RDONLY | O_CLOEXEC);
-	if (log->fd >= 0)
-		return 0;
-	snprintf(error, error_size, "%s: %s%s", log->path, strerror(errno),
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && read(fd, error, 0) == 0)
+		return fd;
+	snprintf(error, error_size, "%s: %s%s", path, strerror(errno),
 		 errno == EACCES ? "; are you root, or in the group adm?" : "");
+	if (fd >= 0)
+		close(fd);
 	return -1;
+}
+
+static bool is_same_file(int fd, const struct stat *other)
+{
+	struct stat ours;
+
+	return fstat(fd, &ours) == 0 && ours.st_ino == other->st_ino && ours.st_dev == other->st_dev;
+}
+
+/* What was rotated comes first. If ours was just now, it is read as it is. */
+static int open_rotated(struct mail_log *log, char *error, size_t error_size)
+{
+	char path[PATH_MAX + 3];
+	struct stat rotated;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.1", log->path);
+	if (lstat(path, &rotated) != 0 || (stat(path, &rotated) == 0 && is_same_file(log->fd, &rotated)))
+		return 0;
+	fd = open_one(path, error, error_size);
+	if (fd < 0)
+		return -1;
+	log->next_fd = log->fd;
+	log->fd = fd;
+	return 0;
 }
 
 static int open_file(struct mail_log *log, char *error, size_t error_size)
 {
-	char rotated[4096];
-
 	log->name = log->path;
-	if (log->mode == MAIL_LOG_PAST && snprintf(rotated, sizeof(rotated), "%s.1", log->path) < (int)sizeof(rotated) &&
-	    access(log->path, R_OK) == 0 && (log->fd = open(rotated, O_RDONLY | O_CLOEXEC)) >= 0)
-		return 0;
-	if (open_current(log, error, error_size) < 0)
+	log->fd = open_one(log->path, error, error_size);
+	if (log->fd < 0)
 		return -1;
-	if (log->mode == MAIL_LOG_FOLLOW)
+	if (log->mode == MAIL_LOG_FOLLOW) {
 		lseek(log->fd, 0, SEEK_END);
-	return 0;
+		return 0;
+	}
+	if (open_rotated(log, error, error_size) == 0)
+		return 0;
+	close(log->fd);
+	return -1;
 }
 
 int mail_log_open(struct mail_log *log, const char *path, enum mail_log_mode mode, char *error, size_t error_size)
 {
 	memset(log, 0, sizeof(*log));
-	log->fd = -1;
+	log->fd = log->next_fd = -1;
 	log->mode = mode;
 	log->path = path;
 	if (path == NULL && access(MAIL_LOG_FILE, F_OK) == 0)
@@ -94,6 +128,8 @@ int mail_log_open(struct mail_log *log, const char *path, enum mail_log_mode mod
 void mail_log_close(struct mail_log *log)
 {
 	close(log->fd);
+	if (log->next_fd >= 0)
+		close(log->next_fd);
 	if (log->child == 0)
 		return;
 	kill(log->child, SIGTERM);
@@ -129,38 +165,60 @@ static const char *make_room(struct mail_log *log)
 	return log->bytes;
 }
 
-/* Has another file taken its name? */
+/*
+ * Has another file taken its name, and is it written to? Until then whoever writes may still have the
+ * old one open.
+ */
 static bool is_rotated(const struct mail_log *log)
 {
-	struct stat ours, named;
+	struct stat named;
 
-	return log->path != NULL && fstat(log->fd, &ours) == 0 && stat(log->path, &named) == 0 &&
-	       (ours.st_ino != named.st_ino || ours.st_dev != named.st_dev);
+	return stat(log->path, &named) == 0 && named.st_size > 0 && !is_same_file(log->fd, &named);
 }
 
-/* At the end of a file. false: there is no more. */
-static bool go_on(struct mail_log *log, struct deadline deadline)
+/* Another file takes its place. fd -1: there is none, and nothing changes. */
+static bool go_to(struct mail_log *log, int fd)
 {
-	char error[PATH_MAX + 128];
-	int fd = log->fd;
-
-	if (log->path == NULL || (log->mode == MAIL_LOG_PAST && log->has_current))
+	if (fd < 0)
 		return false;
-	if (log->mode == MAIL_LOG_PAST || is_rotated(log)) {
-		if (open_current(log, error, sizeof(error)) < 0) {
-			log->fd = fd;
-			return false;
-		}
-		close(fd);
+	close(log->fd);
+	log->fd = fd;
+	log->is_left = false;
+	return true;
+}
+
+/* At the end of a file that is followed. What was written before it was left is read, too. false: nothing came. */
+static bool wait_for_more(struct mail_log *log, struct deadline deadline)
+{
+	struct stat status;
+
+	if (log->is_left)
+		return go_to(log, open(log->path, O_RDONLY | O_CLOEXEC));
+	if (is_rotated(log)) {
+		log->is_left = true;
 		return true;
 	}
+	/* copied, and begun anew */
+	if (fstat(log->fd, &status) == 0 && status.st_size < lseek(log->fd, 0, SEEK_CUR))
+		lseek(log->fd, 0, SEEK_SET);
 	if (deadline_has_passed(deadline))
 		return false;
 	poll(NULL, 0, LOOK_MS);
 	return true;
 }
 
-/* 1: something was read, 0: the end is there, -1: nothing came until the deadline. */
+/* At the end of a file. false: there is no more. */
+static bool go_on(struct mail_log *log, struct deadline deadline)
+{
+	int next = log->next_fd;
+
+	if (log->path != NULL && log->mode == MAIL_LOG_FOLLOW)
+		return wait_for_more(log, deadline);
+	log->next_fd = -1;
+	return go_to(log, next);
+}
+
+/* 1: something was read, 0: the end is there, -1: nothing came until the deadline, or it cannot be read. */
 static int read_more(struct mail_log *log, struct deadline deadline)
 {
 	struct pollfd pollfd = { .fd = log->fd, .events = POLLIN };
@@ -169,8 +227,10 @@ static int read_more(struct mail_log *log, struct deadline deadline)
 	if (log->mode == MAIL_LOG_FOLLOW && log->path == NULL && poll(&pollfd, 1, deadline_poll_ms(deadline)) <= 0)
 		return -1;
 	got = read(log->fd, log->bytes + log->end, sizeof(log->bytes) - 1 - log->end);
+	if (got < 0)
+		log->failure = errno;
 	if (got <= 0)
-		return 0;
+		return (int)got;
 	log->end += (size_t)got;
 	return 1;
 }

@@ -25,8 +25,10 @@ struct mail_log {
 	const char *path;		/* the file; NULL: journalctl */
 	const char *name;		/* for people */
 	int fd;
+	int next_fd;			/* MAIL_LOG_PAST: of the file, while what was rotated is read; -1: none */
 	pid_t child;			/* journalctl; 0: there is none */
-	bool has_current;		/* MAIL_LOG_PAST: what was rotated is behind us */
+	bool is_left;			/* MAIL_LOG_FOLLOW: another file has its name; one look more */
+	int failure;			/* errno of a read that failed; 0: none has */
 	char bytes[MAIL_LOG_LINE_MAX];
 	size_t start, end;		/* of what was read and not yet given */
 	bool is_skipping;		/* the rest of a line that was too long */
@@ -38,7 +40,8 @@ struct mail_log {
 int mail_log_open(struct mail_log *log, const char *path, enum mail_log_mode mode, char *error, size_t error_size);
 /*
  * The next line, without line feed, NUL-terminated (a NUL in it ends it); it lives until the next call. NULL: the end
- * (MAIL_LOG_PAST), or none has come until the deadline.
+ * (MAIL_LOG_PAST, for which the deadline does not matter), or none has come until the deadline; or, with log->failure,
+ * the log cannot be read.
  */
 const char *mail_log_next(struct mail_log *log, struct deadline deadline);
 void mail_log_close(struct mail_log *log);

@@ -17,7 +17,6 @@
 int message_search_host(struct message_story *story, const char *file, const char *queue_id, const char **name_out,
 			char *error, size_t error_size)
 {
-	struct deadline never = { 0 };
 	struct log_line parsed;
 	struct mail_log log;
 	const char *line;
@@ -26,13 +25,17 @@ int message_search_host(struct message_story *story, const char *file, const cha
 	if (mail_log_open(&log, file, MAIL_LOG_PAST, error, error_size) < 0)
 		return EX_NOINPUT;
 	*name_out = log.name;
-	while (result == EX_OK && (line = mail_log_next(&log, never)) != NULL) {
+	while (result == EX_OK && (line = mail_log_next(&log, DEADLINE_NEVER)) != NULL) {
 		if (!log_line_names(line, queue_id) || !log_line_parse(&parsed, line, (int64_t)time(NULL)))
 			continue;
 		if (message_story_add_host(story, &parsed) < 0) {
 			snprintf(error, error_size, "out of memory");
 			result = EX_OSERR;
 		}
+	}
+	if (log.failure != 0) {
+		snprintf(error, error_size, "%s: %s; lines are missing", log.name, strerror(log.failure));
+		result = EX_NOINPUT;
 	}
 	mail_log_close(&log);
 	return result;

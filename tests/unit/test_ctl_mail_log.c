@@ -5,11 +5,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl/mail_log.h"
@@ -114,6 +117,48 @@ static void nothing_to_read(void **state)
 	/* what was rotated is not taken for the log */
 	write_file(rotated, "w", "one\n");
 	assert_int_equal(mail_log_open(&log, path, MAIL_LOG_PAST, error, sizeof(error)), -1);
+	assert_int_equal(mail_log_open(&log, directory, MAIL_LOG_FOLLOW, error, sizeof(error)), -1);
+	assert_non_null(strstr(error, "Is a directory"));
+	/* half of the truth is none */
+	unlink(rotated);
+	write_file(path, "w", "two\n");
+	assert_int_equal(symlink(rotated, rotated), 0);
+	assert_int_equal(mail_log_open(&log, path, MAIL_LOG_PAST, error, sizeof(error)), -1);
+	assert_non_null(strstr(error, "mail.log.1: Too many"));
+}
+
+/* Whoever rotates the files while they are read takes nothing away. */
+static void rotated_meanwhile(void **state)
+{
+	struct mail_log log;
+
+	(void)state;
+	write_file(rotated, "w", "one\n");
+	write_file(path, "w", "two\n");
+	open_log(&log, path, MAIL_LOG_PAST);
+	assert_int_equal(rename(path, rotated), 0);
+	write_file(path, "w", "");
+	expect(&log, "one");
+	expect(&log, "two");
+	assert_null(mail_log_next(&log, DEADLINE_NEVER));
+	assert_int_equal(log.failure, 0);
+	mail_log_close(&log);
+}
+
+/* An error of the disk is not the end of the log. */
+static void a_read_that_fails(void **state)
+{
+	struct mail_log log;
+	int unreadable = open(directory, O_RDONLY);
+
+	(void)state;
+	write_file(path, "w", "one\n");
+	open_log(&log, path, MAIL_LOG_PAST);
+	assert_int_equal(dup2(unreadable, log.fd), log.fd);
+	assert_null(mail_log_next(&log, DEADLINE_NEVER));
+	assert_int_equal(log.failure, EISDIR);
+	mail_log_close(&log);
+	close(unreadable);
 }
 
 static void *write_late(void *argument)
@@ -125,7 +170,13 @@ static void *write_late(void *argument)
 	write_file(path, "a", "a line\n");
 	usleep(100000);
 	rename(path, rotated);
-	write_file(path, "w", "of the next file\n");
+	write_file(path, "w", "");
+	/* whoever writes the log has not been told yet */
+	usleep(100000);
+	write_file(rotated, "a", "of the old one\n");
+	write_file(path, "a", "of the next file\n");
+	usleep(200000);
+	write_file(path, "w", "anew\n");
 	return NULL;
 }
 
@@ -140,7 +191,9 @@ static void following(void **state)
 	assert_null(mail_log_next(&log, deadline_in_ms(10)));
 	assert_int_equal(pthread_create(&thread, NULL, write_late, NULL), 0);
 	expect(&log, "half of a line");
+	expect(&log, "of the old one");
 	expect(&log, "of the next file");
+	expect(&log, "anew");
 	assert_null(mail_log_next(&log, deadline_in_ms(10)));
 	pthread_join(thread, NULL);
 	mail_log_close(&log);
@@ -151,7 +204,9 @@ static void journal(void **state)
 {
 	const char *search = getenv("PATH");
 	char *before = strdup(search), new_path[4200], error[500];
+	long long now = (long long)time(NULL), since;
 	struct mail_log log;
+	const char *line;
 
 	(void)state;
 	if (access(MAIL_LOG_FILE, F_OK) == 0) {
@@ -168,7 +223,12 @@ static void journal(void **state)
 	assert_null(mail_log_next(&log, deadline_in_ms(5000)));
 	mail_log_close(&log);
 	open_log(&log, NULL, MAIL_LOG_FOLLOW);
-	expect(&log, "new: --quiet --no-pager --facility=mail --output=short-iso-precise --follow --lines=0");
+	line = mail_log_next(&log, deadline_in_ms(5000));
+	assert_non_null(line);
+	/* from before it began to look */
+	assert_int_equal(sscanf(line, "new: --quiet --no-pager --facility=mail --output=short-iso-precise --follow --no-tail "
+				      "--since=@%lld", &since), 1);
+	assert_true(since >= now && since <= (long long)time(NULL));
 	assert_null(mail_log_next(&log, deadline_in_ms(10)));
 	mail_log_close(&log);
 	setenv("PATH", "/nonexistent", 1);
@@ -184,6 +244,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_rotated_comes_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(long_lines_are_cut, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_to_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(rotated_meanwhile, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_read_that_fails, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(following, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(journal, set_up, tear_down),
 	};
