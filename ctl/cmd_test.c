@@ -45,9 +45,8 @@ static void tell(const struct test *test, const char *text)
 }
 
 /* Until the outcome is there, or the time is up. */
-static void follow(struct test *test)
+static void follow(struct test *test, struct deadline deadline)
 {
-	struct deadline deadline = deadline_in_ms(test->timeout_ms);
 	struct log_line parsed;
 	const char *line;
 
@@ -116,21 +115,21 @@ static int tell_outcome(const struct test *test)
 
 static int send_and_follow(struct test *test)
 {
+	struct deadline deadline = deadline_in_ms(test->timeout_ms);
 	char error[ERROR_MAX];
 	int result;
 
 	if (mail_log_open(&test->log, test->file, MAIL_LOG_FOLLOW, error, sizeof(error)) < 0)
 		return command_fail(EX_NOINPUT, "%s; nothing was sent", error);
 	test->began_ms = deadline_now_ms();
-	result = test_message_send(&test->message, test->conf.sendmail, error, sizeof(error));
-	if (result == EX_OK) {
+	if (test_message_send(&test->message, test->conf.sendmail, deadline, error, sizeof(error)) == 0) {
 		tell(test, "Postfix has the message");
-		follow(test);
+		follow(test, deadline);
 		if (test->trail.queue_id[0] != '\0')
 			tell_edges(test);
 		result = tell_outcome(test);
 	} else {
-		command_fail(result, "%s", error);
+		result = command_fail(EX_OSERR, "%s", error);
 	}
 	mail_log_close(&test->log);
 	return result;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -17,6 +18,9 @@
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Between two looks whether sendmail has ended. */
+#define WAIT_LOOK_MS 10
 
 extern char **environ;
 
@@ -50,6 +54,7 @@ static int spawn(const struct test_message *message, const char *sendmail, int i
 {
 	const char *arguments[8] = { sendmail, "-i" };
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 	size_t count = 2;
 	int failed;
 
@@ -62,33 +67,49 @@ static int spawn(const struct test_message *message, const char *sendmail, int i
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-	failed = posix_spawn(child, sendmail, &actions, NULL, (char **)arguments, environ);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP); /* its own, with its helpers */
+	failed = posix_spawn(child, sendmail, &actions, &attributes, (char **)arguments, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return failed;
 }
 
-static int judge(int status, const char *sendmail, char *error, size_t error_size)
+static int wait_for(pid_t child, const char *sendmail, struct deadline deadline, char *error, size_t error_size)
 {
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EX_OK)
-		return EX_OK;
-	if (WIFEXITED(status)) {
+	int status;
+	pid_t gone;
+
+	while ((gone = waitpid(child, &status, WNOHANG)) == 0 && !deadline_has_passed(deadline))
+		poll(NULL, 0, WAIT_LOOK_MS);
+	if (gone == 0) {
+		kill(-child, SIGKILL);
+		waitpid(child, &status, 0);
+		snprintf(error, error_size, "%s did not end in time, and was killed; is there room in Postfix's queue?",
+			 sendmail);
+	} else if (gone < 0) {
+		snprintf(error, error_size, "%s: nobody knows how it ended: %s", sendmail, strerror(errno));
+	} else if (WIFSIGNALED(status)) {
+		snprintf(error, error_size, "%s was ended by signal %d", sendmail, WTERMSIG(status));
+	} else if (WEXITSTATUS(status) != EX_OK) {
 		snprintf(error, error_size, "%s ended with exit status %d; Postfix did not take the message", sendmail,
 			 WEXITSTATUS(status));
-		return WEXITSTATUS(status);
+	} else {
+		return 0;
 	}
-	snprintf(error, error_size, "%s was ended by signal %d", sendmail, WTERMSIG(status));
-	return EX_OSERR;
+	return -1;
 }
 
-int test_message_send(const struct test_message *message, const char *sendmail, char *error, size_t error_size)
+int test_message_send(const struct test_message *message, const char *sendmail, struct deadline deadline, char *error,
+		      size_t error_size)
 {
-	int ends[2], failed, status;
+	int ends[2], failed;
 	pid_t child;
 	FILE *out;
 
 	if (pipe2(ends, O_CLOEXEC) < 0) {
 		snprintf(error, error_size, "no descriptors left: %s", strerror(errno));
-		return EX_OSERR;
+		return -1;
 	}
 	failed = spawn(message, sendmail, ends[0], &child);
 	close(ends[0]);
@@ -96,7 +117,7 @@ int test_message_send(const struct test_message *message, const char *sendmail, 
 		close(ends[1]);
 		snprintf(error, error_size, "%s cannot be run: %s (sendmail in postern.conf names it)", sendmail,
 			 strerror(failed));
-		return EX_UNAVAILABLE;
+		return -1;
 	}
 	/* One that ends without reading says why by its exit status. */
 	signal(SIGPIPE, SIG_IGN);
@@ -105,7 +126,5 @@ int test_message_send(const struct test_message *message, const char *sendmail, 
 		print(message, out);
 		fclose(out);
 	}
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	return judge(status, sendmail, error, error_size);
+	return wait_for(child, sendmail, deadline, error, error_size);
 }

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "lib/deadline.h"
+
 #define TEST_MESSAGE_TOKEN_MAX 40
 
 struct test_message {
@@ -15,9 +17,10 @@ struct test_message {
 /* Draws the token. */
 void test_message_init(struct test_message *message, const char *sender, const char *recipient);
 /*
- * Runs `sendmail` with it. EX_OK, or an exit code with error: sendmail's own, or EX_OSERR, EX_UNAVAILABLE if it cannot be run.
- * What sendmail says goes to standard error.
+ * Runs `sendmail` with it. 0, or -1 with error: it cannot be run, did not take the message, or had not ended at the deadline, when
+ * it is killed (Postfix's waits for room on a full disk for ever). What sendmail says goes to standard error.
  */
-int test_message_send(const struct test_message *message, const char *sendmail, char *error, size_t error_size);
+int test_message_send(const struct test_message *message, const char *sendmail, struct deadline deadline, char *error,
+		      size_t error_size);
 
 #endif

@@ -42,12 +42,20 @@ run 69 '03:38:02     m postfix/qmgr\[1\]: 4Z: removed$' log --config conf --file
 printf 'off h.example key=%s disabled\n' "$edge_key" >edges
 run 0 'm postfix/qmgr\[1\]: 4Z: removed$' log --config conf --file mail.log 4Z
 run 66 'no line of 4Y in mail.log, and no edge remembers one' log --config conf --file mail.log 4Y
-run 64 'letters and digits alone: 4-Y' log --config conf --file mail.log 4-Y
+run 64 'no queue id: 4Y;' log --config conf --file mail.log '4Y;'
+printf 'Nov 22 03:38:02 m postern/transport[1]: 1rABCD-0000ab-2C: to=<a@b.example>\n' >>mail.log
+run 0 'a@b.example' log --config conf --file mail.log 1rABCD-0000ab-2C
+run 66 'status: Is a directory' log --config conf --file "$PWD" 4Z
 
-run 69 'sendmail cannot be run: No such file' test --config conf --file mail.log a@b.example
+# 69 and 75 are outcomes: what was not sent has none
+run 71 'sendmail cannot be run: No such file' test --config conf --file mail.log a@b.example
 printf '#!/bin/sh\nexit 75\n' >sendmail
 chmod 755 sendmail
-run 75 'ended with exit status 75; Postfix did not take the message' test --config conf --file mail.log a@b.example
+run 71 'ended with exit status 75; Postfix did not take the message' test --config conf --file mail.log a@b.example
+# shellcheck disable=SC2016 # the script's
+printf '#!/bin/sh\nsh -c "echo \\$\\$ >helper; exec sleep 1000"\nexit 0\n' >sendmail
+run 71 'sendmail did not end in time, and was killed' test --config conf --file mail.log --timeout 1 a@b.example
+check "its helpers are gone, too" [ -z "$(2>&- tr -d '\0' <"/proc/$(cat helper)/cmdline")" ]
 # shellcheck disable=SC2016 # the script's
 printf '#!/bin/sh
 echo "$*" >arguments
