@@ -62,12 +62,29 @@ static json_t *ask_here(const struct status_query *query, int *result)
 	return here;
 }
 
-/* Takes over the reference. EX_OK, or an exit code, told. value NULL: *state, which was told. */
-static int set(json_t *document, const char *name, json_t *value, const int *state)
+/* Takes over the reference. EX_OK, or an exit code, told. */
+static int set(json_t *document, const char *name, json_t *value)
 {
-	if (value == NULL)
-		return *state;
 	return json_object_set_new(document, name, value) == 0 ? EX_OK : command_fail(EX_OSERR, "out of memory");
+}
+
+static int add_edges(const struct status_query *query, json_t *document, int *state)
+{
+	json_t *edges = ask_edges(query, state);
+
+	return edges != NULL ? set(document, "edges", edges) : *state;
+}
+
+/* Beside edges that were asked, one here that does not answer is one of those that are down. */
+static int add_here(const struct status_query *query, json_t *document, bool has_edges, int *state)
+{
+	int here_state;
+	json_t *here = ask_here(query, &here_state);
+
+	if (here != NULL)
+		return set(document, "here", here);
+	*state = EX_UNAVAILABLE;
+	return has_edges ? EX_OK : here_state;
 }
 
 static int fill(const struct status_query *query, json_t *document, int *state)
@@ -76,15 +93,15 @@ static int fill(const struct status_query *query, json_t *document, int *state)
 			 (query->socket == NULL && access(TRANSPORT_CONF_PATH, F_OK) == 0);
 	bool has_here = query->socket != NULL ||
 			(query->conf_path == NULL && query->edge == NULL && access(EDGE_CONF_PATH, F_OK) == 0);
-	int result = EX_OK, here_state;
+	int result = EX_OK;
 
 	if (!has_edges && !has_here)
 		return command_fail(EX_CONFIG, "neither %s nor %s is here: this is no mail host and no edge of postern",
 				    TRANSPORT_CONF_PATH, EDGE_CONF_PATH);
 	if (has_edges)
-		result = set(document, "edges", ask_edges(query, state), state);
+		result = add_edges(query, document, state);
 	if (result == EX_OK && has_here)
-		result = set(document, "here", ask_here(query, &here_state), &here_state);
+		result = add_here(query, document, has_edges, state);
 	return result;
 }
 

@@ -22,7 +22,7 @@ struct status_query {
 bool status_query_parse_timeout(const char *text, int64_t *timeout_ms);
 /*
  * A new reference to the document (status_document.h), and in *result_out EX_OK, or EX_UNAVAILABLE if an edge did not
- * answer. NULL: an exit code, told to the user.
+ * answer; what is known without it is in the document. NULL: an exit code, told to the user.
  */
 json_t *status_query_run(const struct status_query *query, int *result_out);
 

@@ -156,6 +156,16 @@ class Down(StatusCase):
         self.own_table(line + line.replace("vps", "off", 1).rstrip() + " disabled\n")
         self.assertIn("state: disabled, not asked", postern("status", "--config", OWN_CONF).stdout)
 
+    def test_edge_on_the_mail_host_is_down(self):
+        """What is known of the others is told all the same."""
+        lab.home.write("/etc/postern/edge.conf", "")
+        self.addCleanup(lab.home.run, "rm", "/etc/postern/edge.conf")
+        done = postern("status", check=False)
+        self.assertEqual(done.returncode, 69)
+        self.assertIn("is postern-edge running", done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^  state: up ")
+        self.assertEqual(metrics()[0]['postern_edge_up{edge="vps"}'], 1)
+
     def test_not_root(self):
         done = lab.home.run("setpriv", "--reuid", "nobody", "--clear-groups", "postern", "status", check=False)
         self.assertEqual((done.returncode, done.stdout), (66, ""))
