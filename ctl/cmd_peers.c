@@ -38,24 +38,6 @@ static int by_line(const void *left, const void *right)
 	return (a->line > b->line) - (a->line < b->line);
 }
 
-/* The edge's answer as a file to read from; NULL with error and an exit code in *result. */
-static FILE *ask_edge(const char *socket, int *result, char *error, size_t error_size)
-{
-	FILE *answer = tmpfile();
-
-	if (answer == NULL) {
-		snprintf(error, error_size, "no temporary file for the edge's answer");
-		*result = EX_OSERR;
-		return NULL;
-	}
-	*result = control_client_ask(socket, "postern-edge", "peers", answer, error, error_size);
-	rewind(answer);
-	if (*result == EX_OK)
-		return answer;
-	fclose(answer);
-	return NULL;
-}
-
 /* An edge that does not run is no mistake. */
 static int print_listing(const struct options *options, const struct authorized_clients *list, struct table *table)
 {
@@ -64,7 +46,8 @@ static int print_listing(const struct options *options, const struct authorized_
 	struct peer_listing listing = {
 		.list = list,
 		.table = table,
-		.counts = ask_edge(options->socket, &result, reason, sizeof(reason)),
+		.counts = control_client_open(options->socket, "postern-edge", "peers", &result, reason,
+					      sizeof(reason)),
 		.is_json = options->is_json,
 	};
 

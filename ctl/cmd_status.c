@@ -33,7 +33,8 @@ static int print(const struct status *status, const json_t *document)
 		status_text_print(document, status->is_all, (long long)time(NULL), stdout);
 		return EX_OK;
 	}
-	text = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(5));
+	/* On a terminal there are control characters beyond ASCII, too (U+0080..U+009F). */
+	text = json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(5) | JSON_ENSURE_ASCII);
 	if (text == NULL)
 		return command_fail(EX_OSERR, "out of memory");
 	puts(text);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "age_text.h"
+#include "answer_number.h"
 #include "command.h"
 #include "mail_log.h"
 
@@ -43,8 +44,7 @@ int message_search_host(struct message_story *story, const char *file, const cha
 
 static void tell_gaps(const struct edge *edge, const json_t *answer, int64_t offset_ms)
 {
-	json_int_t since_ms = json_integer_value(json_object_get(answer, "since_ms"));
-	json_int_t now_ms = json_integer_value(json_object_get(answer, "time_ms"));
+	int64_t since_ms = answer_number(answer, "since_ms"), now_ms = answer_number(answer, "time_ms");
 	char age[64];
 
 	if (offset_ms < -OFFSET_TOLD_MS || offset_ms > OFFSET_TOLD_MS)
@@ -68,7 +68,7 @@ static int take_reply(struct message_story *story, const struct edge_survey_row 
 			     edge_ask_layer_name(row->reply.layer), row->reply.error);
 		return EX_UNAVAILABLE;
 	}
-	offset_ms = json_integer_value(json_object_get(row->reply.answer, "time_ms")) - row->reply.answered_ms;
+	offset_ms = answer_number(row->reply.answer, "time_ms") - row->reply.answered_ms;
 	tell_gaps(row->edge, row->reply.answer, offset_ms);
 	return message_story_add_edge(story, row->edge->name, row->reply.answer, offset_ms) == 0 ? EX_OK : EX_OSERR;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "answer_number.h"
 #include "lib/log.h"
 
 static struct message_story_line *add(struct message_story *story)
@@ -57,7 +58,7 @@ int message_story_add_edge(struct message_story *story, const char *edge, const 
 		if (fresh == NULL || (fresh->edge = copy_printable(edge)) == NULL ||
 		    (fresh->text = copy_printable(text != NULL ? text : "")) == NULL)
 			return -1;
-		fresh->time_ms = json_integer_value(json_object_get(line, "time_ms")) - offset_ms;
+		fresh->time_ms = answer_number(line, "time_ms") - offset_ms;
 	}
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "answer_number.h"
 #include "lib/control_client.h"
 #include "lib/control_socket.h"
 #include "transport/edge_watch.h"
@@ -28,7 +29,7 @@ static json_t *make_transport(const struct edge_survey *survey, const struct edg
 /* The clock's difference in whole seconds: an answer takes less. */
 static int describe_up(json_t *object, const struct edge_reply *reply)
 {
-	json_int_t edge_time = json_integer_value(json_object_get(reply->answer, "time"));
+	int64_t edge_time = answer_number(reply->answer, "time");
 
 	if (json_object_set_new(object, "state", json_string("up")) < 0 ||
 	    json_object_set_new(object, "round_trip_ms", json_real(reply->open_ms / 3)) < 0 ||
@@ -106,17 +107,13 @@ static json_t *take_lines(FILE *lines)
 
 json_t *status_document_here(const char *socket, int *result_out, char *error, size_t error_size)
 {
-	FILE *lines = tmpfile();
-	json_t *here = NULL;
+	FILE *lines = control_client_open(socket, "postern-edge", "status", result_out, error, error_size);
+	json_t *here;
 
-	*result_out = EX_OSERR;
-	if (lines == NULL) {
-		snprintf(error, error_size, "no temporary file for the edge's answer");
+	if (lines == NULL)
 		return NULL;
-	}
-	*result_out = control_client_ask(socket, "postern-edge", "status", lines, error, error_size);
-	rewind(lines);
-	if (*result_out == EX_OK && (here = take_lines(lines)) == NULL) {
+	here = take_lines(lines);
+	if (here == NULL) {
 		*result_out = EX_DATAERR;
 		snprintf(error, error_size, "the edge's answer is not understood; is it of the same version?");
 	}

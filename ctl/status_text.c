@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "age_text.h"
+#include "answer_number.h"
 #include "lib/log.h"
 
 /* Quiet destinations that are told of. */
@@ -20,7 +21,7 @@ struct printing {
 
 static long long number(const json_t *object, const char *name)
 {
-	return json_integer_value(json_object_get(object, name));
+	return answer_number(object, name);
 }
 
 /* "" where there is none. */

@@ -6,7 +6,9 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "control_socket.h"
 #include "endpoint.h"
@@ -90,4 +92,25 @@ int control_client_ask(const char *endpoint_text, const char *daemon, const char
 	result = copy_answer(&question, &stream, deadline, out);
 	stream_wipe(&stream);
 	return result;
+}
+
+FILE *control_client_open(const char *endpoint, const char *daemon, const char *request, int *result_out, char *error,
+			  size_t error_size)
+{
+	int fd = memfd_create("answer", MFD_CLOEXEC);
+	FILE *answer = fd >= 0 ? fdopen(fd, "w+") : NULL;
+
+	if (answer == NULL) {
+		if (fd >= 0)
+			close(fd);
+		*result_out = EX_OSERR;
+		snprintf(error, error_size, "no memory for the answer");
+		return NULL;
+	}
+	*result_out = control_client_ask(endpoint, daemon, request, answer, error, error_size);
+	rewind(answer);
+	if (*result_out == EX_OK)
+		return answer;
+	fclose(answer);
+	return NULL;
 }

@@ -13,5 +13,11 @@
  */
 int control_client_ask(const char *endpoint, const char *daemon, const char *request, FILE *out, char *error,
 		       size_t error_size);
+/*
+ * The same for an answer that is read here: in memory, as a stream at its beginning, to be closed. NULL: *result_out is not EX_OK
+ * (EX_OSERR: no memory).
+ */
+FILE *control_client_open(const char *endpoint, const char *daemon, const char *request, int *result_out, char *error,
+			  size_t error_size);
 
 #endif

@@ -68,4 +68,35 @@ run 0 '^delivered: 250 2\.0\.0 taken$' test --config conf --file mail.log --from
 check "how sendmail is run" [ "$(cat arguments)" = "-i -f me@c.example -- a@b.example" ]
 run 64 '"nobody" is no address' test --config conf --file mail.log nobody
 run 66 'absent: .*nothing was sent' test --config conf --file absent a@b.example
+
+# An edge on this host that says what it likes: the file `answer', to one question.
+answer_once() {
+	rm -f socket
+	python3 -c 'import os, socket
+server = socket.socket(socket.AF_UNIX)
+server.bind("socket.new")
+server.listen()
+os.rename("socket.new", "socket")
+connection = server.accept()[0]
+connection.recv(100)
+connection.sendall(open("answer", "rb").read())' &
+	while [ ! -S socket ]; do sleep 0.05; done
+}
+# shellcheck disable=SC1003 # JSON's backslash
+printf '%s\n' '{"edge":{"name":"e\u009b31m","version":"1"}}' '{"client":{"client":"a\u001b[2J"}}' 'ok 2' >answer
+for option in --all --json; do
+	answer_once
+	output=$("$postern" status "$option" --socket "unix:$PWD/socket")
+	check "status $option: an answer moves no cursor" [ "$(LC_ALL=C tr -d '\n -~' <<<"$output" | wc -c)" = 0 ]
+	check "status $option: it is there" grep -q 31m <<<"$output"
+done
+answer_once
+run 0 '^postern_metrics_timestamp_seconds' metrics --socket "unix:$PWD/socket"
+echo '{"edge":' >answer
+answer_once
+run 75 'the answer broke off' status --socket "unix:$PWD/socket"
+printf '{"edge":\nok 1\n' >answer
+answer_once
+run 65 'not understood; is it of the same version' status --socket "unix:$PWD/socket"
+wait
 cd .. || exit 1

@@ -144,6 +144,10 @@ static void answers_of_another_kind(void **state)
 		"{\"edges\": [{\"name\": \"a\", \"state\": \"up\", \"answer\": []}]}",
 		"{\"edges\": [{\"name\": \"a\", \"state\": \"up\", \"answer\": {\"client\": {\"day\": 7, \"recipients\": [1], "
 		"\"active\": \"x\\ny 1\", \"refused\": {\"x\\\"} 1\\ny\": 2}}, \"destinations\": [7, {\"domain\": 7}]}}]}",
+		/* (UBSan looks at the sums) */
+		"{\"edges\": [{\"name\": \"a\", \"state\": \"up\", \"clock_offset_s\": -9223372036854775808, \"answer\": "
+		"{\"client\": {\"client\": \"a\", \"last_delivery\": -9223372036854775807}, \"destinations\": ["
+		"{\"client\": \"a\", \"closed_for_ms\": 9223372036854775807}]}}]}",
 		"{\"here\": {\"clients\": [{}, {\"client\": \"a\", \"day\": {\"tls\": {\"x\": \"y\"}}}], \"destinations\": {}}}",
 	};
 
