@@ -5,11 +5,14 @@
 #include <time.h>
 
 #include "lib/envelope.h"
+#include "lib/log.h"
 #include "tunnel/tunnel_limits.h"
 
 /* Of text; quoting and times come on top. */
 #define TEXT_BYTES_MAX (TUNNEL_ANSWER_MAX / 3)
 #define LINE_BYTES_EXTRA 40
+/* Longer than any line of the log. */
+#define LINE_TEXT_MAX 4200
 
 struct collection {
 	json_t *lines;
@@ -30,8 +33,12 @@ static void drop_first(struct collection *collection)
 static void collect(void *context, int64_t time_ms, const char *text)
 {
 	struct collection *collection = context;
-	json_t *line = json_pack("{s:I, s:s}", "time_ms", (json_int_t)time_ms, "text", text);
+	char clean[LINE_TEXT_MAX];
+	json_t *line;
 
+	/* The log keeps 8-bit bytes as they are, and JSON has no place for those that are no UTF-8. */
+	log_printable(clean, sizeof(clean), text, strlen(text));
+	line = json_pack("{s:I, s:s}", "time_ms", (json_int_t)time_ms, "text", clean);
 	if (json_array_append_new(collection->lines, line) < 0) {
 		collection->has_failed = true;
 		return;
