@@ -13,12 +13,19 @@
 #include "lib/ascii.h"
 #include "lib/log.h"
 
+#define KEY_SIZE (CLIENT_NAME_MAX + 1 + SMTP_DOMAIN_MAX + 1) /* client, space, domain */
+
 struct outcome_row {
 	UT_hash_handle hh;
 	struct outcome_row *prev, *next;	/* by time */
-	char key[CLIENT_NAME_MAX + 1 + SMTP_DOMAIN_MAX + 1];	/* client, space, domain */
+	char key[KEY_SIZE];
 	struct outcome_entry outcome;
 };
+
+static void make_key(char key[KEY_SIZE], const char *client, const char *domain)
+{
+	snprintf(key, KEY_SIZE, "%s %s", client, domain);
+}
 
 void outcome_table_init(struct outcome_table *table)
 {
@@ -93,7 +100,7 @@ void outcome_table_note(struct outcome_table *table, const char *client, const c
 {
 	struct outcome_entry outcome = { .time_s = now_s };
 	struct outcome_row *row;
-	char key[sizeof(row->key)];
+	char key[KEY_SIZE];
 
 	if (status->from_journal || status->in_progress || detail == EDGE_LOG_RECIPIENTS_NONE)
 		return;
@@ -102,12 +109,26 @@ void outcome_table_note(struct outcome_table *table, const char *client, const c
 	for (char *at = outcome.domain; *at != '\0'; at++)
 		*at = ascii_lower(*at);
 	describe(&outcome, status, detail);
-	snprintf(key, sizeof(key), "%s %s", outcome.client, outcome.domain);
+	make_key(key, outcome.client, outcome.domain);
 	pthread_mutex_lock(&table->lock);
 	row = find_or_add(table, key);
 	if (row != NULL)
 		row->outcome = outcome;
 	pthread_mutex_unlock(&table->lock);
+}
+
+bool outcome_table_find(struct outcome_table *table, const char *client, const char *domain, struct outcome_entry *out)
+{
+	const struct outcome_row *row;
+	char key[KEY_SIZE];
+
+	make_key(key, client, domain);
+	pthread_mutex_lock(&table->lock);
+	HASH_FIND_STR(table->by_name, key, row);
+	if (row != NULL)
+		*out = row->outcome;
+	pthread_mutex_unlock(&table->lock);
+	return row != NULL;
 }
 
 struct outcome_entry *outcome_table_copy(struct outcome_table *table, const char *client, size_t max, size_t *count_out)

@@ -7,6 +7,7 @@
 #define OUTCOME_TABLE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,8 @@ void outcome_table_wipe(struct outcome_table *table);
  */
 void outcome_table_note(struct outcome_table *table, const char *client, const char *domain,
 			const struct delivery_status *status, enum edge_log_recipients detail, int64_t now_s);
+/* The last one of this client there, domain in lower case. false: none is known. */
+bool outcome_table_find(struct outcome_table *table, const char *client, const char *domain, struct outcome_entry *out);
 /*
  * A copy of those of one client (NULL: of all), the latest first, `max` at most. Heap; NULL: no
  * memory, or none (*count_out 0).

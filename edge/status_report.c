@@ -120,30 +120,31 @@ static int append(json_t *array, const struct destination_report *report, const 
 struct seen {
 	struct destination_report *reports;
 	size_t report_count;
-	struct outcome_entry *outcomes;	/* those that were told have client "" */
+	struct outcome_entry *outcomes;
 	size_t outcome_count;
 };
 
-static struct outcome_entry *find_outcome(const struct seen *seen, const struct destination_report *report)
-{
-	for (size_t i = 0; i < seen->outcome_count; i++)
-		if (strcmp(seen->outcomes[i].domain, report->domain) == 0 &&
-		    strcmp(seen->outcomes[i].client, report->client) == 0)
-			return &seen->outcomes[i];
-	return NULL;
-}
-
-static int append_present(json_t *array, const struct seen *seen)
+/* Where there is something now, the last outcome may be an old one, not among those of `seen`. */
+static int append_present(json_t *array, struct edge *edge, const struct seen *seen)
 {
 	for (size_t i = 0; i < seen->report_count; i++) {
-		struct outcome_entry *outcome = find_outcome(seen, &seen->reports[i]);
+		const struct destination_report *report = &seen->reports[i];
+		struct outcome_entry outcome;
+		bool is_known = outcome_table_find(&edge->outcomes, report->client, report->domain, &outcome);
 
-		if (append(array, &seen->reports[i], outcome) < 0)
+		if (append(array, report, is_known ? &outcome : NULL) < 0)
 			return -1;
-		if (outcome != NULL)
-			outcome->client[0] = '\0';
 	}
 	return 0;
+}
+
+static bool is_present(const struct seen *seen, const struct outcome_entry *outcome)
+{
+	for (size_t i = 0; i < seen->report_count; i++)
+		if (strcmp(seen->reports[i].domain, outcome->domain) == 0 &&
+		    strcmp(seen->reports[i].client, outcome->client) == 0)
+			return true;
+	return false;
 }
 
 static int append_others(json_t *array, struct edge *edge, const struct seen *seen, size_t max)
@@ -152,7 +153,7 @@ static int append_others(json_t *array, struct edge *edge, const struct seen *se
 		const struct outcome_entry *outcome = &seen->outcomes[i];
 		struct destination_report report = { .active = 0 };
 
-		if (outcome->client[0] == '\0')
+		if (is_present(seen, outcome))
 			continue;
 		memcpy(report.client, outcome->client, sizeof(outcome->client));
 		memcpy(report.domain, outcome->domain, sizeof(outcome->domain));
@@ -171,7 +172,7 @@ json_t *status_report_destinations(struct edge *edge, const char *client, size_t
 
 	seen.reports = destination_report_copy(&edge->destinations, client, max, &seen.report_count);
 	seen.outcomes = outcome_table_copy(&edge->outcomes, client, max, &seen.outcome_count);
-	result = array != NULL ? append_present(array, &seen) : -1;
+	result = array != NULL ? append_present(array, edge, &seen) : -1;
 	if (result == 0)
 		result = append_others(array, edge, &seen, max);
 	free(seen.reports);

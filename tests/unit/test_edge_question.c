@@ -363,6 +363,41 @@ static void status_shows_who_is_there(void **state)
 	assert_int_equal(active, 1);
 }
 
+/* A last outcome at slow.example, and 300 elsewhere since. */
+static void note_outcomes(struct fixture *fixture)
+{
+	struct delivery_status status = { .in_progress = false };
+	char domain[40] = "slow.example";
+
+	delivery_status_set_local(&status, STAGE_CONNECT, ENHANCED_STATUS(4, 4, 1), "no");
+	for (int i = 0; i < 300; i++) {
+		outcome_table_note(&fixture->edge.outcomes, "alice", domain, &status, EDGE_LOG_RECIPIENTS_FULL, 1);
+		snprintf(domain, sizeof(domain), "d%d.example", i);
+	}
+}
+
+/* Where something is now the last outcome is told, however old it is. */
+static void status_knows_old_outcomes(void **state)
+{
+	struct fixture *fixture = *state;
+	long long active = 0;
+	bool is_known = false;
+
+	for (int i = 0; i < 20 && active == 0; i++) {
+		struct tunnel tunnel;
+
+		note_outcomes(fixture);
+		connect_as(fixture, &tunnel, ALICE);
+		send_as(fixture, ALICE, "4ZA", "u@slow.example", NULL);
+		for (int k = 0; k < 300 && active == 0; k++)
+			active = look_at(&tunnel, &is_known);
+		tunnel_close(&tunnel, 0, NULL);
+		wait_for_sessions(fixture, 0);
+	}
+	assert_int_equal(active, 1);
+	assert_true(is_known);
+}
+
 static void log_is_own_messages(void **state)
 {
 	struct fixture *fixture = *state;
@@ -436,6 +471,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_invite_that_is_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(status_counts_own_mail, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(status_shows_who_is_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(status_knows_old_outcomes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(log_is_own_messages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(log_that_is_too_long, set_up, tear_down),
 	};
