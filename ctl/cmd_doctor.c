@@ -3,10 +3,12 @@
  * wrong and how it is mended. It changes nothing.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,16 +38,51 @@ struct doctor {
 
 /* ---- the report ---- */
 
+/* On a full disk an older page stays as it is: its room and that of the new one are taken first. 0, or an errno. */
+static int write_page(int fd, const char *page, size_t length)
+{
+	struct stat status;
+	int result = 0;
+
+	if (fstat(fd, &status) < 0)
+		return errno;
+	if (S_ISREG(status.st_mode) && length > 0)
+		result = posix_fallocate(fd, 0, (off_t)length);
+	for (size_t at = 0; result == 0 && at < length;) {
+		ssize_t written = write(fd, page + at, length - at);
+
+		if (written < 0 && errno != EINTR)
+			result = errno;
+		at += written > 0 ? (size_t)written : 0;
+	}
+	if (S_ISREG(status.st_mode) && ftruncate(fd, result == 0 ? (off_t)length : status.st_size) < 0 && result == 0)
+		result = errno;
+	return result;
+}
+
 static int write_html(const struct report *report, const char *path)
 {
-	FILE *out = fopen(path, "we");
+	char *page = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&page, &length);
+	int fd, result;
 
-	if (out == NULL)
+	if (out != NULL)
+		report_html_print(report, out);
+	if (out == NULL || fclose(out) != 0) {
+		free(page);
+		return command_fail(EX_OSERR, "out of memory");
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	if (fd < 0) {
+		free(page);
 		return command_fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
-	report_html_print(report, out);
-	if (ferror(out) | (fclose(out) != 0))
-		return command_fail(EX_IOERR, "%s: %s", path, strerror(errno));
-	return EX_OK;
+	}
+	result = write_page(fd, page, length);
+	if (close(fd) < 0 && result == 0)
+		result = errno;
+	free(page);
+	return result == 0 ? EX_OK : command_fail(EX_IOERR, "%s: %s", path, strerror(result));
 }
 
 static int report_all(const struct doctor *doctor)

@@ -1,5 +1,6 @@
 /* The report for programs. */
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "finding_json.h"
@@ -39,7 +40,7 @@ int report_json_print(const struct report *report, FILE *out)
 	char time_text[40] = "";
 	struct tm tm;
 	json_t *object;
-	int result = -1;
+	char *text;
 
 	if (report->is_quiet && finding_list_count(report->list, FINDING_OK) == report->list->count &&
 	    !report->list->is_incomplete)
@@ -49,10 +50,11 @@ int report_json_print(const struct report *report, FILE *out)
 	object = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "host", report->host, "time", time_text, "version",
 			   PACKAGE_VERSION, "incomplete", report->list->is_incomplete, "counts",
 			   make_counts(report->list), "findings", make_findings(report));
-	if (object != NULL)
-		result = json_dumpf(object, out, JSON_INDENT(2));
-	if (result == 0)
-		fputc('\n', out);
+	text = object != NULL ? json_dumps(object, JSON_INDENT(2)) : NULL;
 	json_decref(object);
-	return result;
+	if (text == NULL)
+		return -1;
+	fprintf(out, "%s\n", text);
+	free(text);
+	return 0;
 }

@@ -146,6 +146,22 @@ class Elsewhere(DoctorCase):
         self.assertEqual(done.returncode, 77)
         self.assertRegex(done.stderr, "as root")
 
+    def test_page(self):
+        """A page goes where a path leads; if it cannot be written it is said, and on a full disk an older one stays."""
+        lab.home.run("sh", "-ec", "rm -rf /root/pages; mkdir /root/pages; cd /root/pages; ln -s target link; seq 100000 >target")
+        self.addCleanup(lab.home.run, "rm", "-rf", "/root/pages")
+        for path, status, pattern in ("/root/pages/link", 0, "^$"), ("/root/pages", 73, "^postern: /root/pages: Is a directory$"):
+            done = lab.home.run("postern", "doctor", "--only", "host-config", "--html", path, check=False)
+            self.assertEqual(done.returncode, status, done)
+            self.assertRegex(done.stderr.strip(), pattern)
+        self.assertTrue(lab.home.run("readlink", "/root/pages/link").stdout)
+        self.assertRegex(lab.home.read("/root/pages/target"), r"(?s)^<!DOCTYPE html>.*host-config.*</html>\n$")
+        done = lab.home.run("unshare", "-m", "sh", "-c", "mount -t tmpfs -o size=4k none /root/pages; cd /root/pages; echo older >page; "
+                            "postern doctor --only host,postfix --html page >/dev/null; echo $?; cat page; postern doctor --json >/dev/full; echo $?")
+        self.assertEqual(done.stdout, "74\nolder\n74\n", done)
+        self.assertEqual(done.stderr, "postern: page: No space left on device\n"
+                         "postern: cannot write the output: No space left on device\n")
+
 
 class HostFaults(DoctorCase):
     def test_files(self):
