@@ -81,7 +81,7 @@ static int ask(struct edge_visit *visit, const char *question, int64_t timeout_m
 	explicit_bzero(ask.psk, sizeof(ask.psk));
 	subject_of(visit->edge, subject, sizeof(subject));
 	finding = finding_add(&visit->list, "edge-reachable", subject,
-			      reply->layer == EDGE_ASK_ANSWER ? FINDING_UNKNOWN : FINDING_FAIL, "no answer to \"%s\" (%s): %s",
+			      reply->layer == EDGE_ASK_ANSWER || reply->is_unknown ? FINDING_UNKNOWN : FINDING_FAIL, "no answer to \"%s\" (%s): %s",
 			      question, edge_ask_layer_name(reply->layer), reply->error);
 	mend_unreachable(finding, visit->edge, reply->layer);
 	return -1;
@@ -93,7 +93,6 @@ static void tell_clock(struct edge_visit *visit, const json_t *status, time_t be
 	const json_t *value = json_object_get(status, "time");
 	long long edges = (long long)json_integer_value(value), difference = 0;
 	enum finding_result result = FINDING_OK;
-	struct finding *finding;
 
 	if (!json_is_integer(value))
 		return;
@@ -106,13 +105,12 @@ static void tell_clock(struct edge_visit *visit, const json_t *status, time_t be
 	else if (llabs(difference) > CLOCK_WARN_S)
 		result = FINDING_WARN;
 	if (result == FINDING_OK)
-		finding = finding_add(&visit->list, "host-clock", visit->edge->name, result,
-				      "the clocks of both hosts agree");
+		finding_add(&visit->list, "host-clock", visit->edge->name, result, "the clocks of both hosts agree");
 	else
-		finding = finding_add(&visit->list, "host-clock", visit->edge->name, result,
-				      "the edge's clock is %lld s %s this host's", llabs(difference),
-				      difference < 0 ? "behind" : "ahead of");
-	finding_mend(finding, "timedatectl on both hosts says whose clock is not synchronised; there: timedatectl set-ntp true");
+		finding_mend(finding_add(&visit->list, "host-clock", visit->edge->name, result,
+					 "the edge's clock is %lld s %s this host's", llabs(difference),
+					 difference < 0 ? "behind" : "ahead of"),
+			     "timedatectl on both hosts says whose clock is not synchronised; there: timedatectl set-ntp true");
 }
 
 static void *visit_edge(void *argument)

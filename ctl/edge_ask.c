@@ -166,7 +166,9 @@ int edge_ask(const struct edge_ask *ask, struct edge_reply *reply)
 	int result;
 
 	memset(reply, 0, sizeof(*reply));
-	if (endpoint_look_up(&ask->edge, error, sizeof(error)) < 0)
+	result = endpoint_look_up(&ask->edge, error, sizeof(error));
+	reply->is_unknown = result > 0;
+	if (result != 0)
 		return fail(reply, EDGE_ASK_RESOLVE, error);
 	deadline = deadline_in_ms(ask->timeout_ms);
 	if (open_tunnel(ask, &tunnel, deadline, reply) < 0)

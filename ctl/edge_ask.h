@@ -36,6 +36,7 @@ enum edge_ask_layer {
 
 struct edge_reply {
 	enum edge_ask_layer layer;
+	bool is_unknown;		/* EDGE_ASK_RESOLVE: no resolver could tell the address, which may be there */
 	char error[TUNNEL_ERROR_MAX];	/* unless EDGE_ASK_OK: a sentence, printable */
 	json_t *answer;			/* EDGE_ASK_OK: an object or an array. Its text is the edge's:
 					   log_printable() before it is shown */

@@ -195,6 +195,7 @@ void endpoint_set_keepalive(int fd, int seconds)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
 }
 
+/* 0; -1: there is no address; 1: nobody could tell. */
 static int look_up(const struct endpoint *endpoint, int flags, struct addrinfo **list_out,
 		   char *error, size_t error_size)
 {
@@ -207,19 +208,17 @@ static int look_up(const struct endpoint *endpoint, int flags, struct addrinfo *
 		return 0;
 	snprintf(error, error_size, "cannot look up \"%s\": %s", endpoint->host,
 		 result == EAI_SYSTEM ? strerror(errno) : gai_strerror(result));
-	return -1;
+	return result == EAI_NONAME || result == EAI_NODATA ? -1 : 1;
 }
 
 int endpoint_look_up(const struct endpoint *endpoint, char *error, size_t error_size)
 {
 	struct addrinfo *list;
+	int result = endpoint->is_unix ? 0 : look_up(endpoint, 0, &list, error, error_size);
 
-	if (endpoint->is_unix)
-		return 0;
-	if (look_up(endpoint, 0, &list, error, error_size) < 0)
-		return -1;
-	freeaddrinfo(list);
-	return 0;
+	if (result == 0 && !endpoint->is_unix)
+		freeaddrinfo(list);
+	return result;
 }
 
 /* 0, or an errno value. */

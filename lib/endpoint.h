@@ -44,8 +44,8 @@ int endpoint_connect(const struct endpoint *endpoint, struct deadline deadline, 
 		     size_t error_size);
 
 /*
- * Has the host an address, so that endpoint_connect() can try it? 0, or -1 with the reason. A unix
- * socket has.
+ * Has the host an address, so that endpoint_connect() can try it? 0; -1 with the reason: it has
+ * none; 1 with the reason: nobody could tell. A unix socket has.
  */
 int endpoint_look_up(const struct endpoint *endpoint, char *error, size_t error_size);
 

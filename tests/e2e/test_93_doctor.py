@@ -343,6 +343,20 @@ class EdgeFaults(DoctorCase):
                                  one.ids("unknown"), one.text)
             self.assertEqual(one.status, 2)
 
+    def test_name(self):
+        """An edge whose name does not exist, and one whose name nobody can tell the address of now."""
+        resolv = lab.home.read("/etc/resolv.conf")
+        self.addCleanup(lab.home.run, "sh", "-c", "cat >/etc/resolv.conf", input=resolv)
+        with self.kept(lab.home, EDGES):
+            text = lab.home.read(EDGES)
+            for name, resolver, result, pattern in (("no-such.vps.example", resolv, "FAIL", "cannot look up .no-such.vps.example"),
+                                                    ("edge.vps.example", "nameserver 127.0.0.9\n", "unknown", "cannot look up .edge.vps.example")):
+                lab.home.write(EDGES, text.replace(V4, name))
+                lab.home.run("sh", "-c", "cat >/etc/resolv.conf", input=resolver)
+                report = self.doctor("--only", "edge")
+                self.found(report, ("edge-reachable", result, rf"^vps {name}:7843: no answer to .status. \(name\): {pattern}"))
+                self.assertEqual(len(report.findings), 1, report.text)
+
     def test_clock_and_key(self):
         """A clock that is wrong at one end; then a key that is not the edge's."""
         shutil.copy(os.path.join(PRELOADS, "wrong_clock.so"), lab.vps.path("/usr/local/lib/wrong_clock.so"))
