@@ -120,13 +120,12 @@ static void resolve(const struct mail_host *host, const char *text, char *out, s
 /* Which of the milters in a setting is ours: its position from 0; -1: none. The word goes to `word_out`. */
 static int find_milter(const struct mail_host *host, const char *setting, const char *listen, char *word_out, size_t size)
 {
-	char list[2000], *word, *save = NULL, ours[PATH_MAX + 10], one[PATH_MAX + 10];
+	char word[PATH_MAX], ours[PATH_MAX + 10], one[PATH_MAX + 10];
 	int position = 0;
 
 	resolve(host, listen, ours, sizeof(ours));
-	snprintf(list, sizeof(list), "%s", setting);
 	/* { inet:host:port, options } */
-	for (word = strtok_r(list, ", \t{}", &save); word != NULL; word = strtok_r(NULL, ", \t{}", &save)) {
+	while (postfix_view_next_word(&setting, "{}", word, sizeof(word))) {
 		if (strncmp(word, "unix:", 5) != 0 && strncmp(word, "inet:", 5) != 0 && strncmp(word, "local:", 6) != 0)
 			continue;
 		resolve(host, word, one, sizeof(one));

@@ -11,7 +11,7 @@
 
 #include "mail_host.h"
 
-#define LIST_MAX 4000
+#define WORD_MAX 300
 
 /* Wider than this is no network of anybody's own (10.0.0.0/8 is). */
 #define IPV4_PREFIX_MIN 8
@@ -32,10 +32,9 @@ static enum list_end read_list(const char *value, bool *trusts_networks)
 {
 	static const char *const rejecting[] = { "reject_unauth_destination", "defer_unauth_destination", "reject", "defer",
 						 "defer_if_permit", NULL };
-	char list[LIST_MAX], *word, *save = NULL;
+	char word[WORD_MAX];
 
-	snprintf(list, sizeof(list), "%s", value);
-	for (word = strtok_r(list, ", \t", &save); word != NULL; word = strtok_r(NULL, ", \t", &save)) {
+	while (postfix_view_next_word(&value, "", word, sizeof(word))) {
 		if (strcmp(word, "permit_mynetworks") == 0)
 			*trusts_networks = true;
 		if (is_one_of(word, rejecting))
@@ -46,25 +45,20 @@ static enum list_end read_list(const char *value, bool *trusts_networks)
 	return LIST_ENDS;
 }
 
-/* Too wide a network in mynetworks; NULL: none. */
-static const char *wide_network(const char *value, char *text, size_t size)
+/* Is there too wide a network in mynetworks? Then it is `word'. */
+static bool find_wide_network(const char *value, char *word, size_t size)
 {
-	char list[LIST_MAX], *word, *save = NULL, *slash;
-	int minimum;
+	while (postfix_view_next_word(&value, "", word, size)) {
+		const char *slash = strchr(word, '/');
+		int minimum = word[0] == '[' ? IPV6_PREFIX_MIN : IPV4_PREFIX_MIN;
 
-	snprintf(list, sizeof(list), "%s", value);
-	for (word = strtok_r(list, ", \t", &save); word != NULL; word = strtok_r(NULL, ", \t", &save)) {
-		slash = strchr(word, '/');
 		/* An exclusion, a file, a table. */
 		if (slash == NULL || word[0] == '!' || word[0] == '/' || !(isxdigit((unsigned char)word[0]) || word[0] == '['))
 			continue;
-		minimum = word[0] == '[' ? IPV6_PREFIX_MIN : IPV4_PREFIX_MIN;
-		if (isdigit((unsigned char)slash[1]) && atoi(slash + 1) < minimum && strcmp(word, "[fe80::]/10") != 0) {
-			snprintf(text, size, "%s", word);
-			return text;
-		}
+		if (isdigit((unsigned char)slash[1]) && atoi(slash + 1) < minimum && strcmp(word, "[fe80::]/10") != 0)
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 /* True: told. */
@@ -74,7 +68,7 @@ static bool check_service(struct mail_host *host, const struct postfix_service *
 	const char *relay = postfix_view_get_for(view, service, "smtpd_relay_restrictions");
 	const char *recipient = postfix_view_get_for(view, service, "smtpd_recipient_restrictions");
 	const char *networks = postfix_view_get_for(view, service, "mynetworks");
-	char subject[200], network[100];
+	char subject[200], network[WORD_MAX];
 	bool trusts = false;
 	enum list_end of_relay = read_list(relay, &trusts), of_recipient = read_list(recipient, &trusts);
 
@@ -85,7 +79,7 @@ static bool check_service(struct mail_host *host, const struct postfix_service *
 			     "postconf -e 'smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination' && postfix reload");
 		return true;
 	}
-	if (trusts && wide_network(networks, network, sizeof(network)) != NULL) {
+	if (trusts && find_wide_network(networks, network, sizeof(network))) {
 		finding_mend(finding_add(host->list, "postfix-relay", subject, FINDING_FAIL,
 					 "mynetworks has %s: strangers may send to anybody", network),
 			     "postconf -e 'mynetworks = 127.0.0.0/8 [::1]/128' && postfix reload");

@@ -11,25 +11,47 @@
 /* Whom a map that cannot be listed is asked about. */
 #define PROBE "gmail.com"
 #define PROBE_SENDER "@gmail.com"
+#define KNOWN_MAX 16
+/* So many lines of a table are told of, of the others their number. */
+#define ROWS_SHOWN 20
 
 struct rows {
 	struct mail_host *host;
 	const char *setting;
 	size_t to_postern, past;
+	/* Where values lead: many lines have the same, and to find it out may take a connection. */
+	struct {
+		char value[300];
+		enum mail_route route;
+	} known[KNOWN_MAX];
+	size_t known_count;
 };
+
+static enum mail_route find_route(struct rows *rows, const char *value)
+{
+	size_t at = 0;
+
+	while (at < rows->known_count && strcmp(rows->known[at].value, value) != 0)
+		at++;
+	if (at == rows->known_count) {
+		at = at < KNOWN_MAX ? rows->known_count++ : KNOWN_MAX - 1;
+		snprintf(rows->known[at].value, sizeof(rows->known[at].value), "%s", value);
+		rows->known[at].route = mail_route_of(rows->host, value);
+	}
+	return rows->known[at].route;
+}
 
 static void take_row(void *context, const char *map, const char *key, const char *value)
 {
 	struct rows *rows = context;
-	enum mail_route route = mail_route_of(rows->host, value);
+	enum mail_route route = find_route(rows, value);
 	bool is_for_all = strcmp(key, "*") == 0;
 
 	if (route == MAIL_ROUTE_POSTERN)
 		rows->to_postern++;
 	if (route == MAIL_ROUTE_POSTERN || route == MAIL_ROUTE_LOCAL || (route == MAIL_ROUTE_HOST && !is_for_all))
 		return;
-	rows->past++;
-	if (!finding_is_wanted(rows->host->list, "postfix-bypass"))
+	if (rows->past++ >= ROWS_SHOWN || !finding_is_wanted(rows->host->list, "postfix-bypass"))
 		return;
 	if (route == MAIL_ROUTE_UNKNOWN)
 		finding_mend(finding_add(rows->host->list, "postfix-bypass", rows->setting, FINDING_FAIL,
@@ -46,6 +68,9 @@ static void look_at_maps(struct rows *rows, const char *probe)
 	const char *maps = postfix_view_get(&rows->host->postfix, rows->setting);
 	size_t failures = mail_route_each_row(rows->host, maps, probe, take_row, rows);
 
+	if (rows->past > ROWS_SHOWN)
+		finding_mend(finding_add(rows->host->list, "postfix-bypass", rows->setting, FINDING_FAIL,
+					 "%zu more lines go past postern", rows->past - ROWS_SHOWN), "as those above");
 	if (failures > 0)
 		finding_mend(finding_add(rows->host->list, "postfix-bypass", rows->setting, FINDING_UNKNOWN,
 					 "%zu of its tables cannot be read", failures),
@@ -122,10 +147,9 @@ static void check_deferred(struct mail_host *host)
 	const struct postfix_service *client =
 		mail_route_service(host, postfix_view_get(&host->postfix, "default_transport"));
 	const char *setting = postfix_view_get(&host->postfix, "defer_transports");
-	char list[600], *word, *save = NULL;
+	char word[100];
 
-	snprintf(list, sizeof(list), "%s", setting);
-	for (word = strtok_r(list, ", \t", &save); word != NULL; word = strtok_r(NULL, ", \t", &save))
+	while (postfix_view_next_word(&setting, "", word, sizeof(word)))
 		if (client != NULL && strcmp(word, client->name) == 0)
 			finding_mend(finding_add(host->list, "postfix-bypass", "defer_transports", FINDING_FAIL,
 						 "mail for %s waits until somebody flushes the queue", word),

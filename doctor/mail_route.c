@@ -4,9 +4,7 @@
  */
 #include "mail_route.h"
 
-#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lmtp_greeting.h"
@@ -121,16 +119,15 @@ static int probe_map(const char *map, const char *probe, mail_route_row_fn *row,
 size_t mail_route_each_row(const struct mail_host *host, const char *maps, const char *probe,
 			   mail_route_row_fn *row, void *context)
 {
-	char *copy = strdup(maps), *map, *save = NULL, named[1200];
+	char map[1000], named[1200];
 	size_t failures = 0;
 
-	for (map = copy != NULL ? strtok_r(copy, ", \t", &save) : NULL; map != NULL; map = strtok_r(NULL, ", \t", &save)) {
+	while (postfix_view_next_word(&maps, "", map, sizeof(map))) {
 		/* A path alone is of the default type. */
 		snprintf(named, sizeof(named), "%s%s%s", map[0] == '/' ? postfix_view_get(&host->postfix, "default_database_type") : "",
 			 map[0] == '/' ? ":" : "", map);
 		if (list_map(named, row, context) < 0 && probe_map(named, probe, row, context) < 0)
 			failures++;
 	}
-	free(copy);
 	return failures;
 }

@@ -185,6 +185,19 @@ const struct postfix_service *postfix_view_find(const struct postfix_view *view,
 	return NULL;
 }
 
+bool postfix_view_next_word(const char **value, const char *beside, char *word, size_t size)
+{
+	char between[16];
+	size_t length;
+
+	snprintf(between, sizeof(between), ", \t\n%s", beside);
+	*value += strspn(*value, between);
+	length = strcspn(*value, between);
+	snprintf(word, size, "%.*s", (int)length, *value);
+	*value += length;
+	return length > 0;
+}
+
 long long postfix_view_seconds(const char *value, char bare_unit)
 {
 	static const char units[] = "smhdw";

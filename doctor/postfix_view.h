@@ -47,6 +47,11 @@ const char *postfix_view_get_for(const struct postfix_view *view, const struct p
 /* NULL: there is none. */
 const struct postfix_service *postfix_view_find(const struct postfix_view *view, const char *name,
 						const char *type);
+/*
+ * The next word of a value that is a list, with blanks, commas and whatever is in `beside' between them; moves *value behind it. A
+ * word that is too long is cut. false: there is none.
+ */
+bool postfix_view_next_word(const char **value, const char *beside, char *word, size_t size);
 /* "1020s", "17m", "1h", "2d", "1w" or bare with this unit, in seconds; -1: no such thing. */
 long long postfix_view_seconds(const char *value, char bare_unit);
 

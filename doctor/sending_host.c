@@ -139,15 +139,12 @@ static void add_setting(struct gathering *all, const struct postfix_view *postfi
 			const char *setting)
 {
 	const char *hostname = postfix_view_get(postfix, "myhostname");
-	char *copy = strdup(postfix_view_get(postfix, setting)), *next = copy;
+	const char *value = postfix_view_get(postfix, setting);
+	char word[DNS_NAME_MAX + 1];
 
-	while (next != NULL) {
-		const char *word = strsep(&next, ", \t\n");
-
+	while (postfix_view_next_word(&value, "", word, sizeof(word)))
 		if (is_plain_domain(word) && strcasecmp(word, hostname) != 0)
 			add_domain(all, word);
-	}
-	free(copy);
 }
 
 /* myorigin = /etc/mailname: the file's first line. */

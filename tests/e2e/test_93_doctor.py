@@ -217,7 +217,9 @@ class HostFaults(DoctorCase):
             self.assertFalse(report.has("postfix-bypass", "FAIL", "partner|exim"), report.text)
         with self.kept(lab.home, MAIN, MASTER):
             lab.home.write("/etc/postfix/doctor_senders", "@home.example smtp:\n")
+            lab.home.write("/etc/postfix/doctor_transport", "".join(f"far{i}.example smtp:\n" for i in range(30)))
             lab.home.run("postconf", "-e", "default_transport = smtp", "mynetworks = 0.0.0.0/0", "postern_destination_concurrency_limit = 20",
+                         "transport_maps = texthash:/etc/postfix/doctor_transport",
                          "sender_dependent_default_transport_maps = texthash:/etc/postfix/doctor_senders")
             lab.home.run("sh", "-ec", "touch /etc/postfix/stray; chown nobody /etc/postfix/stray")
             self.addCleanup(lab.home.run, "rm", "/etc/postfix/stray")
@@ -226,6 +228,8 @@ class HostFaults(DoctorCase):
                        ("postfix-relay", "FAIL", "^smtp/inet: mynetworks has 0.0.0.0/0"),
                        ("postfix-config", "warn", "not owned by root: /etc/postfix/.*stray"),
                        ("postfix-bypass", "FAIL", "mail of @home.example goes past postern: smtp:"),
+                       ("postfix-bypass", "FAIL", "^transport_maps: .*mail of far[0-9]+.example goes past postern: smtp:"),
+                       ("postfix-bypass", "FAIL", "^transport_maps: 10 more lines go past postern"),
                        ("postfix-transport", "FAIL", "^postern-spawn/unix: it is started in a chroot"),
                        ("postfix-transport", "warn", "^postern/unix: postern_destination_concurrency_limit is 20"))
             lab.home.run("postconf", "-MX", "postern-spawn/unix")

@@ -138,9 +138,21 @@ static void test_open_relay(void **state)
 		{ "smtpd_relay_restrictions =\nsmtpd_recipient_restrictions = check_client_access hash:/x, defer_unauth_destination\n", "", 0 },
 		{ "smtpd_relay_restrictions = permit\n", "587/inet/smtpd_relay_restrictions = permit_sasl_authenticated,reject\n", 1 },
 	};
+	char many[20000];
 	struct finding_list list;
 
 	(void)state;
+	/* However long a list is, no word of it is torn: "/2" is a network, "reject_unauth" nothing. */
+	strcpy(many, "smtpd_relay_restrictions =");
+	while (strlen(many) < 9000)
+		strcat(many, " permit_mynetworks, check_client_access cidr:/etc/postfix/clients,");
+	strcat(many, " reject_unauth_destination\nmynetworks =");
+	while (strlen(many) < 19000)
+		strcat(many, " 192.168.100.0/24 172.16.31.0/24,");
+	strcat(many, "\n");
+	run_check(check_open_relay, many, "", &list);
+	assert_int_equal(finding_list_count(&list, FINDING_FAIL), 0);
+	finding_list_wipe(&list);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		run_check(check_open_relay, cases[i].settings, cases[i].overrides, &list);
 		if (finding_list_count(&list, FINDING_FAIL) != cases[i].failures || (cases[i].failures == 0 && list.count != 1))
