@@ -190,8 +190,11 @@ static int run(const struct command *command, int argc, char **argv)
 		return command_wrong_usage(command, "unexpected argument ", doctor.arguments.words[0]);
 	if (doctor.domain != NULL)
 		doctor.domains[doctor.domain_count++] = (char *)(uintptr_t)doctor.domain;
-	for (int i = 0; i < doctor.arguments.count && doctor.domain_count < SENDING_DOMAINS_MAX; i++)
+	for (int i = 0; i < doctor.arguments.count; i++) {
+		if (doctor.domain_count == SENDING_DOMAINS_MAX)
+			return command_wrong_usage(command, "too many domains, from here on: ", doctor.arguments.words[i]);
 		doctor.domains[doctor.domain_count++] = doctor.arguments.words[i];
+	}
 	for (size_t i = 0; i < doctor.domain_count; i++)
 		if (!sending_host_is_domain(doctor.domains[i]))
 			return command_wrong_usage(command, "not a domain, or not in A-labels (xn--...): ", doctor.domains[i]);

@@ -9,14 +9,12 @@
 
 #include "sending.h"
 #include "spf_check.h"
-#include "spf_mend.h"
 
 static void judge(struct sending *sending, const struct sending_address *address,
 		  const char *subject)
 {
 	struct spf_question question = { .address = address->address, .hello = address->hello };
-	char *texts[1] = { NULL }, problem[SPF_TEXT_MAX], text[SPF_MEND_MAX],
-	     record[SENDING_RECORD_MAX];
+	char *texts[1] = { NULL }, problem[SPF_TEXT_MAX];
 	struct sockaddr_storage all[16];
 	size_t count = 0;
 	struct spf_verdict verdict;
@@ -43,9 +41,7 @@ static void judge(struct sending *sending, const struct sending_address *address
 		if (strcmp(sending->addresses[i].hello, address->hello) == 0)
 			all[count++] = sending->addresses[i].address;
 	spf_check_fetch(sending->dns, address->hello, &texts[0], problem);
-	spf_mend_compose(text, texts, texts[0] != NULL ? 1 : 0, all, count);
-	sending_print_txt(record, address->hello, text);
-	finding_mend(finding, "publish:\n%s", record);
+	sending_mend_spf(finding, address->hello, texts, texts[0] != NULL ? 1 : 0, all, count);
 	free(texts[0]);
 }
 

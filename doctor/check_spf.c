@@ -9,7 +9,6 @@
 
 #include "sending.h"
 #include "spf_check.h"
-#include "spf_mend.h"
 
 /* More addresses than this of all edges together: the rest is not in the record that is proposed.
  */
@@ -25,24 +24,15 @@ struct spf_view {
 };
 
 /* The record to publish: what is there, and the addresses that are missing. */
-static void print_mend(const struct spf_view *view, char out[SENDING_RECORD_MAX])
+static void mend(const struct spf_view *view, struct finding *finding)
 {
-	char text[SPF_MEND_MAX];
-
-	spf_mend_compose(text, view->texts, view->text_count, view->missing, view->missing_count);
-	sending_print_txt(out, view->domain, text);
+	sending_mend_spf(finding, view->domain, view->texts, view->text_count, view->missing,
+			 view->missing_count);
 }
 
 static void add_with_mend(struct spf_view *view, enum finding_result result, const char *seen)
 {
-	char record[SENDING_RECORD_MAX];
-
-	print_mend(view, record);
-	finding_mend(
-		finding_add(view->sending->list, "domain-spf", view->domain, result, "%s", seen),
-		view->text_count > 1 ? "publish this one record in the place of the others:\n%s"
-				     : "publish:\n%s",
-		record);
+	mend(view, finding_add(view->sending->list, "domain-spf", view->domain, result, "%s", seen));
 }
 
 static const struct spf_term *find_mechanism(const struct spf_record *record,
@@ -197,7 +187,7 @@ static void check_address(const struct spf_view *view, const struct sending_addr
 
 static void judge_address(struct spf_view *view, const struct sending_address *address)
 {
-	char subject[SENDING_SUBJECT_MAX], record[SENDING_RECORD_MAX];
+	char subject[SENDING_SUBJECT_MAX];
 	struct spf_verdict verdict;
 	struct finding *finding;
 
@@ -220,8 +210,7 @@ static void judge_address(struct spf_view *view, const struct sending_address *a
 			      verdict.term[0] != '\0' ? " by \"" : "", verdict.term,
 			      verdict.term[0] != '\0' ? "\"" : "",
 			      verdict.problem[0] != '\0' ? ", an error of the record" : "");
-	print_mend(view, record);
-	finding_mend(finding, "publish:\n%s", record);
+	mend(view, finding);
 }
 
 /* Only because everybody passes? */
@@ -272,7 +261,12 @@ void check_spf(struct sending *sending, struct sending_domain *domain)
 		return;
 	}
 	view.texts = calloc(answer.count + 1, sizeof(*view.texts));
-	for (size_t i = 0; i < answer.count && view.texts != NULL; i++)
+	if (view.texts == NULL) {
+		sending->list->is_incomplete = true;
+		dns_answer_wipe(&answer);
+		return;
+	}
+	for (size_t i = 0; i < answer.count; i++)
 		if (spf_record_is_one(answer.txt[i]))
 			view.texts[view.text_count++] = answer.txt[i];
 	domain->has_spf = find_missing(&view);

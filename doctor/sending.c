@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "spf_mend.h"
+
 static const struct {
 	const char *ids[5]; /* wanted if one of them is; ends with NULL */
 	void (*check)(struct sending *sending, struct sending_domain *domain);
@@ -54,6 +56,25 @@ void sending_print_txt(char out[SENDING_RECORD_MAX], const char *name, const cha
 	for (size_t at = 0; at < length && used < SENDING_RECORD_MAX; at += 255)
 		used += (size_t)snprintf(out + used, SENDING_RECORD_MAX - used, " \"%.255s\"",
 					 text + at);
+}
+
+void sending_mend_spf(struct finding *finding, const char *name, char *const *texts,
+		      size_t text_count, const struct sockaddr_storage *addresses,
+		      size_t address_count)
+{
+	char text[SPF_MEND_MAX], record[SENDING_RECORD_MAX];
+
+	if (!spf_mend_compose(text, texts, text_count, addresses, address_count)) {
+		finding_mend(
+			finding,
+			"the record is too long for more terms: put a part of them into a record at a name of its own, and include that");
+		return;
+	}
+	sending_print_txt(record, name, text);
+	finding_mend(finding,
+		     text_count > 1 ? "publish this one record in the place of the others:\n%s"
+				    : "publish:\n%s",
+		     record);
 }
 
 void sending_add_unknown(struct sending *sending, const char *id, const char *subject,

@@ -87,6 +87,10 @@ void sending_print_subject(char out[SENDING_SUBJECT_MAX], const char *name,
 /* A TXT record in the form of a zone file, its strings of at most 255 bytes. */
 #define SENDING_RECORD_MAX 1900
 void sending_print_txt(char out[SENDING_RECORD_MAX], const char *name, const char *text);
+/* Says to publish the SPF record that spf_mend.h composes of the records of this name and the addresses. */
+void sending_mend_spf(struct finding *finding, const char *name, char *const *texts,
+		      size_t text_count, const struct sockaddr_storage *addresses,
+		      size_t address_count);
 /* UNKNOWN, with what came in the place of an answer. */
 void sending_add_unknown(struct sending *sending, const char *id, const char *subject,
 			 const struct dns_answer *answer);

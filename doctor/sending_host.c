@@ -119,11 +119,15 @@ static void add_domain(struct gathering *all, const char *text)
 {
 	char name[DNS_NAME_MAX + 1], envelope[DNS_NAME_MAX + 1];
 
-	if (all->domain_count == SENDING_DOMAINS_MAX || !parse_domain(text, name, envelope))
+	if (!parse_domain(text, name, envelope))
 		return;
 	for (size_t i = 0; i < all->domain_count; i++)
 		if (strcmp(all->domains[i], name) == 0)
 			return;
+	if (all->domain_count == SENDING_DOMAINS_MAX) {
+		all->sending.list->is_incomplete = true;
+		return;
+	}
 	memcpy(all->domains[all->domain_count], name, sizeof(name));
 	memcpy(all->envelopes[all->domain_count++], envelope, sizeof(envelope));
 }

@@ -10,6 +10,7 @@
 
 #include "finding.h"
 
+/* Of more the list says that it is incomplete. */
 #define SENDING_DOMAINS_MAX 500
 
 /*

@@ -16,15 +16,17 @@ struct composer {
 	char *out;
 	size_t used;
 	char end[SPF_TEXT_MAX]; /* "-all", "redirect=..." */
-	bool has_redirect;
+	bool has_redirect, is_cut;
 };
 
 static void put(struct composer *composer, const char *word)
 {
 	size_t length = strlen(word);
 
-	if (composer->used + length + 2 > SPF_MEND_MAX)
+	if (composer->used + length + 2 > SPF_MEND_MAX) {
+		composer->is_cut = true;
 		return;
+	}
 	composer->out[composer->used++] = ' ';
 	memcpy(composer->out + composer->used, word, length + 1);
 	composer->used += length;
@@ -59,8 +61,7 @@ static void put_term(struct composer *composer, const char *word)
 	struct spf_record record;
 
 	snprintf(text, sizeof(text), "v=spf1 %s", word);
-	if (strlen(word) >= SPF_TEXT_MAX ||
-	    spf_record_parse(&record, text, error, sizeof(error)) != 0)
+	if (spf_record_parse(&record, text, error, sizeof(error)) != 0)
 		return;
 	if (record.redirect != NULL) {
 		snprintf(composer->end, sizeof(composer->end), "%s", word);
@@ -83,13 +84,14 @@ static void put_terms(struct composer *composer, const char *text)
 		char word[SPF_TEXT_MAX];
 
 		snprintf(word, sizeof(word), "%.*s", (int)length, text);
+		composer->is_cut |= length >= sizeof(word);
 		if (length > 0 && length < sizeof(word) && strncasecmp(word, "v=spf1", 6) != 0)
 			put_term(composer, word);
 		text += length + (text[length] == ' ');
 	}
 }
 
-void spf_mend_compose(char out[SPF_MEND_MAX], char *const *texts, size_t text_count,
+bool spf_mend_compose(char out[SPF_MEND_MAX], char *const *texts, size_t text_count,
 		      const struct sockaddr_storage *addresses, size_t address_count)
 {
 	struct composer composer = { .out = out, .end = "~all" };
@@ -100,4 +102,5 @@ void spf_mend_compose(char out[SPF_MEND_MAX], char *const *texts, size_t text_co
 	for (size_t i = 0; i < text_count; i++)
 		put_terms(&composer, texts[i]);
 	put(&composer, composer.end);
+	return !composer.is_cut;
 }

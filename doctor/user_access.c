@@ -90,11 +90,15 @@ static int read_answers(int fd, struct user_access *questions, size_t count, int
 
 int user_access_ask(const char *user, struct user_access *questions, size_t count, char *error, size_t error_size)
 {
-	int ends[2], result, trouble;
+	int ends[2] = { -1, -1 }, result, trouble;
 	pid_t pid;
 
 	if (pipe(ends) < 0 || (pid = fork()) < 0) {
 		snprintf(error, error_size, "cannot start a process: %s", strerror(errno));
+		if (ends[0] >= 0) {
+			close(ends[0]);
+			close(ends[1]);
+		}
 		return -1;
 	}
 	if (pid == 0) {

@@ -131,6 +131,8 @@ class DoctorDns(Case):
         for wrong in ("x y", "localhost", "home..example", "home.example=", "me@home.example"):
             done = lab.home.run("postern", "doctor", "--domain", wrong, check=False)
             self.assertEqual((done.returncode, f"not a domain, or not in A-labels (xn--...): {wrong}" in done.stderr), (64, True), done)
+        done = lab.home.run("postern", "doctor", "--domain", *(f"d{i}.example" for i in range(502)), check=False)
+        self.assertEqual((done.returncode, "too many domains, from here on: d500.example" in done.stderr), (64, True), done)
         record = 'v=spf1 ip4:198.51.100.20 ip6:2001:db8:2::20 -all'
         self.serve({"bounces.example": f'@ TXT "{record}"\nsub TXT "{record}"\n'})
         _, findings = self.doctor("--domain", "home.example=bounces.example")

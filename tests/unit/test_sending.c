@@ -46,6 +46,8 @@ struct row {
 	const char *mend;    /* a part of what is said to mend the first of them; NULL: not looked at */
 };
 
+#define TEN(n) " ip4:10." n ".0.0 ip4:10." n ".0.1 ip4:10." n ".0.2 ip4:10." n ".0.3 ip4:10." n ".0.4" \
+	       " ip4:10." n ".0.5 ip4:10." n ".0.6 ip4:10." n ".0.7 ip4:10." n ".0.8 ip4:10." n ".0.9"
 #define ALIGNED_BY_ONE ", domain-alignment warn"
 #define OTHER_KEY "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 
@@ -69,6 +71,9 @@ static const struct row rows[] = {
 	{ "SPF without both", "example.com TXT", "example.com TXT v=spf1 redirect=_spf.example.org\n_spf.example.org TXT v=spf1 -all\n",
 	  "domain-spf-covers FAIL, domain-spf-covers FAIL" ALIGNED_BY_ONE,
 	  "\"v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 redirect=_spf.example.org\"" },
+	{ "SPF with no room for more", "example.com TXT",
+	  "example.com TXT v=spf1 ip4:192.0.2.1" TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9") TEN("10")
+	  TEN("11") TEN("12") " -all\n", "domain-spf-covers FAIL, domain-spf warn" ALIGNED_BY_ONE, "too long" },
 	{ "SPF softfail", "example.com TXT", "example.com TXT v=spf1 ip4:192.0.2.1 ~all\n", "domain-spf-covers FAIL" ALIGNED_BY_ONE, NULL },
 	{ "SPF with 11 look-ups", "example.com TXT",
 	  "example.com TXT v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 include:a.org include:b.org -all\n"
