@@ -15,7 +15,7 @@ static void judge(struct sending *sending, const struct sending_address *address
 {
 	struct spf_question question = { .address = address->address, .hello = address->hello };
 	char *texts[1] = { NULL }, problem[SPF_TEXT_MAX];
-	struct sockaddr_storage all[16];
+	struct sockaddr_storage all[SENDING_ADDRESSES_MAX];
 	size_t count = 0;
 	struct spf_verdict verdict;
 	enum finding_result result;
@@ -37,7 +37,7 @@ static void judge(struct sending *sending, const struct sending_address *address
 				      ? "there is no SPF record at the name in EHLO"
 				      : spf_result_name(verdict.result),
 			      verdict.term[0] != '\0' ? "; by " : "", verdict.term);
-	for (size_t i = 0; i < sending->address_count && count < sizeof(all) / sizeof(all[0]); i++)
+	for (size_t i = 0; i < sending->address_count; i++)
 		if (strcmp(sending->addresses[i].hello, address->hello) == 0)
 			all[count++] = sending->addresses[i].address;
 	spf_check_fetch(sending->dns, address->hello, &texts[0], problem);

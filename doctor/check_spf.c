@@ -10,16 +10,12 @@
 #include "sending.h"
 #include "spf_check.h"
 
-/* More addresses than this of all edges together: the rest is not in the record that is proposed.
- */
-#define MISSING_MAX 64
-
 struct spf_view {
 	struct sending *sending;
 	const char *domain;
 	char **texts; /* its SPF records */
 	size_t text_count;
-	struct sockaddr_storage missing[MISSING_MAX];
+	struct sockaddr_storage missing[SENDING_ADDRESSES_MAX];
 	size_t missing_count;
 };
 
@@ -219,24 +215,19 @@ static bool is_by_all(const struct spf_verdict *verdict)
 	return strcasecmp(verdict->term, "all") == 0 || strcasecmp(verdict->term, "+all") == 0;
 }
 
-static void add_missing(struct spf_view *view, const struct sockaddr_storage *address)
-{
-	if (view->missing_count < MISSING_MAX)
-		view->missing[view->missing_count++] = *address;
-}
-
 /* Which addresses does it not cover? They go into the record that is proposed. */
 static enum sending_truth find_missing(struct spf_view *view)
 {
 	enum sending_truth truth = view->sending->address_count > 0 ? SENDING_YES : SENDING_UNKNOWN;
 
 	for (size_t i = 0; i < view->sending->address_count; i++) {
+		const struct sockaddr_storage *address = &view->sending->addresses[i].address;
 		struct spf_verdict verdict;
 
 		check_address(view, &view->sending->addresses[i], &verdict);
 		if (verdict.result == SPF_PASS) {
 			if (is_by_all(&verdict))
-				add_missing(view, &view->sending->addresses[i].address);
+				view->missing[view->missing_count++] = *address;
 			continue;
 		}
 		if (verdict.result == SPF_TEMPERROR) {
@@ -244,7 +235,7 @@ static enum sending_truth find_missing(struct spf_view *view)
 			continue;
 		}
 		truth = SENDING_NO;
-		add_missing(view, &view->sending->addresses[i].address);
+		view->missing[view->missing_count++] = *address;
 	}
 	return truth;
 }

@@ -17,6 +17,8 @@
 #include "lib/endpoint.h"
 #include "lookup.h"
 
+/* Addresses of all edges together. */
+#define SENDING_ADDRESSES_MAX 256
 /* An address from which an edge delivers. */
 struct sending_address {
 	const char *edge; /* its name */
@@ -35,7 +37,7 @@ struct sending {
 	struct finding_list *list;
 	const struct lookup_source *dns;
 	const struct sending_address *addresses;
-	size_t address_count;
+	size_t address_count; /* SENDING_ADDRESSES_MAX at the most */
 	const struct dkim_signers *signers; /* of this host */
 	enum sending_validation validation;
 	const char *sts_fetch; /* postern-sts-fetch(8); NULL: MTA-STS policies are not fetched */

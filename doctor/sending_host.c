@@ -18,7 +18,6 @@
 #include "postfix_view.h"
 #include "sending.h"
 
-#define ADDRESSES_MAX 256
 #define CACHE_MS 60000
 #define STS_FETCH POSTERN_LIBEXECDIR "/postern-sts-fetch"
 
@@ -27,8 +26,8 @@ struct gathering {
 	struct lookup_patience patience;
 	struct lookup_source source;
 	struct dkim_signers signers;
-	struct sending_address addresses[ADDRESSES_MAX];
-	char edges[ADDRESSES_MAX][64], hellos[ADDRESSES_MAX][DNS_NAME_MAX + 1];
+	struct sending_address addresses[SENDING_ADDRESSES_MAX];
+	char edges[SENDING_ADDRESSES_MAX][64], hellos[SENDING_ADDRESSES_MAX][DNS_NAME_MAX + 1];
 	char domains[SENDING_DOMAINS_MAX][DNS_NAME_MAX + 1],
 		envelopes[SENDING_DOMAINS_MAX][DNS_NAME_MAX + 1];
 	size_t domain_count;
@@ -74,7 +73,7 @@ static bool parse_address(struct sockaddr_storage *address, const char *text)
 
 static void gather_addresses(struct gathering *all, const struct finding_list *edges)
 {
-	for (size_t i = 0; i < edges->count && all->sending.address_count < ADDRESSES_MAX; i++) {
+	for (size_t i = 0; i < edges->count && all->sending.address_count < SENDING_ADDRESSES_MAX; i++) {
 		const struct finding *finding = &edges->items[i];
 		size_t length = prefix_length(finding->subject), at = all->sending.address_count;
 
