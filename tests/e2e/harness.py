@@ -206,9 +206,13 @@ class Home(Host):
     def submit(self, login=None, client=None, port=587):
         """An SMTP session from the VPS (or another host), EHLO done, logged in if a name is given."""
         session = (client or lab.vps).smtp("192.0.2.10", port)
-        session.ehlo()
-        if login is not None:
-            session.login(login, "secret")
+        try:
+            session.ehlo()
+            if login is not None:
+                session.login(login, "secret")
+        except BaseException:
+            session.close()     # smtpd(8) would wait for it, and a reload for smtpd(8)
+            raise
         return session
 
     # What "postfix reload" does, without its checks, which take two seconds.

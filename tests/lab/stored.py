@@ -64,8 +64,10 @@ def read_trace_file(mx, path):
     trace, message = split_trace(mx, data)
     if mx == "mx-sink":
         message = message.replace(b"\r\n", b"\n")
-        # smtp-sink ends its file with an empty line of its own.
-        message = message[:-1] if message.endswith(b"\n\n") else message
+        # smtp-sink makes the file when it begins to take a message, and ends it with an empty line of its own.
+        if not message.endswith(b"\n\n"):
+            return []
+        message = message[:-1]
     message = message.replace(b"\n", b"\r\n")
     senders = [bare(value) for name, value in trace if name in SENDER]
     names = [name for name, _ in trace if name in RECIPIENT]
