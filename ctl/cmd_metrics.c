@@ -1,32 +1,43 @@
 /* metrics: what `postern status' knows, for Prometheus. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "command.h"
-#include "list_file.h"
+#include "lib/durable_file.h"
 #include "metrics.h"
 #include "status_query.h"
 #include "transport/transport_conf.h"
 
 #define DEFAULT_TIMEOUT "10"
-#define ERROR_MAX 4608
 
-/* Whoever reads the file finds the old text or the new one. */
+/*
+ * Whoever reads the file finds the old text or the new one. The directory may be another user's, so nothing in it is followed: a
+ * symbolic link of this name is replaced, too.
+ */
 static int replace_file(const char *path, const char *text, size_t length)
 {
-	struct list_file file;
-	char error[ERROR_MAX];
-	int result = list_file_open(&file, path, error, sizeof(error));
+	char fresh[PATH_MAX];
+	int fd, failed;
 
-	if (result == EX_OK)
-		result = list_file_prepare(&file, text, length, error, sizeof(error));
-	if (result == EX_OK)
-		result = list_file_commit(&file, error, sizeof(error));
-	list_file_close(&file);
-	return result == EX_OK ? EX_OK : command_fail(result, "%s", error);
+	if (snprintf(fresh, sizeof(fresh), "%s.%ld", path, (long)getpid()) >= (int)sizeof(fresh))
+		return command_fail(EX_CANTCREAT, "%s: %s", path, strerror(ENAMETOOLONG));
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return command_fail(EX_CANTCREAT, "%s: %s", fresh, strerror(errno));
+	failed = fchmod(fd, 0644) == 0 && durable_file_write(fd, text, length) == 0 && rename(fresh, path) == 0 ? 0 : errno;
+	close(fd);
+	if (failed == 0)
+		return EX_OK;
+	unlink(fresh);
+	return command_fail(EX_IOERR, "%s: %s", path, strerror(failed));
 }
 
 static int write_metrics(const json_t *document, const char *path)
