@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "dns/dns_lookup.h"
+#include "doctor/spf_record.h"
 #include "lib/host_name.h"
 
 #define DOMAINS_MAX 20
@@ -93,8 +94,7 @@ static const char *find_spf(const struct dns_answer *answer, size_t *count)
 
 	*count = 0;
 	for (size_t i = 0; answer->result == DNS_FOUND && i < answer->count; i++)
-		if (strncasecmp(answer->txt[i], "v=spf1", 6) == 0 &&
-		    (answer->txt[i][6] == ' ' || answer->txt[i][6] == '\0')) {
+		if (spf_record_is_one(answer->txt[i])) {
 			found = answer->txt[i];
 			(*count)++;
 		}

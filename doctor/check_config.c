@@ -15,18 +15,6 @@
 
 #define TIME_LIMIT_MS 10000
 
-/* A sentence of our own programs, without their name before it. */
-static char *last_line(char *text)
-{
-	char *end = text + strlen(text), *line;
-
-	while (end > text && end[-1] == '\n')
-		*--end = '\0';
-	line = strrchr(text, '\n');
-	line = line != NULL ? line + 1 : text;
-	return strncmp(line, "postern-", 8) == 0 && strstr(line, ": ") != NULL ? strstr(line, ": ") + 2 : line;
-}
-
 /* Of a good answer: without the second line, which tells of the state, and the path, which is the subject. */
 static const char *first_line(char *text, const char *path)
 {
@@ -52,7 +40,7 @@ void check_config(struct mail_host *host)
 		finding_add(host->list, "host-config", host->conf_path, FINDING_OK, "%s", first_line(output.text, host->conf_path));
 	else
 		finding_mend(finding_add(host->list, "host-config", host->conf_path, FINDING_FAIL, "%s",
-					 last_line(output.text)),
+					 program_last_sentence(&output)),
 			     "mend it, then: runuser -u %s -- %s -c %s --check", host->entry.user,
 			     host->entry.program, host->conf_path);
 	program_output_wipe(&output);

@@ -24,21 +24,6 @@
 #define TIME_LIMIT_MS 10000
 #define CONNECT_MS 3000
 
-/* Without the names of program and priority before it. */
-static const char *last_sentence(char *text)
-{
-	char *end = text + strlen(text), *line, *colon;
-
-	while (end > text && end[-1] == '\n')
-		*--end = '\0';
-	line = strrchr(text, '\n');
-	line = line != NULL ? line + 1 : text;
-	if (line[0] == '<' && strchr(line, '>') != NULL)
-		line = strchr(line, '>') + 1;
-	colon = strstr(line, ": ");
-	return strncmp(line, "postern", 7) == 0 && colon != NULL ? colon + 2 : line;
-}
-
 static void check_config_of_milter(struct mail_host *host)
 {
 	const char *path = host->milter_conf_path;
@@ -51,9 +36,9 @@ static void check_config_of_milter(struct mail_host *host)
 		return;
 	}
 	if (output.exit_code == 0)
-		finding_add(host->list, "milter-config", path, FINDING_OK, "%s", last_sentence(output.text));
+		finding_add(host->list, "milter-config", path, FINDING_OK, "%s", program_last_sentence(&output));
 	else
-		finding_mend(finding_add(host->list, "milter-config", path, FINDING_FAIL, "%s", last_sentence(output.text)),
+		finding_mend(finding_add(host->list, "milter-config", path, FINDING_FAIL, "%s", program_last_sentence(&output)),
 			     "mend it, then: postern-milter -c %s --check && systemctl reload postern-milter", path);
 	program_output_wipe(&output);
 }

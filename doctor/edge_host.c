@@ -13,18 +13,6 @@
 #define PROGRAM POSTERN_SBINDIR "/postern-edge"
 #define TIME_LIMIT_MS 60000
 
-/* The last line that it said, without its name and syslog's priority before it. */
-static const char *sentence(char *text)
-{
-	char *end = text + strlen(text), *line;
-
-	while (end > text && end[-1] == '\n')
-		*--end = '\0';
-	line = strrchr(text, '\n');
-	line = line != NULL ? line + 1 : text;
-	return line[0] == '<' && strchr(line, '>') != NULL ? strchr(line, '>') + 1 : line;
-}
-
 /* It did not come to look. What it says goes to standard error, which is heard only now. */
 static void tell_why(struct finding_list *list, const char *conf_path)
 {
@@ -37,7 +25,7 @@ static void tell_why(struct finding_list *list, const char *conf_path)
 		return;
 	}
 	finding_mend(finding_add(list, "edge-config", conf_path, output.exit_code == 0 ? FINDING_UNKNOWN : FINDING_FAIL,
-				 "%s", sentence(output.text)),
+				 "%s", program_last_sentence(&output)),
 		     "mend it, then: postern-edge -c %s --check", conf_path);
 	program_output_wipe(&output);
 }

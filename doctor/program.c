@@ -181,6 +181,21 @@ int program_run(struct program_output *output, const char *const *arguments, con
 	return result;
 }
 
+const char *program_last_sentence(struct program_output *output)
+{
+	char *end = output->text + strlen(output->text), *line;
+	size_t name;
+
+	while (end > output->text && end[-1] == '\n')
+		*--end = '\0';
+	line = strrchr(output->text, '\n');
+	line = line != NULL ? line + 1 : output->text;
+	if (line[0] == '<' && strchr(line, '>') != NULL)
+		line = strchr(line, '>') + 1;
+	name = strcspn(line, " ");
+	return strncmp(line, "postern", 7) == 0 && line[name] == ' ' && line[name - 1] == ':' ? line + name + 1 : line;
+}
+
 void program_output_wipe(struct program_output *output)
 {
 	free(output->text);

@@ -34,6 +34,11 @@ enum program_stderr {
 int program_run(struct program_output *output, const char *const *arguments, const char *user,
 		enum program_stderr standard_error, int time_limit_ms, char *error, size_t error_size);
 void program_output_wipe(struct program_output *output);
+/*
+ * What one of our own programs said last, without a priority of syslog and its name before it:
+ * "<3>postern-edge: SENTENCE". The output is cut for it, and has it.
+ */
+const char *program_last_sentence(struct program_output *output);
 
 /* Is there a program of this name, where program_run() looks for it? */
 bool program_is_installed(const char *name);
