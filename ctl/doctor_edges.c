@@ -55,7 +55,7 @@ static void mend_unreachable(struct finding *finding, const struct edge *edge, e
 		return;
 	case EDGE_ASK_HANDSHAKE:
 		finding_mend(finding,
-			     "is key= in the table of edges what `postern pubkey' prints on the VPS?\nis this host's key in `postern peers' there? the edge's log says which of the two: journalctl -t postern/edge");
+			     "on the VPS: systemctl status postern-edge\nis key= in the table of edges what `postern pubkey' prints on the VPS?\nis this host's key in `postern peers' there? the edge's log says which of the two: journalctl -t postern/edge");
 		return;
 	case EDGE_ASK_ANSWER:
 		finding_mend(finding, "is postern-edge on the VPS of the same version?");

@@ -88,6 +88,7 @@ static void gather_addresses(struct gathering *all, const struct finding_list *e
 		all->addresses[at].hello = all->hellos[at];
 		all->sending.address_count++;
 	}
+	all->sending.list->is_incomplete |= all->sending.address_count == SENDING_ADDRESSES_MAX;
 }
 
 /* ---- domains ---- */
