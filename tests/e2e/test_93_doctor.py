@@ -363,11 +363,11 @@ class EdgeFaults(DoctorCase):
 
     def test_clock_and_key(self):
         """A clock that is wrong at one end; then a key that is not the edge's."""
-        shutil.copy(os.path.join(PRELOADS, "wrong_clock.so"), lab.vps.path("/usr/local/lib/wrong_clock.so"))
-        libraries = ["/usr/local/lib/wrong_clock.so"]
+        shutil.copy(os.path.join(PRELOADS, "clock.so"), lab.vps.path("/usr/local/lib/clock.so"))
+        libraries = ["/usr/local/lib/clock.so"]
         if lab.edge.sanitizer() == "address":
             libraries.insert(0, re.search(r"=> (\S*libasan\S*)", lab.vps.run("ldd", "/usr/sbin/postern-edge").stdout)[1])
-        lab.vps.write(WRAPPER, "env LD_PRELOAD=" + ":".join(libraries) + "\n")
+        lab.vps.write(WRAPPER, "env CLOCK_AHEAD=600 LD_PRELOAD=" + ":".join(libraries) + "\n")
         self.addCleanup(lab.vps.run, "rm", "-f", WRAPPER)
         lab.edge.restart()
         self.found(self.doctor("--only", "host-clock"), ("host-clock", "FAIL", "^vps: the edge's clock is (599|60[01]) s ahead"))

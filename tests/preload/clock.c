@@ -4,6 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "time_of_clock.h"
+
 static time_t ahead(void)
 {
 	const char *seconds = getenv("CLOCK_AHEAD");
@@ -18,14 +20,4 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 	if (result == 0 && clock == CLOCK_REALTIME)
 		now->tv_sec += ahead();
 	return result;
-}
-
-time_t time(time_t *out)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (out != NULL)
-		*out = now.tv_sec;
-	return now.tv_sec;
 }

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/preload/time_of_clock.h"
+
 #define FAKE_DISK_MAX (64 * 1024)
 
 static struct {
@@ -85,16 +87,6 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 	if (clock == CLOCK_REALTIME)
 		now->tv_sec += fake_disk.wall_ahead_s;
 	return result;
-}
-
-time_t time(time_t *out)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (out != NULL)
-		*out = now.tv_sec;
-	return now.tv_sec;
 }
 
 int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,

@@ -23,6 +23,7 @@
 
 #include <cmocka.h>
 
+#include "tests/preload/time_of_clock.h"
 #include "tunnel/base64_key.h"
 #include "tunnel_fixture.h"
 
@@ -39,16 +40,6 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 	if (clock == CLOCK_REALTIME)
 		now->tv_sec += clock_jump_s = -clock_jump_s;
 	return result;
-}
-
-time_t time(time_t *out)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (out != NULL)
-		*out = now.tv_sec;
-	return now.tv_sec;
 }
 
 static void *serve_one(void *context)
