@@ -13,8 +13,8 @@ int privdrop(const char *user, char *error, size_t error_size);
 /*
  * For a program that somebody else started as the right user, but only by its effective ids
  * (Sendmail's F=S leaves the real user id root's, and the groups of a third user): makes real,
- * effective and saved ids the effective ones, and the groups that user's, so that there is no way
- * back. Does nothing where the ids are the same. Leaves no_new_privs, as
+ * effective and saved ids the effective ones, and, if the real user is root, the groups that user's,
+ * so that there is no way back. Does nothing where the ids are the same. Leaves no_new_privs, as
  * set-group-id programs may still be wanted. 0, or -1 with `error`: then exit.
  */
 int privdrop_settle(char *error, size_t error_size);
