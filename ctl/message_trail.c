@@ -24,6 +24,14 @@ static bool take_queue_id(char out[QUEUE_ID_MAX + 1], const char *line)
 	return true;
 }
 
+/* The line's own message is this one, and not one whose server or filter names it. */
+static bool is_own(const struct message_trail *trail, const char *line)
+{
+	char queue_id[QUEUE_ID_MAX + 1];
+
+	return take_queue_id(queue_id, line) && strcmp(queue_id, trail->queue_id) == 0;
+}
+
 static bool is_of_postfix(const char *line)
 {
 	const char *ident = strchr(line, ' ');
@@ -89,7 +97,7 @@ bool message_trail_take(struct message_trail *trail, const char *line)
 		return false;
 	if (!is_of_postfix(line))
 		trail->is_through_postern |= strstr(line, " postern/transport[") != NULL;
-	else if (trail->outcome == MESSAGE_TRAIL_OPEN)
+	else if (trail->outcome == MESSAGE_TRAIL_OPEN && is_own(trail, line))
 		take_outcome(trail, line);
 	return true;
 }
