@@ -167,6 +167,7 @@ static int run(const struct command *command, int argc, char **argv)
 		return EX_USAGE;
 	test_message_init(&test.message, test.from, test.arguments.words[0]);
 	test.trail.token = test.message.token;
+	test.trail.recipient = test.message.recipient;
 	if (transport_conf_read(&test.conf, test.conf_path, error, sizeof(error)) < 0)
 		result = command_fail(EX_CONFIG, "%s", error);
 	else

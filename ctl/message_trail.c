@@ -5,6 +5,7 @@
 #include "message_trail.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "log_line.h"
@@ -62,6 +63,25 @@ static bool follow_filter(struct message_trail *trail, const char *line)
 	return true;
 }
 
+/* qmgr(8)'s "from=<...>, size=500, nrcpt=2 (queue active)" */
+static void count_recipients(struct message_trail *trail, const char *line)
+{
+	const char *at = strstr(line, ", nrcpt=");
+
+	trail->has_others |= at != NULL && strtol(at + 8, NULL, 10) > 1;
+}
+
+/* Is what stands before the status about our recipient, as it is (to=) or as it was (orig_to=)? */
+static bool is_about_recipient(const struct message_trail *trail, const char *line, const char *status)
+{
+	char words[MAILBOX_TEXT_MAX + 8];
+	const char *at;
+
+	snprintf(words, sizeof(words), "to=<%s>,", trail->recipient);
+	at = strcasestr(line, words);
+	return at != NULL && at < status;
+}
+
 /* The first status= is Postfix's; behind it stands what a server said, and that may be anything. */
 static void take_outcome(struct message_trail *trail, const char *line)
 {
@@ -76,7 +96,9 @@ static void take_outcome(struct message_trail *trail, const char *line)
 	};
 	const char *at = strstr(line, ", status=");
 
-	for (size_t i = 0; at != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
+	if (at == NULL || (trail->has_others && !is_about_recipient(trail, line, at)))
+		return;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strncmp(at, words[i].word, strlen(words[i].word)) != 0)
 			continue;
 		take_reply(trail, at + 1);
@@ -97,7 +119,9 @@ bool message_trail_take(struct message_trail *trail, const char *line)
 		return false;
 	if (!is_of_postfix(line))
 		trail->is_through_postern |= strstr(line, " postern/transport[") != NULL;
-	else if (trail->outcome == MESSAGE_TRAIL_OPEN && is_own(trail, line))
+	else if (trail->outcome == MESSAGE_TRAIL_OPEN && is_own(trail, line)) {
+		count_recipients(trail, line);
 		take_outcome(trail, line);
+	}
 	return true;
 }

@@ -54,7 +54,7 @@ static void take(struct message_story *story, struct message_trail *trail, const
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
-	struct message_trail trail = { .token = "TOKEN" };
+	struct message_trail trail = { .token = "TOKEN", .recipient = "a@b" };
 	struct message_story story = { .count = 0 };
 	char *text = malloc(length + 1), *rest = NULL, *printed = NULL;
 	size_t printed_length, before;

@@ -231,6 +231,15 @@ static void trails(void **state)
 		{ "another message's",
 		  { "m postfix/cleanup[1]: 4Z: message-id=<t.TOKEN@x>", "m postfix/lmtp[1]: 4ZZ: to=<a@b>, status=sent (250)" },
 		  "4Z", "", MESSAGE_TRAIL_OPEN, false },
+		{ "recipients that Postfix added",
+		  { "m postfix/cleanup[1]: 4Z: message-id=<t.TOKEN@x>", "m postfix/qmgr[1]: 4Z: from=<s@c>, size=5, nrcpt=2 (queue active)",
+		    "m postfix/local[1]: 4Z: to=<archive@c>, relay=local, status=sent (to=<a@b>, delivered)",
+		    "m postfix/lmtp[1]: 4Z: to=<x@d>, orig_to=<A@b>, relay=x[y], status=deferred (no)" },
+		  "4Z", "no", MESSAGE_TRAIL_DEFERRED, false },
+		{ "one that Postfix calls by another name",
+		  { "m postfix/cleanup[1]: 4Z: message-id=<t.TOKEN@x>", "m postfix/qmgr[1]: 4Z: from=<s@c>, size=5, nrcpt=1 (queue active)",
+		    "m postfix/lmtp[1]: 4Z: to=<x@d>, relay=x[y], status=sent (250)" },
+		  "4Z", "250", MESSAGE_TRAIL_SENT, false },
 		{ "another message's, whose server names this one",
 		  { "m postfix/cleanup[1]: 4Z: message-id=<t.TOKEN@x>",
 		    "m postfix/smtp[1]: 4Y: to=<a@b>, relay=mx[192.0.2.1]:25, status=sent (250 queued as 4Z)" },
@@ -242,7 +251,7 @@ static void trails(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct message_trail trail = { .token = "TOKEN" };
+		struct message_trail trail = { .token = "TOKEN", .recipient = "a@b" };
 
 		for (size_t k = 0; k < COUNT(rows[i].lines) && rows[i].lines[k] != NULL; k++)
 			message_trail_take(&trail, rows[i].lines[k]);
