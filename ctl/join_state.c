@@ -226,6 +226,8 @@ int join_state_save(struct join_state *state, char *error, size_t error_size)
 
 void join_state_forget(struct join_state *state)
 {
+	for (size_t i = 0; i < state->file_count; i++)
+		list_file_tidy(state->files[i].path);
 	/* The list last: as long as it is there leave can be run again. */
 	own_directory_remove(state->directory, STATE_NAME);
 	state->exists = false;

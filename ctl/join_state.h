@@ -39,7 +39,7 @@ int join_state_lock(char *error, size_t error_size);
 int join_state_open(struct join_state *state, const char *directory, char *error, size_t error_size);
 /* Writes it, durably; makes the directory. 0, or an exit code with `error`. */
 int join_state_save(struct join_state *state, char *error, size_t error_size);
-/* Removes it and all copies, also those that a killed join made and had no time to note. */
+/* Removes it and all copies, and what a killed join has left there and beside the files. */
 void join_state_forget(struct join_state *state);
 void join_state_wipe(struct join_state *state);
 

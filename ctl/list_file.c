@@ -255,3 +255,12 @@ void list_file_close(struct list_file *file)
 		close(file->directory);
 	file->directory = -1;
 }
+
+void list_file_tidy(const char *path)
+{
+	struct list_file file;
+	char ignored[PATH_MAX + 128];
+
+	file.has_temporary = list_file_open(&file, path, ignored, sizeof(ignored)) == 0;
+	list_file_close(&file);
+}

@@ -55,4 +55,7 @@ int list_file_commit(struct list_file *file, char *error, size_t error_size);
 /* Frees, unlocks; removes a text that was prepared and not committed. */
 void list_file_close(struct list_file *file);
 
+/* Removes what a killed run may have left beside the file, if no other editor is at it. */
+void list_file_tidy(const char *path);
+
 #endif

@@ -183,6 +183,22 @@ static void test_planted_link(void **state)
 	assert_int_equal(access(trap, F_OK), -1);
 }
 
+static void test_tidy(void **state)
+{
+	struct list_file file;
+
+	(void)state;
+	put(path, "old\n");
+	assert_int_equal(list_file_open(&file, path, error, sizeof(error)), EX_OK);
+	put(file.temporary, "half\n");
+	list_file_close(&file);
+	assert_int_equal(access(file.temporary, F_OK), 0);
+	list_file_tidy(path);
+	assert_int_equal(access(file.temporary, F_OK), -1);
+	expect(path, "old\n");
+	list_file_tidy("/nonexistent/list");
+}
+
 /* What somebody has put beside it for later is his. */
 static void test_draft_stays(void **state)
 {
@@ -283,6 +299,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_new_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_symbolic_links, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_planted_link, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tidy, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_draft_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_uncommitted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_changed_meanwhile, set_up, tear_down),
