@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "join_exit.h"
+#include "lib/durable_file.h"
 #include "list_file.h"
 #include "own_directory.h"
 
@@ -226,10 +227,15 @@ int join_state_save(struct join_state *state, char *error, size_t error_size)
 
 void join_state_forget(struct join_state *state)
 {
+	char path[STATE_PATH_MAX];
+
 	for (size_t i = 0; i < state->file_count; i++)
 		list_file_tidy(state->files[i].path);
-	/* The list last: as long as it is there leave can be run again. */
-	own_directory_remove(state->directory, STATE_NAME);
+	/* The list first: as long as it is there leave can be run again, which needs every copy. */
+	state_path(path, state);
+	unlink(path);
+	durable_file_sync_directory(path);
+	own_directory_remove(state->directory);
 	state->exists = false;
 }
 

@@ -3,10 +3,9 @@
 #define OWN_DIRECTORY_H
 
 /*
- * Removes it with all files in it, also those that a killed run has left there. last: the name of
- * the file that goes when no other is left, NULL: any. What cannot be removed stays, and so does the
- * directory then; one that is not there is no error.
+ * Removes it with all files in it, also those that a killed run has left there. What cannot be
+ * removed stays, and so does the directory then; one that is not there is no error.
  */
-void own_directory_remove(const char *path, const char *last);
+void own_directory_remove(const char *path);
 
 #endif

@@ -127,7 +127,7 @@ static int scratch_open(struct scratch *scratch, struct postfix_changes *changes
 static void scratch_close(struct scratch *scratch)
 {
 	if (scratch->directory[0] != '\0')
-		own_directory_remove(scratch->directory, NULL);
+		own_directory_remove(scratch->directory);
 }
 
 static int take_texts(const struct scratch *scratch, struct postfix_changes *changes, char *error,
