@@ -146,7 +146,7 @@ static int make(struct join_state *state, char *error, size_t error_size)
 
 	for (size_t i = 0; i < BACKUPS; i++)
 		if (note(state, i, error, error_size) != 0)
-			return JOIN_SYSTEM;
+			return JOIN_NOT_WRITABLE;
 	state->made_user = true;
 	result = join_state_save(state, error, error_size);
 	if (result == 0 && run(argv, error, error_size) != 0)
@@ -213,6 +213,6 @@ int join_user_remove(struct join_state *state, char *error, size_t error_size)
 	for (size_t i = 0; i < BACKUPS && result == 0 && are_ours; i++)
 		if (kept_file_put_back(join_state_find_file(state, backups[i].name),
 				       state->directory, error, error_size) != 0)
-			result = JOIN_SYSTEM;
+			result = JOIN_NOT_WRITABLE;
 	return result;
 }

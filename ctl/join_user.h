@@ -19,7 +19,7 @@ bool join_user_exists(void);
 int join_user_make(struct join_state *state, char *error, size_t error_size);
 /*
  * Takes away a user that join made. His files become root's, so that nobody gets them who will have
- * his number. Waits up to 15 s for his processes to end. 0, or JOIN_UNFINISHED, or JOIN_SYSTEM.
+ * his number. Waits up to 15 s for his processes to end. 0, or JOIN_UNFINISHED, or another exit code.
  */
 int join_user_remove(struct join_state *state, char *error, size_t error_size);
 

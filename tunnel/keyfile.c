@@ -243,5 +243,8 @@ int keyfile_create(const char *path, const uint8_t key[KEY_SIZE], char *error, s
 		return -1;
 	}
 	close(fd);
-	return sync_directory(path, error, error_size);
+	if (sync_directory(path, error, error_size) == 0)
+		return 0;
+	unlink(path);
+	return -1;
 }

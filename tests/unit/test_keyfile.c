@@ -1,4 +1,5 @@
 /* Case 150: what may be a key file and what may not, with the remedy; and no key in any message. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -200,6 +201,34 @@ static void static_keys(void **state)
 	assert_non_null(strstr(error, "all zeros"));
 }
 
+/* Instead of libc's: the one that is so many calls away fails; 0: none. */
+static int syncs_until_failure;
+
+int fsync(int fd)
+{
+	(void)fd;
+	if (syncs_until_failure == 0 || --syncs_until_failure > 0)
+		return 0;
+	errno = ENOSPC;
+	return -1;
+}
+
+/* Neither the text nor the name is safe: then there is no key. */
+static void full_disk(void **state)
+{
+	uint8_t key[32];
+
+	(void)state;
+	memset(key, 0x33, sizeof(key));
+	unlink(path);
+	for (int calls = 1; calls <= 2; calls++) {
+		syncs_until_failure = calls;
+		assert_int_equal(keyfile_create(path, key, error, sizeof(error)), -1);
+		assert_non_null(strstr(error, "No space left"));
+		assert_int_equal(access(path, F_OK), -1);
+	}
+}
+
 static void creating(void **state)
 {
 	uint8_t key[32], again[32];
@@ -237,7 +266,7 @@ static void creating(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(contents), cmocka_unit_test(accepted),
+		cmocka_unit_test(contents), cmocka_unit_test(full_disk), cmocka_unit_test(accepted),
 		cmocka_unit_test(modes),    cmocka_unit_test(places),
 		cmocka_unit_test(owners),   cmocka_unit_test(static_keys),
 		cmocka_unit_test(creating),
