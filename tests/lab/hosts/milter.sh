@@ -54,13 +54,29 @@ finish() {
 	rm -f $pid_file
 }
 
+# All threads of both processes, a line each: the state is its first letter.
+states() {
+	local pid
+	for pid in $(processes); do
+		sed -n 's/^State:[[:space:]]*//p' /proc/"$pid"/task/*/status
+	done
+}
+
+# A thread that waits goes on for a moment after the signal, if another one takes it.
+hang() {
+	processes | xargs -r kill -s STOP
+	while [ -n "$(states | grep -v '^T')" ]; do
+		sleep 0.02
+	done
+}
+
 case ${2:-} in
 start)		start ;;
 stop)		finish TERM 30 ;;
 kill)		finish KILL 5 ;;
 restart)	finish TERM 30; start ;;
 reload)		kill -s HUP "$(cat $pid_file)" ;;
-hang)		processes | xargs -r kill -s STOP ;;
+hang)		hang ;;
 wake)		processes | xargs -r kill -s CONT ;;
 status)		[ -n "$(processes)" ] ;;
 *)		echo "usage: milter.sh SOCKET start|stop|kill|restart|reload|hang|wake|status" >&2; exit 64 ;;
