@@ -14,9 +14,10 @@ static void judge(struct sending *sending, const struct sending_address *address
 		  const char *subject)
 {
 	struct spf_question question = { .address = address->address, .hello = address->hello };
-	char *texts[1] = { NULL }, problem[SPF_TEXT_MAX];
+	char **texts;
 	struct sockaddr_storage all[SENDING_ADDRESSES_MAX];
-	size_t count = 0;
+	size_t count = 0, text_count;
+	struct dns_answer answer;
 	struct spf_verdict verdict;
 	enum finding_result result;
 	struct finding *finding;
@@ -40,9 +41,12 @@ static void judge(struct sending *sending, const struct sending_address *address
 	for (size_t i = 0; i < sending->address_count; i++)
 		if (strcmp(sending->addresses[i].hello, address->hello) == 0)
 			all[count++] = sending->addresses[i].address;
-	spf_check_fetch(sending->dns, address->hello, &texts[0], problem);
-	sending_mend_spf(finding, address->hello, texts, texts[0] != NULL ? 1 : 0, all, count);
-	free(texts[0]);
+	lookup_ask(sending->dns, address->hello, DNS_TYPE_TXT, &answer);
+	texts = sending_find_spf(sending, &answer, &text_count);
+	if (texts != NULL)
+		sending_mend_spf(finding, address->hello, texts, text_count, all, count);
+	free(texts);
+	dns_answer_wipe(&answer);
 }
 
 void check_hello_spf(struct sending *sending)

@@ -251,15 +251,11 @@ void check_spf(struct sending *sending, struct sending_domain *domain)
 		dns_answer_wipe(&answer);
 		return;
 	}
-	view.texts = calloc(answer.count + 1, sizeof(*view.texts));
+	view.texts = sending_find_spf(sending, &answer, &view.text_count);
 	if (view.texts == NULL) {
-		sending->list->is_incomplete = true;
 		dns_answer_wipe(&answer);
 		return;
 	}
-	for (size_t i = 0; i < answer.count; i++)
-		if (spf_record_is_one(answer.txt[i]))
-			view.texts[view.text_count++] = answer.txt[i];
 	domain->has_spf = find_missing(&view);
 	if (judge_record(&view)) {
 		judge_lookups(&view);

@@ -2,9 +2,11 @@
 #include "sending.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "spf_mend.h"
+#include "spf_record.h"
 
 static const struct {
 	const char *ids[5]; /* wanted if one of them is; ends with NULL */
@@ -56,6 +58,18 @@ void sending_print_txt(char out[SENDING_RECORD_MAX], const char *name, const cha
 	for (size_t at = 0; at < length && used < SENDING_RECORD_MAX; at += 255)
 		used += (size_t)snprintf(out + used, SENDING_RECORD_MAX - used, " \"%.255s\"",
 					 text + at);
+}
+
+char **sending_find_spf(struct sending *sending, const struct dns_answer *answer, size_t *count_out)
+{
+	char **texts = calloc(answer->count + 1, sizeof(*texts));
+
+	*count_out = 0;
+	sending->list->is_incomplete |= texts == NULL;
+	for (size_t i = 0; i < answer->count && texts != NULL; i++)
+		if (spf_record_is_one(answer->txt[i]))
+			texts[(*count_out)++] = answer->txt[i];
+	return texts;
 }
 
 void sending_mend_spf(struct finding *finding, const char *name, char *const *texts,

@@ -89,6 +89,8 @@ void sending_print_subject(char out[SENDING_SUBJECT_MAX], const char *name,
 /* A TXT record in the form of a zone file, its strings of at most 255 bytes. */
 #define SENDING_RECORD_MAX 1900
 void sending_print_txt(char out[SENDING_RECORD_MAX], const char *name, const char *text);
+/* The SPF records of an answer, whose texts they stay; to be freed. NULL: no memory, and the list says that it is incomplete. */
+char **sending_find_spf(struct sending *sending, const struct dns_answer *answer, size_t *count_out);
 /* Says to publish the SPF record that spf_mend.h composes of the records of this name and the addresses. */
 void sending_mend_spf(struct finding *finding, const char *name, char *const *texts,
 		      size_t text_count, const struct sockaddr_storage *addresses,

@@ -216,33 +216,9 @@ static enum spf_result evaluate(struct spf_walk *walk, const struct spf_record *
 	return result;
 }
 
-/* 4.3: labels of 1 to 63 bytes, at least two, and the last one no number. */
-static bool is_full_name(const char *domain)
-{
-	size_t length = strlen(domain);
-	char text[DNS_NAME_MAX + 3];
-
-	if (length == 0 || length > DNS_NAME_MAX)
-		return false;
-	for (const char *at = domain;; at++) {
-		size_t label = strcspn(at, ".");
-
-		if (label > 63 || (label == 0 && at[label + (at[label] != '\0')] != '\0'))
-			return false;
-		at += label;
-		if (*at == '\0')
-			break;
-	}
-	snprintf(text, sizeof(text), "%s", domain);
-	/* What is no macro there is a literal. */
-	for (char *at = text; *at != '\0'; at++)
-		if (*at == '%')
-			*at = 'x';
-	return spf_macro_is_domain_spec(text);
-}
-
-enum spf_result spf_check_fetch(const struct lookup_source *source, const char *domain,
-				char **text_out, char problem[SPF_TEXT_MAX])
+/* The domain's record: SPF_PASS with the text, to be freed; SPF_NONE, SPF_PERMERROR (more than one), SPF_TEMPERROR with the problem. */
+static enum spf_result fetch(const struct lookup_source *source, const char *domain, char **text_out,
+			     char problem[SPF_TEXT_MAX])
 {
 	enum spf_result result = SPF_NONE;
 	struct dns_answer answer;
@@ -285,12 +261,12 @@ static enum spf_result check_domain(struct spf_walk *walk, const char *domain)
 
 	if (walk->depth == 0)
 		snprintf(verdict->domain, sizeof(verdict->domain), "%s", domain);
-	if (!is_full_name(domain)) {
+	if (!spf_macro_is_full_name(domain)) {
 		spf_match_fail(walk, SPF_NO_MATCH,
 			       "this is not the full name of a domain: ", domain);
 		return SPF_NONE;
 	}
-	result = spf_check_fetch(walk->source, domain, &text, verdict->problem);
+	result = fetch(walk->source, domain, &text, verdict->problem);
 	if (result != SPF_PASS)
 		return result;
 	if (spf_record_parse(&record, text, error, sizeof(error)) != 0) {

@@ -51,11 +51,4 @@ void spf_check(const struct lookup_source *source, const struct spf_question *qu
 void spf_check_census(const struct lookup_source *source, const char *domain,
 		      struct spf_verdict *verdict);
 
-/*
- * Gets the domain's record: SPF_PASS with the text, to be freed; SPF_NONE; SPF_PERMERROR: more than
- * one; SPF_TEMPERROR. Else the problem says why.
- */
-enum spf_result spf_check_fetch(const struct lookup_source *source, const char *domain,
-				char **text_out, char problem[SPF_TEXT_MAX]);
-
 #endif

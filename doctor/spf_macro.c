@@ -23,6 +23,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "dns/dns_lookup.h"
 #include "lib/endpoint.h"
 
 #define DELIMITERS ".-+,/_="
@@ -137,6 +138,30 @@ bool spf_macro_is_domain_spec(const char *text)
 	for (start = length; start > 0 && text[start - 1] != '.'; start--)
 		;
 	return start > 0 && is_toplabel(text + start, length - start);
+}
+
+bool spf_macro_is_full_name(const char *domain)
+{
+	size_t length = strlen(domain);
+	char text[DNS_NAME_MAX + 3];
+
+	if (length == 0 || length > DNS_NAME_MAX)
+		return false;
+	for (const char *at = domain;; at++) {
+		size_t label = strcspn(at, ".");
+
+		if (label > 63 || (label == 0 && at[label + (at[label] != '\0')] != '\0'))
+			return false;
+		at += label;
+		if (*at == '\0')
+			break;
+	}
+	snprintf(text, sizeof(text), "%s", domain);
+	/* What is no macro there is a literal. */
+	for (char *at = text; *at != '\0'; at++)
+		if (*at == '%')
+			*at = 'x';
+	return spf_macro_is_domain_spec(text);
 }
 
 /* i: the address with a dot between its parts, the hexadecimal digits of IPv6. */

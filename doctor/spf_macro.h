@@ -13,6 +13,8 @@
 bool spf_macro_is_string(const char *text, bool is_explanation);
 /* domain-spec = macro-string ( "." toplabel [ "." ] / macro-expand ) */
 bool spf_macro_is_domain_spec(const char *text);
+/* What comes out of one, a name in the DNS (4.3): labels of 1 to 63 bytes, at least two, and the last one no number. */
+bool spf_macro_is_full_name(const char *domain);
 
 #define SPF_MACRO_TEXT_MAX 512
 

@@ -158,6 +158,8 @@ static const struct row rows[] = {
 	/* EHLO */
 	{ "no SPF at the name in EHLO", "relay.example.com", "", "domain-hello-spf warn, domain-hello-spf warn",
 	  "relay.example.com. IN TXT \"v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 ~all\"" },
+	{ "two SPF at the name in EHLO", "", "relay.example.com TXT v=spf1 a -all\n", "domain-hello-spf FAIL, domain-hello-spf FAIL",
+	  "publish this one record in the place of the others:\nrelay.example.com. IN TXT \"v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 a -all\"" },
 	{ "SPF at the name in EHLO without IPv6", "relay.example.com", "relay.example.com TXT v=spf1 ip4:192.0.2.1 -all\n", "domain-hello-spf FAIL",
 	  "ip6:2001:db8::1" },
 };
