@@ -160,8 +160,8 @@ int join_edge_enrol(struct join_edge *edge, const uint8_t public_key[NOISE_DHLEN
 	char word[REASON_MAX], reason[REASON_MAX];
 	int result = ask_to_enrol(edge, public_key, word, reason, error, error_size);
 
-	/* Without a tunnel the question was not asked. */
-	*is_certain = result != JOIN_NO_ANSWER;
+	/* Without a tunnel the question was not asked. An edge that could not write may have written all the same. */
+	*is_certain = result == 0 ? strcmp(word, "refused") != 0 : result != JOIN_NO_ANSWER;
 	if (result != 0 || strcmp(word, "enrolled") == 0)
 		return result;
 	return refuse(word, reason, error, error_size);

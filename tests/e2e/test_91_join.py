@@ -172,6 +172,34 @@ class Joining(JoinCase):
         lab.home.run("test", "-s", "/run/reloaded")
         self.assert_unchanged()
 
+    def test_edge_that_cannot_write(self):
+        """It says to try again with the same key, so that must still be there."""
+        invite = self.invite()
+        self.leave_at_the_end()
+        enrolled = "/var/lib/postern/enrolled"
+        lab.vps.run("mv", enrolled, f"{enrolled}.away")
+        self.addCleanup(lab.vps.run, "sh", "-c", f"[ ! -e {enrolled}.away ] || mv {enrolled}.away {enrolled}")
+        refused = self.join(invite, "--yes", check=False)
+        self.assertEqual(refused.returncode, 82, refused.stderr)
+        self.assertRegex(refused.stderr, r"(?s)cannot write down the new key.*try again with the same key.*nothing was changed but the key")
+        key = lab.home.read("/var/lib/postern/transport.key")
+        lab.vps.run("mv", f"{enrolled}.away", enrolled)
+        self.assertIn("has joined", self.join(invite, "--yes").stdout)
+        self.assertEqual(lab.home.read("/var/lib/postern/transport.key"), key)
+
+    def test_postfix_stopped(self):
+        """It is changed all the same, and neither started nor told."""
+        self.leave_at_the_end()
+        lab.home.run("postfix", "stop")
+        self.addCleanup(lab.home.run, "sh", "-c", "postfix status || postfix start")
+        self.assertIn("Postfix does not run now; it will find the changes", self.join(self.invite(), "--yes").stdout)
+        self.assertNotEqual(lab.home.run("postfix", "status", check=False).returncode, 0)
+        lab.home.run("postfix", "start")
+        self.mail_goes_through()
+        lab.home.run("postfix", "stop")
+        lab.home.run("postern", "leave", "--purge")
+        self.assert_unchanged()
+
     def test_postfix_removed(self):
         """The host has another MTA by now: leave is not kept from the rest."""
         back = "[ ! -e /tmp/whole ] || { rm -rf /etc/postfix; mv /tmp/whole /etc/postfix; mv /tmp/programs/* /usr/sbin; rm -r /tmp/programs; postfix start; }"
