@@ -117,7 +117,26 @@ static int make_directory(struct vps *vps, const char *file)
 
 /* ---- the files ---- */
 
-/* The directory is the edge's: what root gives away there must not be a link to something else. */
+/*
+ * A file of root's: made just now, or by a run that was killed before it came to this. The directory
+ * is the edge's: what root gives away there must not be a link to something else.
+ */
+static int give(const struct vps *vps, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), result = 0;
+	struct stat status;
+
+	/* Whoever reads it says why it cannot be read. */
+	if (fd < 0)
+		return EX_OK;
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1 && status.st_uid == 0)
+		result = fchown(fd, vps->uid, vps->gid);
+	if (result != 0)
+		command_fail(0, "files: %s: %m", path);
+	close(fd);
+	return result == 0 ? EX_OK : EX_CANTCREAT;
+}
+
 static int make_key(struct vps *vps)
 {
 	struct noise_keypair keypair = { 0 };
@@ -130,9 +149,9 @@ static int make_key(struct vps *vps)
 			result = command_fail(EX_CANTCREAT, "key: %s", error);
 		else
 			undo_note_made(&vps->undo, vps->key_file);
-		if (result == EX_OK && lchown(vps->key_file, vps->uid, vps->gid) != 0)
-			result = command_fail(EX_CANTCREAT, "key: %s: %m", vps->key_file);
 	}
+	if (result == EX_OK)
+		result = give(vps, vps->key_file);
 	if (result == EX_OK &&
 	    keyfile_read_static(&keypair, vps->key_file, error, sizeof(error)) != 0)
 		result = command_fail(EX_CONFIG, "key: %s", error);
@@ -144,20 +163,16 @@ static int make_key(struct vps *vps)
 /* The unit lets the edge write to it only if it is there when it starts. */
 static int make_enrolled(struct vps *vps)
 {
-	int fd = open(vps->enrolled, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600),
-	    result;
+	int fd = open(vps->enrolled, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (fd < 0 && errno == EEXIST)
-		return EX_OK;
-	if (fd < 0)
+	if (fd < 0 && errno != EEXIST)
 		return command_fail(EX_CANTCREAT, "files: %s: %m", vps->enrolled);
-	undo_note_made(&vps->undo, vps->enrolled);
-	result = fchown(fd, vps->uid, vps->gid);
-	close(fd);
-	if (result != 0)
-		return command_fail(EX_CANTCREAT, "files: %s: %m", vps->enrolled);
-	vps->needs_restart = true;
-	return EX_OK;
+	if (fd >= 0) {
+		undo_note_made(&vps->undo, vps->enrolled);
+		close(fd);
+		vps->needs_restart = true;
+	}
+	return give(vps, vps->enrolled);
 }
 
 int vps_files_make(struct vps *vps)

@@ -120,6 +120,13 @@ class Invite(InviteCase):
         self.line()
         self.assertEqual([words[1] for words in self.list()], ["shop", "a", "mailhost", "mailhost2"])
 
+    def test_killed(self):
+        """Between making a file and giving it away: the next one goes on from there."""
+        self.line()
+        lab.edge.stop()
+        lab.vps.run("chown", "root:", "/var/lib/postern/edge.key", "/var/lib/postern/enrolled")
+        self.enrol(self.line(), self.key())
+
     def test_of_another_kind(self):
         """By address, at another port, behind a firewall; without a service manager; an edge that lost its file."""
         lab.vps.run("sh", "-ec", "rm -r /run/systemd/system; nft add table inet filter; "
