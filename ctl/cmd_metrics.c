@@ -19,14 +19,18 @@
 #define DEFAULT_TIMEOUT "10"
 
 /*
- * Whoever reads the file finds the old text or the new one. The directory may be another user's, so nothing in it is followed: a
- * symbolic link of this name is replaced, too.
+ * Whoever reads the file finds the old text or the new one. The directory may be another user's, so nothing in it is followed. What
+ * is no file stays: root would put one in the place of /dev/null.
  */
 static int replace_file(const char *path, const char *text, size_t length)
 {
 	char fresh[PATH_MAX];
+	struct stat status;
 	int fd, failed;
 
+	if (lstat(path, &status) == 0 && !S_ISREG(status.st_mode))
+		return command_fail(EX_CANTCREAT, "%s: not a regular file, so it stays; without --textfile the metrics go to standard output",
+				    path);
 	if (snprintf(fresh, sizeof(fresh), "%s.%ld", path, (long)getpid()) >= (int)sizeof(fresh))
 		return command_fail(EX_CANTCREAT, "%s: %s", path, strerror(ENAMETOOLONG));
 	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -31,10 +31,15 @@ check "the file is whole" [ "$(tail -1 p.prom | cut -c1-7)" = postern ]
 check "others may read it" [ "$(stat -c %a p.prom)" = 644 ]
 echo mine >victim
 ln -sf victim p.prom
+run 73 'p.prom: not a regular file' metrics --config conf --textfile p.prom
+check "a link in somebody's directory is not followed" [ "$(cat victim) $(stat -c %F p.prom)" = "mine symbolic link" ]
+rm p.prom
+mkfifo pipe
+run 73 'pipe: not a regular file' metrics --config conf --textfile pipe
+check "nor is a device replaced" [ -p pipe ]
 run 0 '^$' metrics --config conf --textfile p.prom
-check "a link in somebody's directory is not followed" [ "$(cat victim) $(stat -c %F p.prom)" = "mine regular file" ]
 run 73 'absent/p.prom.*: No such file' metrics --config conf --textfile absent/p.prom
-run 74 'keys: .* a directory' metrics --config conf --textfile keys
+run 73 'keys: not a regular file' metrics --config conf --textfile keys
 check "nothing else is left" [ "$(echo p.prom* keys*)" = "p.prom keys" ]
 run 67 'no edge' status --config conf nobody
 printf 'broken\n' >>edges
