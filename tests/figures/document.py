@@ -1,8 +1,8 @@
 """A document of measured sections: doc/FIGURES.md, doc/BENCH.md.
 
 Each part is a program that prints one section, and ends with a status other than 0 if a promise did not hold. Then the old section stays, and
-so does our status. A section begins with its heading and a comment with the part's name; sections of parts that do not run stay as they are, and so
-do those without such a comment.
+so does our status. A section begins with its heading and a comment with the part's name, and is replaced in its place, or is the last one if it is new;
+sections of parts that do not run stay as they are, and so do those without such a comment.
 """
 import datetime
 import glob
@@ -86,10 +86,9 @@ class Document:
                 f"{body.strip()}\n")
 
     def write(self, above, named):
-        order = [name for name in named if name not in self.parts] + [part for part in self.parts if part in named]
         path = os.path.join(PROJECT, self.path)
         with open(path + ".new", "w", encoding="utf-8") as file:
-            file.write("\n".join([above, *(named[name] for name in order)]))
+            file.write("\n".join([above, *named.values()]))
         os.rename(path + ".new", path)
 
     def exists(self, part):
