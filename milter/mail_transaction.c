@@ -99,6 +99,7 @@ void mail_transaction_move_fields(struct mail_transaction *transaction, struct m
 	message->fields = from->fields;
 	message->field_count = from->field_count;
 	message->field_capacity = from->field_capacity;
+	message->texts = from->texts;
 	message->field_bytes = from->field_bytes;
 	message->content_bytes = from->content_bytes;
 	message->is_header_too_large = from->is_header_too_large;

@@ -1,12 +1,13 @@
 /* The fields of a message in a growing array; names and values are copies of what the milter client sent. */
 #include "message.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define FIRST_CAPACITY 32
+/* A section that is large is very large: few steps on the heap until the array is so large that it is mapped (text_pool.h). */
+#define CAPACITY_FACTOR 8
 /* ": " and CRLF */
 #define FIELD_OVERHEAD 4
 
@@ -15,29 +16,16 @@ void message_init(struct message *message)
 	memset(message, 0, sizeof(*message));
 }
 
-/*
- * What a large header section took goes back to the kernel at once. Left to itself free(3) gives back the top of the heap alone, and one small block of
- * somebody else's above all those fields keeps them.
- */
-#define LARGE_BYTES 65536
-
 void message_reset(struct message *message)
 {
-	bool is_large = message->field_bytes >= LARGE_BYTES;
-
-	for (size_t i = 0; i < message->field_count; i++) {
-		free(message->fields[i].name);
-		free(message->fields[i].value);
-	}
+	text_pool_wipe(&message->texts);
 	free(message->fields);
 	message_init(message);
-	if (is_large)
-		malloc_trim(0);
 }
 
 static int make_room(struct message *message)
 {
-	size_t larger = message->field_capacity > 0 ? message->field_capacity * 2 : FIRST_CAPACITY;
+	size_t larger = message->field_capacity > 0 ? message->field_capacity * CAPACITY_FACTOR : FIRST_CAPACITY;
 	struct header_field *fields;
 
 	if (message->field_count < message->field_capacity)
@@ -64,12 +52,9 @@ int message_add_field(struct message *message, const char *name, const char *val
 	if (make_room(message) < 0)
 		return -1;
 	field = &message->fields[message->field_count];
-	*field = (struct header_field){ .name = strdup(name), .value = strdup(value) };
-	if (field->name == NULL || field->value == NULL) {
-		free(field->name);
-		free(field->value);
+	*field = (struct header_field){ .name = text_pool_add(&message->texts, name), .value = text_pool_add(&message->texts, value) };
+	if (field->name == NULL || field->value == NULL)
 		return -1;
-	}
 	field->index = message_field_count(message, name) + 1;
 	message->field_count++;
 	message->field_bytes += bytes;

@@ -10,10 +10,11 @@
 #include <stdint.h>
 
 #include "lib/mail_address.h"
+#include "text_pool.h"
 
 struct header_field {
-	char *name;			/* as received; no colon */
-	char *value;			/* as received, lines folded with "\n"; may be "" */
+	const char *name;		/* as received; no colon */
+	const char *value;		/* as received, lines folded with "\n"; may be "" */
 	size_t index;			/* the how-manieth of this name (without regard to case), from 1 */
 };
 
@@ -25,6 +26,7 @@ struct message {
 	size_t recipients;		/* accepted by us */
 	struct header_field *fields;
 	size_t field_count, field_capacity;
+	struct text_pool texts;		/* their names and values */
 	size_t field_bytes;
 	bool is_header_too_large;	/* fields beyond the bounds were not kept */
 	uint64_t content_bytes;		/* header section and body, as far as counted */

@@ -22,6 +22,7 @@
 #include "lib/thread.h"
 #include "milter.h"
 #include "policy_service.h"
+#include "text_pool.h"
 
 /* A connection per smtpd(8) process: memory of short-lived threads is kept together. */
 #define ARENAS 4
@@ -147,6 +148,8 @@ int worker_run(const struct worker_start *start)
 	char error[512];
 
 	mallopt(M_ARENA_MAX, ARENAS);
+	/* Left to itself it grows with the first large block that is freed, and then such blocks stay on the heaps. */
+	mallopt(M_MMAP_THRESHOLD, TEXT_POOL_MAPPED);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	/* Without the supervisor nobody would tell us to reload or to stop. */
 	prctl(PR_SET_PDEATHSIG, WORKER_STOP);

@@ -79,12 +79,11 @@ static inline void fixture_apply_edit(struct message *message, const struct fiel
 		return;
 	}
 	at = fixture_find(message, edit);
-	free(message->fields[at].value);
 	if (edit->kind == FIELD_EDIT_REPLACE) {
-		message->fields[at].value = strdup(edit->value);
+		message->fields[at].value = text_pool_add(&message->texts, edit->value);
+		fixture_need(message->fields[at].value != NULL, "memory");
 		return;
 	}
-	free(message->fields[at].name);
 	memmove(&message->fields[at], &message->fields[at + 1],
 		(message->field_count - at - 1) * sizeof(*message->fields));
 	message->field_count--;

@@ -225,6 +225,29 @@ static void test_message_id_after_a_repair(void **state)
 	milter_setup_release(setup);
 }
 
+/* Fields that were read elsewhere are the transaction's, and gone with it. */
+static void test_moved_fields(void **state)
+{
+	struct milter_setup *setup = make_setup("");
+	struct client client = make_client("alice");
+	struct mail_transaction transaction;
+	struct message from, fresh;
+
+	(void)state;
+	mail_transaction_init(&transaction);
+	begin(&transaction, setup, &client, "<alice@home.example>");
+	message_init(&from);
+	message_init(&fresh);
+	assert_int_equal(message_add_field(&from, "From", "alice@home.example", 10, 1000), 0);
+	mail_transaction_move_fields(&transaction, &from);
+	assert_memory_equal(&from, &fresh, sizeof(from));
+	message_reset(&from);
+	assert_string_equal(message_field(&transaction.message, "From", 1)->value, "alice@home.example");
+	assert_non_null(transaction.message.texts.last);
+	mail_transaction_end(&transaction);
+	milter_setup_release(setup);
+}
+
 /* Mail of sendmail(1) that nobody may send is refused, though only at the end. */
 static void test_local_is_judged_at_the_end(void **state)
 {
@@ -375,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_recipients),
 		cmocka_unit_test(test_content),
 		cmocka_unit_test(test_message_id_after_a_repair),
+		cmocka_unit_test(test_moved_fields),
 		cmocka_unit_test(test_local_is_judged_at_the_end),
 		cmocka_unit_test(test_inbound_is_left_alone),
 		cmocka_unit_test(test_log_mode),

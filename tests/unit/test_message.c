@@ -83,6 +83,43 @@ static void test_nothing_after_the_bound(void **state)
 	message_reset(&message);
 }
 
+/* A text of this length, and another one for another number. */
+static void make_text(char *text, size_t length, unsigned number)
+{
+	for (size_t i = 0; i < length; i++)
+		text[i] = (char)('a' + (i + number) % 26);
+	text[length] = '\0';
+}
+
+/* Whatever comes before and behind, each is kept as it was: across blocks, and larger than a block. */
+static void test_texts(void **state)
+{
+	static const size_t lengths[] = { 0, 1, 4000, 4070, 4071, 4072, 4096, 20, 262119, 262120, 262121, 100, 1000000, 3, 200000, 100000 };
+	static char text[1000001];
+	char *copies[COUNT(lengths) * 3];
+	struct text_pool pool = { NULL };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(copies); i++) {
+		make_text(text, lengths[i % COUNT(lengths)], (unsigned)i);
+		copies[i] = text_pool_add(&pool, text);
+		assert_non_null(copies[i]);
+	}
+	for (size_t i = 0; i < COUNT(copies); i++) {
+		make_text(text, lengths[i % COUNT(lengths)], (unsigned)i);
+		assert_string_equal(copies[i], text);
+	}
+	text_pool_wipe(&pool);
+	assert_null(pool.last);
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		make_text(text, lengths[i], 0);
+		assert_string_equal(text_pool_add(&pool, text), text);
+		/* One byte more than is left beside 4070. */
+		assert_string_equal(text_pool_add(&pool, "x"), "x");
+		text_pool_wipe(&pool);
+	}
+}
+
 /* Case 130. */
 static void test_reset(void **state)
 {
@@ -109,6 +146,7 @@ int main(void)
 		cmocka_unit_test(test_indexes),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_nothing_after_the_bound),
+		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_reset),
 	};
 
