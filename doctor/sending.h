@@ -16,6 +16,7 @@
 #include "finding.h"
 #include "lib/endpoint.h"
 #include "lookup.h"
+#include "own_mx.h"
 
 /* Addresses of all edges together. */
 #define SENDING_ADDRESSES_MAX 256
@@ -39,6 +40,7 @@ struct sending {
 	const struct sending_address *addresses;
 	size_t address_count; /* SENDING_ADDRESSES_MAX at the most */
 	const struct dkim_signers *signers; /* of this host */
+	const struct own_mx *own; /* this host as an MX; NULL: nothing is known of it */
 	enum sending_validation validation;
 	const char *sts_fetch; /* postern-sts-fetch(8); NULL: MTA-STS policies are not fetched */
 };

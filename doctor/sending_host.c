@@ -26,6 +26,8 @@ struct gathering {
 	struct lookup_patience patience;
 	struct lookup_source source;
 	struct dkim_signers signers;
+	struct postfix_view postfix;
+	struct own_mx own;
 	struct sending_address addresses[SENDING_ADDRESSES_MAX];
 	char edges[SENDING_ADDRESSES_MAX][64], hellos[SENDING_ADDRESSES_MAX][DNS_NAME_MAX + 1];
 	char domains[SENDING_DOMAINS_MAX][DNS_NAME_MAX + 1],
@@ -173,14 +175,13 @@ static void add_origin(struct gathering *all, const struct postfix_view *postfix
 
 static void gather_domains(struct gathering *all)
 {
-	struct postfix_view postfix;
+	const struct postfix_view *postfix = &all->postfix;
 
-	postfix_view_read(&postfix);
-	if (postfix.is_there) {
-		add_origin(all, &postfix);
-		add_setting(all, &postfix, "mydestination");
-		add_setting(all, &postfix, "virtual_alias_domains");
-		add_setting(all, &postfix, "virtual_mailbox_domains");
+	if (postfix->is_there) {
+		add_origin(all, postfix);
+		add_setting(all, postfix, "mydestination");
+		add_setting(all, postfix, "virtual_alias_domains");
+		add_setting(all, postfix, "virtual_mailbox_domains");
 	}
 	for (size_t i = 0; i < all->signers.count; i++) {
 		const char *at = strrchr(all->signers.items[i].pattern, '@');
@@ -188,10 +189,9 @@ static void gather_domains(struct gathering *all)
 		if (at != NULL && is_plain_domain(at + 1))
 			add_domain(all, at + 1);
 	}
-	if (all->domain_count == 0 && postfix.is_there &&
-	    is_plain_domain(postfix_view_get(&postfix, "myhostname")))
-		add_domain(all, postfix_view_get(&postfix, "myhostname"));
-	postfix_view_wipe(&postfix);
+	if (all->domain_count == 0 && postfix->is_there &&
+	    is_plain_domain(postfix_view_get(postfix, "myhostname")))
+		add_domain(all, postfix_view_get(postfix, "myhostname"));
 }
 
 /* ---- all together ---- */
@@ -232,16 +232,21 @@ void sending_host_check(struct finding_list *list, const struct finding_list *ed
 	all->sending = (struct sending){ .list = list,
 					 .dns = &all->source,
 					 .addresses = all->addresses,
-					 .signers = &all->signers };
+					 .signers = &all->signers,
+					 .own = &all->own };
 	if (access(STS_FETCH, X_OK) == 0)
 		all->sending.sts_fetch = STS_FETCH;
 	dkim_signers_read(&all->signers, "");
+	postfix_view_read(&all->postfix);
+	own_mx_read(&all->own, &all->postfix);
 	gather_addresses(all, edges);
 	for (size_t i = 0; i < count; i++)
 		add_domain(all, domains[i]);
 	if (count == 0)
 		gather_domains(all);
 	check_domains(all);
+	own_mx_wipe(&all->own);
+	postfix_view_wipe(&all->postfix);
 	dkim_signers_wipe(&all->signers);
 	dns_resolver_destroy(all->patience.resolver);
 	free(all);

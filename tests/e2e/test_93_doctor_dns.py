@@ -126,6 +126,33 @@ class DoctorDns(Case):
                 self.assertEqual(seen[f"{name}.policy.example"][0], result, seen)
                 self.assertRegex(seen[f"{name}.policy.example"][1], pattern)
 
+    def test_own_mx(self):
+        """The MX is this Postfix: its certificate must fit the TLSA record, and what is said to publish does."""
+        address = lab.home.run("sh", "-c", "ip -4 -o addr show scope global").stdout.split()[3].split("/")[0]
+        kept = lab.home.read("/etc/postfix/main.cf")
+        self.addCleanup(lab.home.write, "/etc/postfix/main.cf", kept)
+
+        def look(tlsa):
+            self.serve({"own.example": f"; lab: signed\n@ MX 10 mx\nmx A {address}\n_25._tcp.mx TLSA {tlsa}\n"})
+            _, findings = self.doctor("--only", "domain-dane", "--domain", "own.example")
+            found, = (found for found in findings if found["subject"] == "own.example, MX mx.own.example")
+            return found["result"], found["seen"], found["mend"]
+
+        wrong = "3 1 1 " + "01" * 32
+        result, seen, mend = look(wrong)
+        self.assertEqual((result, mend), ("FAIL", "postconf -e smtpd_tls_security_level=may; postfix reload"), seen)
+        lab.home.run("postconf", "-e", "smtpd_tls_security_level=may")
+        result, seen, mend = look(wrong)
+        self.assertEqual(result, "FAIL", seen)
+        self.assertIn("no TLSA record fits Postfix's certificate in /etc/postfix/home.pem", seen)
+        record = re.search(r"(?m)^_25\._tcp\.mx\.own\.example\. IN TLSA (3 1 1 [0-9a-f]{64})$", mend)[1]
+        key = lab.home.run("sh", "-c", "openssl x509 -in /etc/postfix/home.pem -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum")
+        self.assertEqual(record.split()[3], key.stdout.split()[0])
+        self.assertEqual(look(record)[:2], ("ok", "1 TLSA record, signed; Postfix's certificate fits"))
+        lab.home.run("postconf", "-e", "smtpd_tls_chain_files=/etc/postfix/gone.pem")
+        result, seen, _ = look(record)
+        self.assertEqual((result, "/etc/postfix/gone.pem: No such file" in seen), ("unknown", True), seen)
+
     def test_envelope(self):
         """A domain whose envelope senders are in another one: aligned if both have one organization."""
         for wrong in ("x y", "localhost", "home..example", "home.example=", "me@home.example"):

@@ -165,6 +165,7 @@ static const struct row rows[] = {
 };
 
 static const char *sts_fetch; /* NULL: policies are not fetched */
+static const struct own_mx *own_host; /* NULL: nothing is known of it */
 static char key_path[64], key_text[DKIM_KEY_TEXT_MAX], other_text[DKIM_KEY_TEXT_MAX];
 
 static void make_key(const char *path, unsigned bits, char text[DKIM_KEY_TEXT_MAX])
@@ -245,7 +246,7 @@ static void look_with(struct finding_list *list, struct fake_zone *zone, const s
 		{ "relay-us", parse("2001:db8::1"), "relay.example.com" },
 	};
 	struct sending sending = { .list = list, .dns = &source, .addresses = addresses, .address_count = 2, .signers = signers,
-				   .sts_fetch = sts_fetch };
+				   .own = own_host, .sts_fetch = sts_fetch };
 
 	sending.validation = check_resolver(list, &source, "domain-resolver", "resolver");
 	check_hello_spf(&sending);
@@ -436,6 +437,49 @@ static void test_sts_policy(void **state)
 	unlink(path);
 }
 
+/* The MX is this host, by its name or an address: what Postfix has there counts. */
+static void test_own_mx(void **state)
+{
+#define OWN .is_there = true, .name = "mx.example.com"
+	static const struct {
+		const char *label;
+		struct own_mx own;
+		const char *with, *found, *seen;
+	} cases[] = {
+		{ "no TLS", { OWN }, "", "domain-dane FAIL", "Postfix offers no TLS" },
+		{ "no certificate", { OWN, .has_tls = true }, "", "domain-dane FAIL", "Postfix has no certificate" },
+		{ "unreadable", { OWN, .has_tls = true, .error = "/x.pem: Permission denied" }, "", "domain-dane unknown", "/x.pem: Permission" },
+		{ "SNI", { OWN, .has_tls = true, .has_more_chains = true }, "", "", "tls_server_sni_maps" },
+		{ "another name", { .is_there = true, .name = "mail.example.com" }, "", "", "1 TLSA record, signed" },
+		{ "its address", { .is_there = true, .address_count = 1 }, "", "domain-dane FAIL", "Postfix offers no TLS" },
+		{ "port 25 is not answered here", { .name = "mx.example.com", .address_count = 1 }, "", "", "1 TLSA record, signed" },
+		{ "records of usage 1", { OWN }, "_25._tcp.mx.example.com TLSA 1 1 1 00\n", "domain-dane FAIL", "usage 2 or 3" },
+	};
+	struct finding_selection selection = { .words = { "domain-dane" }, .count = 1 };
+	const struct dkim_signers signers = { .is_found = true };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct row row = { cases[i].label, "", "", cases[i].found, NULL };
+		struct finding_list list = { .selection = &selection };
+		struct fake_zone zone = { .count = 0 };
+		struct own_mx own = cases[i].own;
+
+		own.addresses[0] = parse("192.0.2.9");
+		add_lines(&zone, healthy, cases[i].with[0] != '\0' ? "_25._tcp" : "");
+		add_lines(&zone, cases[i].with, "");
+		own_host = &own;
+		look(&list, &zone, &signers);
+		own_host = NULL;
+		assert_int_equal(list.count, 1);
+		check_row(&row, &list);
+		if (strstr(list.items[0].seen, cases[i].seen) == NULL)
+			fail_msg("%s: %s", cases[i].label, list.items[0].seen);
+		finding_list_wipe(&list);
+		fake_zone_wipe(&zone);
+	}
+}
+
 /* Nobody answers: all is unknown. */
 static void test_silence(void **state)
 {
@@ -498,6 +542,7 @@ int main(void)
 		cmocka_unit_test(test_alignment),
 		cmocka_unit_test(test_each_alone),
 		cmocka_unit_test(test_sts_policy),
+		cmocka_unit_test(test_own_mx),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_spf_mends),
 	};
