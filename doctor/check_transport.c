@@ -64,7 +64,8 @@ static void check_answer(struct mail_host *host)
 		finding_mend(finding_add(host->list, ID, endpoint, FINDING_FAIL, "the transport takes no mail: %s", line),
 			     "mend what it says; mail waits until then");
 	else if (!lmtp_greeting_is_postern(line))
-		finding_add(host->list, ID, endpoint, FINDING_FAIL, "somebody else answers: %s", line);
+		finding_mend(finding_add(host->list, ID, endpoint, FINDING_FAIL, "somebody else answers: %s", line),
+			     "in master.cf, have the service %s run " POSTERN_LIBEXECDIR "/postern-transport, see postern-transport(8)", name);
 	else
 		finding_add(host->list, ID, endpoint, FINDING_OK, "the transport answers there");
 }

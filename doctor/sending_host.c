@@ -206,7 +206,7 @@ static void check_domains(struct gathering *all)
 		finding_mend(finding_add(sending->list, "domain-spf-covers", "all domains",
 					 FINDING_UNKNOWN,
 					 "no edge said from which addresses it delivers"),
-			     "mend what edge-reachable says");
+			     "mend what edge-reachable and edge-source say");
 	if (finding_is_wanted(sending->list, "domain-hello-spf"))
 		check_hello_spf(sending);
 	for (size_t i = 0; i < all->domain_count; i++)

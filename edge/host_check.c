@@ -124,6 +124,16 @@ static int64_t journal_lacks(const char *path, int64_t size)
 	return has < 0 ? -1 : has < size ? size - has : 0;
 }
 
+static void tell_unwritable(struct host_check *check, const char *subject, const char *path, int reason)
+{
+	const struct edge_conf *conf = &check->setup->conf;
+	char mend[PATH_MAX * 2 + 200];
+
+	snprintf(mend, sizeof(mend), "install -d -o %1$s -m 700 %2$s && chown -R %1$s: %2$s", conf->user,
+		 conf->state_directory);
+	host_check_add(check, "edge-disk", subject, FINDING_FAIL, mend, "%s: %s", path, strerror(reason));
+}
+
 void host_check_disk(struct host_check *check)
 {
 	const struct edge_conf *conf = &check->setup->conf;
@@ -138,16 +148,17 @@ void host_check_disk(struct host_check *check)
 	if (access(place, F_OK) != 0 && errno == ENOENT)
 		directory = dirname(place);
 	if (access(directory, W_OK | X_OK) != 0 || statvfs(directory, &disk) != 0) {
-		host_check_add(check, "edge-disk", subject, FINDING_FAIL, "", "%s: %s", directory, strerror(errno));
+		tell_unwritable(check, subject, directory, errno);
 		return;
 	}
 	snprintf(path, sizeof(path), "%s/journal", conf->state_directory);
 	lacks = journal_lacks(path, conf->journal_size);
 	left = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
 	if (lacks < 0)
-		host_check_add(check, "edge-disk", path, FINDING_FAIL, "", "%s", strerror(errno));
+		tell_unwritable(check, subject, path, errno);
 	else if (left < lacks)
-		host_check_add(check, "edge-disk", subject, FINDING_FAIL, "",
+		host_check_add(check, "edge-disk", subject, FINDING_FAIL,
+			       "make room on that disk, or set a smaller journal_size in edge.conf",
 			       "%lld MB are free, the journal needs %lld MB more (journal_size)", (long long)(left >> 20),
 			       (long long)(lacks >> 20));
 	else
@@ -167,13 +178,15 @@ static void check_socketmap(struct host_check *check, const char *setting, const
 		host_check_add(check, "edge-config", subject, FINDING_OK, "", "answers");
 		return;
 	case CLIENT_AUTHORIZED:
-		host_check_add(check, "edge-config", subject, FINDING_FAIL, "",
+		host_check_add(check, "edge-config", subject, FINDING_FAIL,
+			       "mend the table: of a key that is not in it the answer is NOTFOUND",
 			       "knows this edge's own key as a client; does it say so of every key?");
 		return;
 	case CLIENT_UNKNOWN:
 		break;
 	}
-	host_check_add(check, "edge-config", "authorized_clients", FINDING_FAIL, "", "%s", error);
+	host_check_add(check, "edge-config", "authorized_clients", FINDING_FAIL,
+		       "start the server of the table, or mend authorized_clients in edge.conf", "%s", error);
 }
 
 /* A list in a file was read before, by the keeper, which has said what is wrong in it. */
@@ -195,7 +208,8 @@ void host_check_tenants(struct host_check *check)
 	if (socketmap_spec(path) != NULL)
 		return;
 	if (authorized_clients_read(&list, path, NULL, NULL, NULL, NULL, error, sizeof(error)) < 0) {
-		host_check_add(check, "edge-config", "authorized_clients", FINDING_FAIL, "", "%s", error);
+		host_check_add(check, "edge-config", "authorized_clients", FINDING_FAIL,
+			       "mend it; then: postern-edge --check", "%s", error);
 		return;
 	}
 	for (size_t i = 0; i < list.count; i++) {

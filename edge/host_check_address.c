@@ -204,10 +204,12 @@ static bool take_public(struct host_check *check, struct sender *sender)
 static void tell_none(struct host_check *check, int family, bool is_on)
 {
 	if (family == AF_INET)
-		host_check_add(check, "edge-source", "IPv4", FINDING_FAIL, "",
+		host_check_add(check, "edge-source", "IPv4", FINDING_FAIL,
+			       "give it one, and a way out: ip -4 address; ip -4 route",
 			       "this host has no address to send from; few mail servers can be reached over IPv6 alone");
 	else if (is_on)
-		host_check_add(check, "edge-source", "IPv6", FINDING_FAIL, "",
+		host_check_add(check, "edge-source", "IPv6", FINDING_FAIL,
+			       "give it one, and a way out (ip -6 address; ip -6 route), or take the line out of edge.conf",
 			       "this host has no address to send from, but ipv6 = \"on\"");
 	else
 		host_check_add(check, "edge-source", "IPv6", FINDING_WARN, "",

@@ -58,7 +58,8 @@ class DoctorCase(Case):
         return Report((host or lab.home).run("postern", "doctor", "--json", *options, check=False, timeout=150))
 
     def found(self, report, *faults):
-        """Each (id, result, pattern) is there, and whatever is wrong says what to do."""
+        """Each (id, result, pattern) is there, and whatever is FAIL says what to do."""
+        self.assertEqual([found for found in report.findings if found["result"] == "FAIL" and not found["mend"]], [])
         for identity, result, pattern in faults:
             with self.subTest(f"{identity}: {pattern}"):
                 self.assertTrue(report.has(identity, result, pattern), report.text)

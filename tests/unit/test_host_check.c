@@ -11,6 +11,7 @@
 
 #include "edge/host_check.h"
 #include "tests/fake/fake_dns.h"
+#include "tests/unit/file_place.h"
 
 static const char replay[] = "query good.example A\nanswer @ 300 IN A 192.0.2.1\n"
 			     "query refused.example A\nrcode REFUSED\n"
@@ -119,6 +120,48 @@ static void test_no_time_for_egress(void **state)
 	tear_down(&place);
 }
 
+/* Each way in which the journal has no place, and what is said to do about it. */
+static void test_disk(void **state)
+{
+	static const struct {
+		const char *below; /* the state directory, below one that is there */
+		bool is_link;	   /* the journal is a symbolic link */
+		long long journal_size;
+		const char *seen, *mend; /* NULL: ok */
+	} cases[] = {
+		{ "", false, 1 << 20, NULL, NULL },
+		{ "/new", false, 1 << 20, NULL, NULL },
+		{ "/new/er", false, 1 << 20, "/new: No such file or directory", "install -d -o _edge -m 700 /" },
+		{ "", true, 1 << 20, "/journal: Too many levels", "chown -R _edge: /" },
+		{ "", false, 1LL << 60, "MB are free, the journal needs", "smaller journal_size" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct file_place directory;
+		struct place place;
+		char path[200];
+
+		set_up(&place);
+		assert_int_equal(file_place_init(&directory, "journal"), 0);
+		if (cases[i].is_link)
+			assert_int_equal(symlink("elsewhere", directory.path), 0);
+		snprintf(path, sizeof(path), "%s%s", directory.directory, cases[i].below);
+		place.setup.conf.state_directory = path;
+		place.setup.conf.journal_size = cases[i].journal_size;
+		place.setup.conf.user = (char[]){ "_edge" };
+		host_check_disk(&place.check);
+		assert_int_equal(place.list.count, 1);
+		assert_int_equal(place.list.items[0].result, cases[i].seen == NULL ? FINDING_OK : FINDING_FAIL);
+		if (cases[i].seen != NULL) {
+			assert_non_null(strstr(place.list.items[0].seen, cases[i].seen));
+			assert_non_null(strstr(place.list.items[0].mend, cases[i].mend));
+		}
+		file_place_wipe(&directory);
+		tear_down(&place);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_refusals_are_answers),
 		cmocka_unit_test(test_silent_resolver),
 		cmocka_unit_test(test_no_time_for_egress),
+		cmocka_unit_test(test_disk),
 	};
 
 	return cmocka_run_group_tests_name("host_check", tests, NULL, NULL);
