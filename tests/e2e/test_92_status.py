@@ -211,6 +211,10 @@ class Log(StatusCase):
         self.assertNotIn("you@", "".join(edge))
         rows = json.loads(postern("log", "--json", queue_id).stdout)
         self.assertEqual(len([row for row in rows if row.get("edge") == "vps"]), 3)
+        # As the manual says of compressed files.
+        lab.home.run("sh", "-c", "gzip -c /var/log/mail.log >/root/mail.log.2.gz")
+        old = lab.home.run("sh", "-c", f"zcat -f /root/mail.log.2.gz | postern log --file /dev/stdin {queue_id}").stdout
+        self.assertEqual(old.splitlines(), lines)
 
     def test_nothing_is_known(self):
         done = postern("log", "4ZZZZZZZZZ", check=False)
