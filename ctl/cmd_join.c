@@ -2,7 +2,7 @@
  * join: a mail host accepts an invite. Questions first, then one decision, then the change:
  *
  *   the invite's characters; root; Postfix and the files here; the edge (name, connection, key, state
- *   of the invite, clock); what will change; yes; the key enrolled and tried; the change.
+ *   of the invite, clock); what will change; yes; the edge's own way out; the key enrolled and tried; the change.
  *
  * Before the yes nothing is written. After it a failure leaves /etc as it was; what stays is the key,
  * if the edge has, or may have, enrolled it, so that the same invite can be used again.
@@ -116,18 +116,31 @@ static int fail_with_key(const struct join *join, int exit_code, const char *err
 			    error, join->host.key_path);
 }
 
-static int verify(struct join *join)
+/* What the edge says of its way out. */
+static int weigh(const struct join *join, int result, const char *error)
+{
+	if (result != JOIN_NO_PORT_25 || !join->is_anyway)
+		return result;
+	printf("Note: %s\n", error);
+	return EX_OK;
+}
+
+static int check_edge(struct join *join)
 {
 	char error[JOIN_ERROR_MAX];
 	int result;
 
-	printf("This host's key is enrolled. The edge looks whether it can deliver; that takes up to 40 s...\n");
+	printf("The edge looks whether it can deliver; that takes up to 40 s...\n");
 	fflush(stdout);
-	result = join_edge_verify(&join->edge, &join->host.key, error, sizeof(error));
-	if (result == JOIN_NO_PORT_25 && join->is_anyway) {
-		printf("Note: %s\n", error);
-		result = EX_OK;
-	}
+	result = weigh(join, join_edge_check(&join->edge, error, sizeof(error)), error);
+	return result == EX_OK ? EX_OK : fail(result, error);
+}
+
+static int verify(struct join *join)
+{
+	char error[JOIN_ERROR_MAX];
+	int result = weigh(join, join_edge_verify(&join->edge, &join->host.key, error, sizeof(error)), error);
+
 	return result == EX_OK ? EX_OK : fail_with_key(join, result, error);
 }
 
@@ -163,8 +176,10 @@ static int apply(struct join *join)
 {
 	char error[JOIN_ERROR_MAX];
 	bool is_undone;
-	int result = enrol(join);
+	int result = check_edge(join);
 
+	if (result == EX_OK)
+		result = enrol(join);
 	if (result != EX_OK)
 		return result;
 	result = join_host_apply(&join->host, &is_undone, error, sizeof(error));

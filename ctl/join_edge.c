@@ -1,5 +1,5 @@
 /*
- * Three questions, each in a tunnel of its own (ctl/edge_ask.h). The first is an enrolment of a key
+ * Four questions, each in a tunnel of its own (ctl/edge_ask.h). The first is an enrolment of a key
  * that no edge enrols, all zero: its refusal says that the invite is good, and what time it is there.
  */
 #include "join_edge.h"
@@ -151,6 +151,7 @@ int join_edge_probe(struct join_edge *edge, bool has_key, char *error, size_t er
 		return result;
 	if (strcmp(word, "expired") == 0 || (strcmp(word, "used") == 0 && !has_key))
 		return refuse(word, reason, error, error_size);
+	edge->is_used = strcmp(word, "used") == 0;
 	return check_clock(edge, error, error_size);
 }
 
@@ -192,7 +193,7 @@ static int judge(const struct finding_list *list, char *error, size_t error_size
 }
 
 /* An edge that is busy, or knows no such question, is not for that a bad one. */
-static int look_at(const struct edge_reply *reply, char *error, size_t error_size)
+static int look_at(struct join_edge *edge, const struct edge_reply *reply, char *error, size_t error_size)
 {
 	struct finding_list list = { .items = NULL };
 	int result;
@@ -201,26 +202,59 @@ static int look_at(const struct edge_reply *reply, char *error, size_t error_siz
 		finding_list_wipe(&list);
 		return 0;
 	}
+	edge->is_checked = true;
 	result = judge(&list, error, error_size);
 	finding_list_wipe(&list);
 	return result;
 }
 
-int join_edge_verify(const struct join_edge *edge, const struct noise_static_key *own, char *error,
-		     size_t error_size)
+/* "check" with this key, `whose` it is. */
+static int ask_to_check(struct join_edge *edge, const struct noise_static_key *key, const char *whose, char *error,
+			size_t error_size)
 {
 	struct edge_reply reply;
 	struct edge_ask ask;
 	int result = 0;
 
 	init_ask(edge, &ask, "check", NULL);
-	ask.own = *own;
+	ask.own = *key;
 	ask.timeout_ms = CHECK_MS;
 	if (edge_ask(&ask, &reply) == 0)
-		result = look_at(&reply, error, error_size);
+		result = look_at(edge, &reply, error, error_size);
 	else if (reply.layer == EDGE_ASK_ANSWER)
 		printf("Note: what the edge thinks of itself is not known: %s\n", reply.error);
 	else
+		result = explain(edge, &reply, whose, error, error_size);
+	edge_reply_wipe(&reply);
+	return result;
+}
+
+int join_edge_check(struct join_edge *edge, char *error, size_t error_size)
+{
+	struct noise_keypair invite_key;
+	struct noise_static_key key;
+	int result;
+
+	if (edge->is_used)
+		return 0;
+	invite_derive(&invite_key, edge->invite->secret);
+	key = noise_keypair_static_key(&invite_key);
+	result = ask_to_check(edge, &key, "the invite", error, error_size);
+	noise_keypair_wipe(&invite_key);
+	return result;
+}
+
+int join_edge_verify(struct join_edge *edge, const struct noise_static_key *own, char *error, size_t error_size)
+{
+	struct edge_reply reply;
+	struct edge_ask ask;
+	int result = 0;
+
+	if (!edge->is_checked)
+		return ask_to_check(edge, own, "this host's key", error, error_size);
+	init_ask(edge, &ask, "status", NULL);
+	ask.own = *own;
+	if (edge_ask(&ask, &reply) != 0 && reply.layer != EDGE_ASK_ANSWER)
 		result = explain(edge, &reply, "this host's key", error, error_size);
 	edge_reply_wipe(&reply);
 	return result;

@@ -2,6 +2,7 @@
 #ifndef JOIN_EDGE_H
 #define JOIN_EDGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,8 @@ struct join_edge {
 	struct endpoint endpoint;
 	char ehlo_name[SMTP_DOMAIN_MAX + 1]; /* as it calls itself; "" before it was asked */
 	int64_t clock_difference_s;	     /* its time less ours */
+	bool is_used;			     /* the invite, as join_edge_probe() found it */
+	bool is_checked;		     /* it has said what it thinks of itself */
 };
 
 void join_edge_init(struct join_edge *edge, const struct invite *invite);
@@ -35,11 +38,13 @@ int join_edge_probe(struct join_edge *edge, bool has_key, char *error, size_t er
 int join_edge_enrol(struct join_edge *edge, const uint8_t public_key[NOISE_DHLEN], bool *is_certain,
 		    char *error, size_t error_size);
 /*
- * Shakes hands with the enrolled key and has the edge look at itself, which takes up to 40 s: without
- * a way out to port 25 it is of no use (JOIN_NO_PORT_25). Prints what else it finds wrong. 0, or an
- * exit code with `error`.
+ * Has the edge look at itself, which takes up to 40 s: without a way out to port 25 it is of no use
+ * (JOIN_NO_PORT_25). Prints what else it finds wrong. 0, or an exit code with `error`. As the holder
+ * of the invite, if that is not used; of an edge that was not asked so join_edge_verify() asks.
  */
-int join_edge_verify(const struct join_edge *edge, const struct noise_static_key *own, char *error,
+int join_edge_check(struct join_edge *edge, char *error, size_t error_size);
+/* Shakes hands with the enrolled key. As join_edge_check(), if that has no answer yet. */
+int join_edge_verify(struct join_edge *edge, const struct noise_static_key *own, char *error,
 		     size_t error_size);
 
 #endif

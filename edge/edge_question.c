@@ -22,7 +22,7 @@ static const struct row {
 } rows[] = {
 	{ "enrol", question_enrol, EDGE_QUESTION_INVITED },
 	{ "status", question_status, EDGE_QUESTION_CLIENT },
-	{ "check", question_check, EDGE_QUESTION_CLIENT },
+	{ "check", question_check, EDGE_QUESTION_CLIENT | EDGE_QUESTION_INVITED },
 	{ "log", question_log, EDGE_QUESTION_CLIENT },
 };
 

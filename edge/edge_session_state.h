@@ -19,7 +19,7 @@ struct edge_session {
 	struct handshake handshake;	/* until it is over */
 	struct session_entry entry;
 	struct authorized_client client;
-	bool is_invited;		/* it holds an invite, and may ask to be enrolled, nothing else */
+	bool is_invited;		/* it holds an invite, and may ask about that, nothing else */
 	bool is_unknown;		/* nobody could tell whether it is a client */
 	struct keeper_admission admission;
 	struct tenant_limits limits;	/* as the handshake found them, for INFO */

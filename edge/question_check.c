@@ -23,6 +23,19 @@ static void check_client(struct host_check *host, const struct edge_question *qu
 	explicit_bzero(&client, sizeof(client));
 }
 
+/*
+ * Who holds an invite wants to know before anything is enrolled. A used or expired one is good for
+ * nothing any more. The keeper is asked to enrol a key that it enrols for nobody.
+ */
+static bool is_entitled(const struct edge_question *question, char reason[KEEPER_ERROR_MAX])
+{
+	static const uint8_t nobody[NOISE_DHLEN];
+
+	return question->who != EDGE_QUESTION_INVITED ||
+	       keeper_client_enrol(question->edge->keeper, question->public_key, nobody, reason, KEEPER_ERROR_MAX) ==
+		       ENROLMENT_REFUSED;
+}
+
 static char *look(const struct edge_question *question)
 {
 	struct edge_setup *setup = edge_acquire_setup(question->edge);
@@ -43,9 +56,12 @@ static char *look(const struct edge_question *question)
 json_t *question_check(const struct edge_question *question)
 {
 	struct check_turn *turn = &question->edge->check_turn;
+	char reason[KEEPER_ERROR_MAX];
 	json_t *answer = NULL;
 	char *text;
 
+	if (!is_entitled(question, reason))
+		return edge_question_error("%s", reason);
 	switch (check_turn_begin(turn, question->client, deadline_in_ms(WAIT_MS), &text)) {
 	case CHECK_TURN_BUSY:
 		return edge_question_error("the edge is busy with other checks; ask again in a minute");

@@ -155,8 +155,10 @@ class Invite(InviteCase):
         self.assertIn("no public key", self.ask(line, "enrol", lab.vps.read("/var/lib/postern/edge.key").strip())["reason"])
         damaged = line[:-9] + ("7" if line[-9] != "7" else "8") + line[-8:]
         self.assertIn("damaged", self.ask(damaged, "enrol", key))
+        self.assertIn("edge-egress", {found["id"] for found in self.ask(line, "check")})
         self.enrol(line, key)
         self.enrol(line, key)
+        self.assertIn("was used at", self.ask(line, "check"))
         self.assertIn("was used at", self.enrol(line, other, "used")["reason"])
         # The file of enrolled keys is damaged, and the edge started anew: who was enrolled stays, and nobody else.
         enrolled = "/var/lib/postern/enrolled"

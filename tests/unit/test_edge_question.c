@@ -194,6 +194,8 @@ static void an_invite_is_used(void **state)
 	expect_result(&tunnel, bob, "enrolled", "was enrolled");
 	expect_result(&tunnel, bob, "enrolled", "before");
 	expect_result(&late, fixture->edge_key.public_key, "used", "this invite was used");
+	ask(&late, "check", "");
+	expect_error(hear(&late, NULL), "this invite was used");
 	/* Used or not, the list looked at anew or not: it is no client. */
 	send_envelope(&tunnel, 1, 100);
 	expect_close(&tunnel, CLOSE_PROTOCOL_ERROR);
@@ -218,6 +220,8 @@ static void an_invite_that_is_over(void **state)
 	invite(fixture, "2001-01-01T00:00:00Z");
 	connect_as(fixture, &tunnel, MALLORY);
 	expect_result(&tunnel, fixture->keys[BOB].public_key, "expired", "expired at 2001-01-01T00:00:00Z");
+	ask(&tunnel, "check", "");
+	expect_error(hear(&tunnel, NULL), "expired at 2001-01-01T00:00:00Z");
 	/* Taken back under an open tunnel. */
 	authorize(fixture, "0");
 	ask(&tunnel, "enrol", "");
