@@ -181,7 +181,10 @@ class Home(Host):
         self.run("postqueue", "-f")
 
     def wait_queue_empty(self, timeout=30):
-        wait_for("queue of home is empty", lambda: not self.queue(), timeout)
+        try:
+            wait_for("queue of home is empty", lambda: not self.queue(), timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there is {self.queue()}") from None
 
     def outcomes(self, queue_id):
         """{recipient: the last of Postfix's log lines about it} for one message."""
