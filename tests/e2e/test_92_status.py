@@ -214,7 +214,9 @@ class Log(StatusCase):
         # As the manual says of compressed files.
         lab.home.run("sh", "-c", "gzip -c /var/log/mail.log >/root/mail.log.2.gz")
         old = lab.home.run("sh", "-c", f"zcat -f /root/mail.log.2.gz | postern log --file /dev/stdin {queue_id}").stdout
-        self.assertEqual(old.splitlines(), lines)
+        # The edge's times are corrected anew each time.
+        told = [sorted(re.sub(r"^\S+ \S+ +", "", line) for line in some) for some in (old.splitlines(), lines)]
+        self.assertEqual(*told)
 
     def test_nothing_is_known(self):
         done = postern("log", "4ZZZZZZZZZ", check=False)
