@@ -47,12 +47,19 @@ def inject(point):
     return strace.OPTIONS + ["-e", f"inject={call}:signal=KILL:when={point.number}"]
 
 
+def is_loading(calls, struck):
+    """The last call, and no file but libraries was opened yet: it is the C library's loader, which does not look whether it got memory
+    for the program's first thread (mmap of two pages), and ends then."""
+    return calls[-1] is struck and struck.name == "mmap" and \
+        all(".so" in call.arguments for call in calls if call.name == "openat")
+
+
 def traced(point, mail, text, servers=None):
     """The Strike that a trace shows. servers: as strace.parse() has it."""
     calls, killed = strace.parse(text, servers)
     if point and ":" in point.what:
         struck = next((call for call in calls if call.is_injected), None)
-        faults = (f"killed by SIG{killed}",) if killed else ()
+        faults = (f"killed by SIG{killed}",) if killed and not (struck and is_loading(calls, struck)) else ()
     else:
         struck = strace.nth(calls, point.what, point.number) if killed and point else None
         faults = (f"killed by SIG{killed}",) if killed not in ("", "KILL") else ()
