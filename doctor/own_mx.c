@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dns/dns_name.h"
+#include "lib/endpoint.h"
 
 /* ---- addresses ---- */
 
@@ -53,18 +54,9 @@ static void add_proxies(struct own_mx *own, const char *value)
 
 bool own_mx_has_address(const struct own_mx *own, const struct sockaddr_storage *address)
 {
-	for (size_t i = 0; i < own->address_count; i++) {
-		const struct sockaddr_storage *mine = &own->addresses[i];
-
-		if (mine->ss_family != address->ss_family)
-			continue;
-		if (mine->ss_family == AF_INET
-			    ? ((const struct sockaddr_in *)mine)->sin_addr.s_addr ==
-				      ((const struct sockaddr_in *)address)->sin_addr.s_addr
-			    : IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)mine)->sin6_addr,
-						 &((const struct sockaddr_in6 *)address)->sin6_addr))
+	for (size_t i = 0; i < own->address_count; i++)
+		if (endpoint_is_same_address(&own->addresses[i], address))
 			return true;
-	}
 	return false;
 }
 

@@ -58,7 +58,7 @@ static enum finding_result leads_to(struct host_check *check, struct sender *sen
 		snprintf(sender->error, sizeof(sender->error), "%s", answer.error);
 	}
 	for (size_t i = 0; i < answer.count; i++)
-		if (own_address_is_same(&answer.addresses[i], &sender->address))
+		if (endpoint_is_same_address(&answer.addresses[i], &sender->address))
 			result = FINDING_OK;
 	dns_answer_wipe(&answer);
 	return result;

@@ -46,17 +46,6 @@ int own_address_find(int family, struct sockaddr_storage *out)
 	return result;
 }
 
-bool own_address_is_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)(const void *)b)->sin_addr.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
-		      &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
-}
-
 static bool is_private4(uint32_t address)
 {
 	return address >> 24 == 10 || address >> 24 == 127 || address >> 20 == (172 << 4 | 1) ||

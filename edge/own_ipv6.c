@@ -32,7 +32,7 @@ static enum own_ipv6 check_forward(struct dns_resolver *resolver, struct deadlin
 	if (answer.result == DNS_ERROR)
 		result = OWN_IPV6_UNKNOWN;
 	for (size_t i = 0; i < answer.count; i++)
-		if (own_address_is_same(&answer.addresses[i], own))
+		if (endpoint_is_same_address(&answer.addresses[i], own))
 			result = OWN_IPV6_CONFIRMED;
 	dns_answer_wipe(&answer);
 	return result;

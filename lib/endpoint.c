@@ -180,6 +180,17 @@ char *endpoint_print_address(const struct sockaddr *address, char *out, size_t s
 	return out;
 }
 
+bool endpoint_is_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)(const void *)b)->sin_addr.s_addr;
+	return memcmp(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
+		      &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
+}
+
 void endpoint_set_keepalive(int fd, int seconds)
 {
 	const int probes = 3, on = 1;

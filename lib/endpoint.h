@@ -8,6 +8,7 @@
 #define ENDPOINT_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -67,6 +68,8 @@ int endpoint_try_listen(const struct endpoint *endpoint, char *error, size_t err
 /* "192.0.2.1" or "2001:db8::1", without port and brackets; v4-mapped addresses print as IPv4. */
 #define SOCKADDR_TEXT_MAX 64
 char *endpoint_print_address(const struct sockaddr *address, char *out, size_t size);
+/* Are both IPv4 or both IPv6, and the same but for the port? */
+bool endpoint_is_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b);
 
 /* Keepalive and TCP_USER_TIMEOUT such that a dead peer is found within `seconds`. */
 void endpoint_set_keepalive(int fd, int seconds);
