@@ -21,6 +21,14 @@ static bool is_usable(const struct dns_answer *answer)
 	return false;
 }
 
+/* All is well; `more` is what else there is to say: "; ...". */
+static void tell_signed(struct sending *sending, const char *subject, const struct dns_answer *answer,
+			const char *more)
+{
+	finding_add(sending->list, "domain-dane", subject, FINDING_OK, "%zu TLSA record%s, signed%s",
+		    answer->count, answer->count > 1 ? "s" : "", more);
+}
+
 /* ---- an MX that is this host ---- */
 
 static bool is_own(struct sending *sending, const char *host)
@@ -63,9 +71,8 @@ static void judge_chains(struct sending *sending, const struct sending_domain *d
 			host, record);
 		return;
 	}
-	finding_add(sending->list, "domain-dane", subject, FINDING_OK,
-		    "%zu TLSA record%s, signed; %s", answer->count, answer->count > 1 ? "s" : "",
-		    chains->count > 1 ? "Postfix's certificates fit" : "Postfix's certificate fits");
+	tell_signed(sending, subject, answer,
+		    chains->count > 1 ? "; Postfix's certificates fit" : "; Postfix's certificate fits");
 }
 
 static void judge_own(struct sending *sending, const struct sending_domain *domain,
@@ -81,9 +88,8 @@ static void judge_own(struct sending *sending, const struct sending_domain *doma
 				"there are TLSA records, but Postfix offers no TLS on port 25: senders with DANE deliver nothing to this host"),
 			"postconf -e smtpd_tls_security_level=may; postfix reload");
 	else if (own->has_more_chains)
-		finding_add(list, "domain-dane", subject, FINDING_OK,
-			    "%zu TLSA record%s, signed; which certificate tls_server_sni_maps chooses is not looked at",
-			    answer->count, answer->count > 1 ? "s" : "");
+		tell_signed(sending, subject, answer,
+			    "; which certificate tls_server_sni_maps chooses is not looked at");
 	else if (own->error[0] != '\0')
 		finding_add(list, "domain-dane", subject, FINDING_UNKNOWN,
 			    "whether the TLSA records fit Postfix's certificate cannot be seen: %s", own->error);
@@ -115,9 +121,7 @@ static void judge_secure(struct sending *sending, struct sending_domain *domain,
 	if (is_own(sending, host))
 		judge_own(sending, domain, subject, host, answer);
 	else
-		finding_add(sending->list, "domain-dane", subject, FINDING_OK,
-			    "%zu TLSA record%s, signed", answer->count,
-			    answer->count > 1 ? "s" : "");
+		tell_signed(sending, subject, answer, "");
 }
 
 static void judge_records(struct sending *sending, struct sending_domain *domain,

@@ -238,7 +238,8 @@ void sending_host_check(struct finding_list *list, const struct finding_list *ed
 		all->sending.sts_fetch = STS_FETCH;
 	dkim_signers_read(&all->signers, "");
 	postfix_view_read(&all->postfix);
-	own_mx_read(&all->own, &all->postfix);
+	if (finding_is_wanted(list, "domain-dane"))
+		own_mx_read(&all->own, &all->postfix);
 	gather_addresses(all, edges);
 	for (size_t i = 0; i < count; i++)
 		add_domain(all, domains[i]);
