@@ -31,7 +31,7 @@ def without_tunnel():
     say("1. mail.home.example, whose provider drops port 25: Postfix tries by itself")
     lab.home.postconf("default_transport = smtp", "smtp_connect_timeout = 2s", "inet_protocols = ipv4")
     queue_id = lab.home.inject(SENDER, ["friend@postfix.example"], message("before"))
-    show(lab.home.wait_log(rf"{queue_id}: to=.*status=", 30)[0])
+    show(lab.home.wait_log(rf"{queue_id}: to=.*status=")[0])
     lab.home.run("postsuper", "-d", queue_id)
     lab.home.run("postconf", "-e", "default_transport = postern:unix:private/postern-spawn", "inet_protocols = all")
     lab.home.run("postfix", "stop")
@@ -42,7 +42,7 @@ def several_recipients():
     say("2. The same Postfix with postern: one message by sendmail(1), three MX hosts, one unknown user")
     recipients = ["friend@postfix.example", "uncle@sink.example", "friend@exim.example", "refused@exim.example"]
     lab.home.sendmail(SENDER, recipients, message("one for all").replace(b"\r\n", b"\n"))
-    line = lab.home.wait_log(r"to=<refused@exim\.example>.*status=", 30)[0]
+    line = lab.home.wait_log(r"to=<refused@exim\.example>.*status=")[0]
     queue_id = re.search(r": (\w+): to=", line).group(1)
     print(f"  mail.home.example$ grep {queue_id} /var/log/mail.log")
     for found in lab.home.wait_log(rf"postfix/lmtp.* {queue_id}: to=.*status=", count=4):
@@ -65,7 +65,7 @@ def bounce():
 def signed():
     say("4. By SMTP, DKIM-signed by OpenDKIM on the mail host: what mx.postfix.example stored")
     queue_id = lab.home.inject(SENDER, ["boss@postfix.example"], message("signed"))
-    lab.home.wait_log(rf"{queue_id}: to=.*status=sent", 30)
+    lab.home.wait_log(rf"{queue_id}: to=.*status=sent")
     stored = [mail for mail in lab.wait_stored("mx-postfix", 2) if mail.recipient == "boss@postfix.example"][0]
     headers, body = stored.raw.split(b"\r\n\r\n", 1)
     for line in headers.decode().split("\r\n"):

@@ -48,12 +48,12 @@ def messages_per_second(kind, count, session_options):
     lab.home.filter_by(*KINDS[kind])
     source = ["smtp-source", *session_options, "-s", "20", "-l", "4096", "-f", "user@home.example", "-t", "you@postfix.example"]
     lab.home.run(*source, "-m", "100", "127.0.0.1:25")      # processes start, tables are read
-    lab.home.wait_queue_empty(60)
+    lab.home.wait_queue_empty()
     mark = lab.home.log_mark()
     began = time.monotonic()
     lab.home.run(*source, "-m", str(count), "127.0.0.1:25", timeout=600)
     rate = count / (time.monotonic() - began)
-    lab.home.wait_queue_empty(120)
+    lab.home.wait_queue_empty()
     looked_at = {lab.milter: len(lab.milter.decisions("who=client:127", since=mark)),
                  OPENDKIM: len(lab.home.grep_log("DKIM-Signature field added", since=mark))}
     assert looked_at == {milter: count if milter in KINDS[kind] else 0 for milter in looked_at}, (kind, looked_at)

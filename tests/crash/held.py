@@ -6,7 +6,6 @@ import os
 import time
 
 from harness import lab, wait_for
-import rows
 import strace
 import targets
 
@@ -84,8 +83,7 @@ class Held:
 
     def wait_held(self, host, trace, sent):
         """Whether it was stopped, when it was or the first attempt is over without."""
-        wait_for("a stop or an end", lambda: self.is_stopped(host, trace) or sent.is_gone or sent.home_lines("to=.*status=deferred"),
-                 60, 0.01)
+        wait_for("a stop or an end", lambda: self.is_stopped(host, trace) or sent.is_gone or sent.home_lines("to=.*status=deferred"), interval=0.01)
         return self.is_stopped(host, trace)
 
     def go_on(self, host, pids, deed):
@@ -149,7 +147,7 @@ class HeldEdge(Held, targets.Edge):
             lab.vps.run("kill", "-CONT", str(pid), check=False)
             return function()
 
-        wait_for(what, is_so, 60, 0.05)
+        wait_for(what, is_so, interval=0.05)
 
     def options(self, point):
         return hold(point)

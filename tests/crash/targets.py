@@ -98,7 +98,7 @@ class Edge:
             return
         mail = Mail(f"warm{next(WARM)}", self.scenario)
         mail.finish()
-        self.servers = wait_for("a connection that is kept", self.connections, 5, 0.01)
+        self.servers = wait_for("a connection that is kept", self.connections, interval=0.01)
 
     def connections(self):
         """{descriptor: address} of the edge's connections to mail hosts."""
@@ -134,7 +134,7 @@ class Edge:
         tracer = self.attach(point)
         try:
             sent = mail()
-            wait_for("an end", lambda: tracer.poll() is not None or self.is_over(sent), 60, 0.01)
+            wait_for("an end", lambda: tracer.poll() is not None or self.is_over(sent), interval=0.01)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 tracer.wait(FAREWELL_S)
         finally:
@@ -158,7 +158,7 @@ class EdgeError(Edge):
         tracer = self.attach(point)
         try:
             sent = mail()
-            wait_for("a first attempt", lambda: self.is_over(sent), 60, 0.01)
+            wait_for("a first attempt", lambda: self.is_over(sent), interval=0.01)
         finally:
             self.detach(tracer)
         strike = traced(point, sent, lab.vps.read(EDGE_TRACE), self.servers)
@@ -204,7 +204,7 @@ class Transport(Edge):
     def strike(self, point, mail):
         self.arm(point)
         sent = mail()
-        wait_for("a first attempt", lambda: sent.has_been_tried, 60, 0.01)
+        wait_for("a first attempt", lambda: sent.has_been_tried, interval=0.01)
         strike = traced(point, sent, lab.home.read(f"{HOME}/trace"))
         return strike._replace(row=rows.of_transport(strike, self.sends_to_end.get(point.scenario, 0) if point else 0))
 
@@ -252,7 +252,7 @@ class Tunnel(Edge):
         way, how = point.what.split("-")
         self.tell(f"cut-{way}={point.number} cut={how}")
         sent = mail()
-        wait_for("a first attempt", lambda: sent.has_been_tried, 60, 0.01)
+        wait_for("a first attempt", lambda: sent.has_been_tried, interval=0.01)
         said = self.tell("cut-up=-1 cut-down=-1")
         cut = re.search(r"cut \((\w+)\) after .*; (.*)", said)
         return Strike(sent, cut is not None, f"{cut[1]} at {cut[2]}" if cut else "", [])

@@ -70,7 +70,7 @@ def deliver(count, kill_every=None):
             lab.edge.start()
             kills += 1
     wait_for("each message has its outcome", lambda: not unanswered(queue_ids), 180, 0.5)
-    wait_for("nothing is under way", lambda: all(entry["queue_name"] == "deferred" for entry in lab.home.queue()), 60)
+    wait_for("nothing is under way", lambda: all(entry["queue_name"] == "deferred" for entry in lab.home.queue()))
     return kills
 
 

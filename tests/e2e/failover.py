@@ -135,12 +135,12 @@ class Failover:
             outcomes.setdefault(queue_id, float(delay) if status == "sent" else None)
         return sorted((moment, outcomes.get(queue_id)) for moment, queue_id in self.injected.values())
 
-    def goes_on_after(self):
-        """For each kill: seconds until the arrival of the first message from which on all are sent at once, within SOON_S beside the server's own time."""
+    def goes_on_after(self, soon_s=SOON_S):
+        """For each kill: seconds until the arrival of the first message from which on all are sent at once, within soon_s beside the server's own time."""
         attempts = self.first_attempts()
         found = []
         for number, (moment, names) in enumerate(self.kills):
             end = self.kills[number + 1][0] - UNDER_WAY_S if number + 1 < len(self.kills) else attempts[-1][0] + 1
-            slow = [arrival for arrival, delay in attempts if moment <= arrival < end and (delay is None or delay > SERVER_S + SOON_S)]
+            slow = [arrival for arrival, delay in attempts if moment <= arrival < end and (delay is None or delay > SERVER_S + soon_s)]
             found.append((names, max(slow, default=moment) - moment))
         return found

@@ -34,8 +34,12 @@ CLONE_NEWNET = 0x40000000
 MX_HOSTS = [line.split()[0] for line in open(os.path.join(os.environ["LAB_SRC"], "hosts.conf"),
                                              encoding="ascii") if line.startswith("mx-")]
 
+# Seconds until a case gives up on what must come: so many that no machine, however busy, is taken for a broken program. It says nothing about
+# speed; where the order of events or a timer of the program is what a case is about, it says so itself.
+PATIENCE_S = 120
 
-def wait_for(what, function, timeout=15, interval=0.05):
+
+def wait_for(what, function, timeout=PATIENCE_S, interval=0.05):
     """The first true value of function(); AssertionError "what" after the timeout."""
     deadline = time.monotonic() + timeout
     while True:
@@ -60,7 +64,7 @@ class Host:
         return ["nsenter", "-t", self.anchor, "--mount", "--net", "--uts", "--ipc",
                 f"--pid=/proc/{self.anchor}/ns/pid_for_children", "--", *command]
 
-    def run(self, *command, input=None, check=True, timeout=60):
+    def run(self, *command, input=None, check=True, timeout=PATIENCE_S):
         """Run a command; CompletedProcess with stdout and stderr as text."""
         done = subprocess.run(self.command(*command), input=input, capture_output=True,
                               text=not isinstance(input, bytes), timeout=timeout, check=False)
@@ -84,11 +88,11 @@ class Host:
         with open(self.path(path), "w", encoding="utf-8") as file:
             file.write(text)
 
-    def connect(self, address, port, timeout=20):
+    def connect(self, address, port, timeout=PATIENCE_S):
         """A TCP connection that leaves from this host."""
         return in_netns(self.name, lambda: socket.create_connection((address, port), timeout))
 
-    def smtp(self, address="127.0.0.1", port=25, name="client.example", timeout=60):
+    def smtp(self, address="127.0.0.1", port=25, name="client.example", timeout=PATIENCE_S):
         """An smtplib.SMTP that leaves from this host (greeting read, no EHLO yet)."""
         return SmtpFrom(self, address, port, name, timeout)
 
@@ -107,7 +111,7 @@ class Host:
         lines = self.log(self.mark if since is None else since).splitlines()
         return [line for line in lines if re.search(pattern, line)]
 
-    def wait_log(self, pattern, timeout=15, count=1, since=None):
+    def wait_log(self, pattern, timeout=PATIENCE_S, count=1, since=None):
         """Wait for `count` matching lines; returns them."""
         try:
             return wait_for(pattern, lambda: (lambda found: found if len(found) >= count else [])(
@@ -180,9 +184,9 @@ class Home(Host):
     def flush(self):
         self.run("postqueue", "-f")
 
-    def wait_queue_empty(self, timeout=30):
+    def wait_queue_empty(self):
         try:
-            wait_for("queue of home is empty", lambda: not self.queue(), timeout)
+            wait_for("queue of home is empty", lambda: not self.queue())
         except AssertionError as error:
             raise AssertionError(f"{error}; there is {self.queue()}") from None
 
@@ -225,7 +229,7 @@ class Home(Host):
         """Returns when no process is left that would still take mail in or route it by the old settings."""
         old = self.postfix_processes()
         self.run("sh", "-ec", command)
-        wait_for("Postfix's old processes have gone", lambda: not old & self.postfix_processes(), 30)
+        wait_for("Postfix's old processes have gone", lambda: not old & self.postfix_processes())
 
     def postfix_processes(self):
         names = "smtpd|cleanup|qmgr|pickup|trivial-rewrite"
@@ -440,8 +444,8 @@ class SendmailHome(OtherHome):
     def empty_queue(self):
         self.run("sh", "-c", "pkill -x postern-transpo; rm -f /var/spool/mqueue/*")
 
-    def wait_queue_empty(self, timeout=30):
-        wait_for("queue of home-sendmail is empty", lambda: not os.listdir(self.path("/var/spool/mqueue")), timeout)
+    def wait_queue_empty(self):
+        wait_for("queue of home-sendmail is empty", lambda: not os.listdir(self.path("/var/spool/mqueue")))
 
 
 class EximHome(OtherHome):
@@ -467,8 +471,8 @@ class EximHome(OtherHome):
         self.run("sh", "-c", "pkill -x postern-transpo; for i in 1 2 3 4 5; do"
                  " exim4 -bpr | awk '$3 ~ /-.*-/ { print $3 }' | xargs -r exim4 -Mrm && break; sleep 0.2; done")
 
-    def wait_queue_empty(self, timeout=30):
-        wait_for("queue of home-exim is empty", lambda: not self.run("exim4", "-bp").stdout, timeout)
+    def wait_queue_empty(self):
+        wait_for("queue of home-exim is empty", lambda: not self.run("exim4", "-bp").stdout)
 
 
 class Lab:
@@ -505,10 +509,10 @@ class Lab:
         """Messages an MX holds (see tests/lab/stored.py)."""
         return stored_mail.stored(mx)
 
-    def wait_stored(self, mx, count=1, timeout=15):
+    def wait_stored(self, mx, count=1):
         """The messages, as soon as there are `count` (one per recipient)."""
         return wait_for(f"{count} messages at {mx}", lambda: (
-            lambda found: found if len(found) >= count else [])(self.stored(mx)), timeout)
+            lambda found: found if len(found) >= count else [])(self.stored(mx)))
 
     # -- the DNS
 

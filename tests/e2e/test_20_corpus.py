@@ -125,7 +125,7 @@ class Corpus(Case):
         wait_for("all messages in the hold queue", lambda: all(
             os.access(path, os.X_OK) for path in (lab.home.path(f"/var/spool/postfix/hold/{queue_id}") for queue_id in ids)))
         lab.home.run("sh", "-c", "mkdir -p /var/tmp/queued; cd /var/spool/postfix/hold && for id in *; do "
-                     "postcat -bh $id >/var/tmp/queued/$id || exit 1; done", timeout=120)
+                     "postcat -bh $id >/var/tmp/queued/$id || exit 1; done")
         found = {}
         for queue_id in ids:
             with open(lab.home.path(f"/var/tmp/queued/{queue_id}"), "rb") as file:
@@ -136,12 +136,12 @@ class Corpus(Case):
             found[queue_id] = Queued(digest(on_the_wire(data)), digest(plain), b"\0" in data, b"\n\n" in data)
         return found
 
-    def release(self, timeout, count):
+    def release(self, count):
         lab.home.run("postsuper", "-H", "ALL")
         lab.home.flush()
         # Nothing may be deferred either: wait for the end of the first attempts, not of the second.
         try:
-            lab.home.wait_log(r"qmgr\[\d+\]: \w+: removed", timeout, count=count)
+            lab.home.wait_log(r"qmgr\[\d+\]: \w+: removed", count=count)
         except AssertionError:
             self.assertEqual(lab.home.grep_log(r"to=<.*status=deferred"), [])
             self.assertEqual(lab.home.queue(), [])
@@ -152,7 +152,7 @@ class Corpus(Case):
     def wait_files(self, counts):
         """Postfix, Exim and OpenSMTPD answer when a message is in their queue, not when it is in the mailbox."""
         for mx, count in counts.items():
-            wait_for(f"{count} messages at {mx}", lambda mx=mx, count=count: len(stored_mail.files(mx)) >= count, 60)
+            wait_for(f"{count} messages at {mx}", lambda mx=mx, count=count: len(stored_mail.files(mx)) >= count)
 
     def arrived(self):
         """Yields (MX host, queue id, message without trace fields, message) of everything that is stored, file by file."""
@@ -183,7 +183,7 @@ class Corpus(Case):
         ids = self.inject(messages)
         queued = self.queued(ids)
         refused = sum(message.needs_utf8 for message in messages)
-        self.release(100, len(messages) + refused)
+        self.release(len(messages) + refused)
         self.check_outcomes(ids)
         self.check_bounces(ids)
         self.check_content(ids, queued)
@@ -198,7 +198,7 @@ class Corpus(Case):
                 client.ehlo()
                 queue_id = self.send_raw(client, "anna@home.example", ["you@postfix.example", "you@sink.example"], content)
             queued = self.queued({queue_id: Message("long", "", "", "", "", (), b"", False)})[queue_id]
-            self.release(60, 1)
+            self.release(1)
         finally:
             lab.home.run("postconf", "-X", "lmtp_line_length_limit")
         self.wait_files({"mx-postfix": 1, "mx-sink": 1})

@@ -7,7 +7,7 @@ import select
 import subprocess
 import time
 
-from harness import Case, lab, wait_for
+from harness import PATIENCE_S, Case, lab, wait_for
 
 TRANSPORT = "/usr/libexec/postern/postern-transport"
 AS_POSTERN = ("setpriv", "--reuid", "_postern", "--regid", "_postern", "--init-groups")
@@ -63,7 +63,7 @@ class Dialogue:
             self.ask(f"RCPT TO:<{recipient}>", "250 ")
         self.ask("DATA", "354 ")
 
-    def end(self, seconds=15):
+    def end(self, seconds=PATIENCE_S):
         """End of input; the exit status, when nothing more is said."""
         if not self.process.stdin.closed:
             self.process.stdin.close()
@@ -280,10 +280,8 @@ class HostilePostfix(Case):
                 for part in said or []:
                     dialogue.say(part)
                 dialogue.process.stdin.close()
-                began = time.monotonic()
+                self.assertEqual(dialogue.process.wait(PATIENCE_S), 0)
                 rest = dialogue.process.stdout.read()
-                self.assertEqual(dialogue.process.wait(10), 0)
-                self.assertLess(time.monotonic() - began, 5)
                 self.assertNotRegex(rest, rb"(?m)^250 2\.0\.0 edge")
                 dialogue.process.stdout.close()
         time.sleep(0.5)

@@ -33,7 +33,7 @@ class Notifications(Case):
             code, text = client.data(message)
             self.assertEqual(code, 250, text)
         queue_id = text.decode().rsplit(None, 1)[-1]
-        lab.home.wait_log(rf"postfix/.*{queue_id}: to=<.*status=", 30, count=len(recipients))
+        lab.home.wait_log(rf"postfix/.*{queue_id}: to=<.*status=", count=len(recipients))
         return queue_id
 
     def settle(self):
@@ -145,7 +145,7 @@ class Notifications(Case):
 
     def test_by_sendmail(self):
         lab.home.sendmail("anna@home.example", ["you@exim.example"], "Subject: hello\n\nhello\n", "-N", "success", "-V", "MY-ID")
-        lab.home.wait_log(r"postfix/.*to=<you@exim\.example>.*status=sent", 30)
+        lab.home.wait_log(r"postfix/.*to=<you@exim\.example>.*status=sent")
         stored, _ = self.only_report(self.settle())
         self.assertIn(b"Original-Envelope-Id: MY-ID\r\n", stored.raw)
         self.assertIn(b"Action: relayed", stored.raw)
@@ -156,7 +156,7 @@ class Notifications(Case):
         self.assertRegex(lab.home.outcomes(queue_id)["later@exim.example"], r"status=deferred .*Come back later")
         wait_for("the report", lambda: lab.stored("home"))
         lab.home.flush()
-        lab.home.wait_log(rf"postfix/.*{queue_id}: to=<later@exim\.example>.*status=deferred", 30, count=2)
+        lab.home.wait_log(rf"postfix/.*{queue_id}: to=<later@exim\.example>.*status=deferred", count=2)
         stored, _ = self.only_report(lab.stored("home"))
         self.assertNotIn(b"later@", stored.raw)
         self.assertEqual(len(lab.home.grep_log(r"told the sender")), 1)

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from harness import Case, lab
+from harness import PATIENCE_S, Case, lab
 
 MESSAGE = (b"From: Anna <anna@home.example>\r\nTo: you@somewhere.example\r\nSubject: by the pipe\r\n"
            b"Date: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <pipe@home.example>\r\n\r\n.\r\n..\r\n.first\r\n\r\n.\r\nlast\r\n.\r\n")
@@ -56,15 +56,15 @@ class Pipe(Case):
         lab.home.empty_queue()
         lab.home.reload()
 
-    def outcome(self, queue_id, recipient, timeout=30):
-        return lab.home.wait_log(rf"postfix/.*{queue_id}: to=<{re.escape(recipient)}>.*relay=postern-pipe,.*status=", timeout)[-1]
+    def outcome(self, queue_id, recipient):
+        return lab.home.wait_log(rf"postfix/.*{queue_id}: to=<{re.escape(recipient)}>.*relay=postern-pipe,.*status=")[-1]
 
     def inject(self, *recipients, message=MESSAGE, sender="anna@home.example"):
         return lab.home.inject(sender, recipients, message)
 
     def flows_again(self, queue_id):
         lab.home.flush()
-        lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=sent", 30)
+        lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=sent")
         lab.home.wait_queue_empty()
         self.assertEqual(lab.home.grep_log(r"status=bounced"), [])
 
@@ -209,13 +209,13 @@ class Pipe(Case):
         """Case 120: wrong arguments are told in pipe(8)'s language, too."""
         for name, (_, pattern) in SLIPS.items():
             with self.subTest(slip=name):
-                self.assertRegex(lab.home.wait_log(rf"postfix/.*{self.inject(f'you@{name}.example')}: to=.*status=", 30)[0],
+                self.assertRegex(lab.home.wait_log(rf"postfix/.*{self.inject(f'you@{name}.example')}: to=.*status=")[0],
                                  rf"relay={name}, .*dsn=4\.3\.\d, status=deferred .*{pattern}")
 
     def test_several_recipients_in_one_process(self):
         """One line cannot speak for two; the recipient limit was forgotten."""
         queue_id = self.inject("a@several.example", "b@several.example")
-        for line in lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 30, count=2):
+        for line in lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", count=2):
             self.assertRegex(line, r"dsn=4\.3\.5, status=deferred .*NAME_destination_recipient_limit = 1")
 
     def test_memory(self):
@@ -253,9 +253,9 @@ class Memory(Case):
         try:
             self.assertEqual(sampler.stdout.readline(), "ready\n")
             queue_id = lab.home.inject("anna@home.example", ["you@sink.example"], message)
-            lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*relay={relay}.*status=sent", 60)
+            lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*relay={relay}.*status=sent")
         finally:
-            output = sampler.communicate("\n", timeout=20)[0]
+            output = sampler.communicate("\n", timeout=PATIENCE_S)[0]
         self.assertTrue(lab.stored("mx-sink")[0].raw.endswith(b"\r\n" + message))
         return tuple(map(int, output.split()))
 

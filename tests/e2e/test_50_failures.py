@@ -29,22 +29,22 @@ class Failures(Case):
     def inject(self, recipient="you@postfix.example", message=MESSAGE):
         return lab.home.inject("anna@home.example", [recipient], message)
 
-    def deferred(self, queue_id, pattern, timeout=30):
-        line = lab.home.wait_log(rf"postfix/.*{queue_id}: to=<.*status=", timeout)[-1]
+    def deferred(self, queue_id, pattern):
+        line = lab.home.wait_log(rf"postfix/.*{queue_id}: to=<.*status=")[-1]
         self.assertRegex(line, r"status=deferred")
         self.assertRegex(line, pattern)
         return line
 
-    def goes_out(self, queue_id, timeout=30):
+    def goes_out(self, queue_id):
         lab.home.flush()
         try:
             lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=sent", 5)
         except AssertionError:
             lab.home.flush()    # the first flush may have met the destination while qmgr still held it back
-            lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=sent", timeout)
+            lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=sent")
 
-    def flows_again(self, queue_id, timeout=30):
-        self.goes_out(queue_id, timeout)
+    def flows_again(self, queue_id):
+        self.goes_out(queue_id)
         lab.home.wait_queue_empty()
         self.assertEqual(lab.home.grep_log(r"status=bounced"), [])
 
@@ -58,11 +58,11 @@ class Failures(Case):
         self.flows_again(queue_id)
 
     def test_edge_stopped_in_peace(self):
+        self.change(lab.vps, EDGE_CONF, lambda text: text + '\ndrain_time = "10m";\n')
+        lab.edge.restart()
         first = self.inject()
         lab.home.wait_log(rf"postfix/.*{first}: to=.*status=sent")
-        started = time.monotonic()
-        lab.edge.stop()
-        self.assertLess(time.monotonic() - started, 5)
+        lab.edge.stop()     # nothing is under way: nothing is waited for
         queue_id = self.inject()
         self.deferred(queue_id, r"4\.[34]\.\d .*(refused|stopping)")
         lab.edge.start()
@@ -131,9 +131,9 @@ class Failures(Case):
         queue_id = self.inject("you@postfix.example", MESSAGE + (b"y" * 70 + b"\r\n") * 9500)
         self.deferred(queue_id, r"4\.3\.1 .*content_memory")
         too_big = self.inject("you@postfix.example", MESSAGE + (b"z" * 70 + b"\r\n") * 20000)
-        line = lab.home.wait_log(rf"postfix/.*{too_big}: to=<.*status=", 30)[-1]
+        line = lab.home.wait_log(rf"postfix/.*{too_big}: to=<.*status=")[-1]
         self.assertRegex(line, r"dsn=5\.3\.4.*status=bounced")
-        self.deferred(holder, r"4\.4\.1 .*[Cc]onnect", 60)
+        self.deferred(holder, r"4\.4\.1 .*[Cc]onnect")
         # A flush would try both, and who comes first has the memory.
         lab.home.run("postsuper", "-d", holder)
         self.goes_out(queue_id)
@@ -144,7 +144,7 @@ class Failures(Case):
         lab.vps.run("kill", "-STOP", pid)
         try:
             queue_id = self.inject()
-            self.deferred(queue_id, r"4\.4\.3 .*(DNS|127\.0\.0\.1|timed out)", 60)
+            self.deferred(queue_id, r"4\.4\.3 .*(DNS|127\.0\.0\.1|timed out)")
         finally:
             lab.vps.run("kill", "-CONT", pid)
         self.flows_again(queue_id)
@@ -182,7 +182,7 @@ class Steady(Case):
                          "-t", "you@sink.example", "127.0.0.1:25")
         lab.home.inject("", recipients, MESSAGE)
         lab.home.wait_log(r"postfix/.*to=.*status=(sent|bounced)", 240, count=count, since=mark)
-        lab.home.wait_queue_empty(120)
+        lab.home.wait_queue_empty()
 
     def test_2000_deliveries_leave_nothing_behind(self):
         if not lab.edge.sanitizer():
@@ -196,7 +196,7 @@ class Steady(Case):
         for _ in range(5):
             self.deliver(400)
             residents.append(wait_for("threads and descriptors as before", lambda: (
-                lambda now: now if now[0] <= threads and now[1] <= descriptors else None)(self.usage()), 30)[2])
+                lambda now: now if now[0] <= threads and now[1] <= descriptors else None)(self.usage()))[2])
         if not lab.edge.sanitizer():
             # What every delivery leaves behind shows in every step; the C library's pools and stacks for threads
             # grow now and then, until there are as many as are ever used at once. Not one page per hundred deliveries.

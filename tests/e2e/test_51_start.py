@@ -2,9 +2,8 @@
 import contextlib
 import os
 import re
-import time
 
-from harness import Case, lab
+from harness import PATIENCE_S, Case, lab
 
 MESSAGE = b"From: anna@home.example\r\nSubject: ready\r\n\r\nready\r\n"
 EDGE_CONF = "/etc/postern/edge.conf"
@@ -114,11 +113,9 @@ class Files(Start):
             with self.subTest(f"case 152 {name}"):
                 path = os.path.join(PLACE, name)
                 conf = self.second_edge(f'@include "{path}"')
-                began = time.monotonic()
-                done = self.as_edge("timeout", "10", "postern-edge", "-c", conf, "--check")
+                done = self.as_edge("timeout", str(PATIENCE_S), "postern-edge", "-c", conf, "--check")
                 self.assertEqual(done.returncode, EX_CONFIG)
                 self.assertRegex(done.stderr, rf"{conf}:3: @include is not supported: put all settings into one file")
-                self.assertLess(time.monotonic() - began, 5)
         for path in (PLACE, f"{PLACE}/fifo", "/dev/zero"):
             with self.subTest(f"case 152 the configuration is {path}"):
                 done = self.as_edge("timeout", "10", "postern-edge", "-c", path, "--check")
@@ -161,9 +158,7 @@ class Machine(Start):
 
     def check_host(self, *options, prefix=()):
         """(exit status, lines)"""
-        began = time.monotonic()
-        done = lab.vps.run(*prefix, "postern-edge", *options, "--check-host", "postfix.example", check=False, timeout=60)
-        self.assertLess(time.monotonic() - began, 45)
+        done = lab.vps.run(*prefix, "postern-edge", *options, "--check-host", "postfix.example", check=False)
         return done.returncode, done.stdout.splitlines() + done.stderr.splitlines()
 
     def wrong(self, pattern, *options, prefix=(), word="wrong"):

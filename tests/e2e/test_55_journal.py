@@ -48,12 +48,12 @@ class Journal(Case):
         lab.home.run("pkill", "-KILL", "-x", "postern-transpo")
 
     def deferred(self, queue_id, count=1):
-        lines = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=deferred", 30, count=count)
+        lines = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=deferred", count=count)
         self.assertEqual(lab.home.grep_log(rf"{queue_id}: to=.*status=(bounced|sent)"), [])
         return lines
 
     def sent_by_edge(self, queue_id, count=1):
-        return lab.vps.wait_log(rf"{queue_id}: to=.*status=sent", 30, count=count)
+        return lab.vps.wait_log(rf"{queue_id}: to=.*status=sent", count=count)
 
     def retry(self, queue_id, count=1):
         """Postfix's lines of its next attempt, all of which succeed."""
@@ -89,7 +89,7 @@ class TransportKilled(Journal):
         self.sent_by_edge(queue_id, count=2)
         self.kill_transports()
         self.sent_by_edge(queue_id, count=3)
-        lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=deferred", 30)
+        lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=deferred")
         lab.home.run("postqueue", "-i", queue_id)
         lab.home.wait_queue_empty()
         outcomes = lab.home.grep_log(rf"postfix/lmtp.*{queue_id}: to=.*status=sent")
@@ -186,7 +186,7 @@ class CollectLater(Journal):
         """50 recipients of whom one is slow: 49 are told after the wait, and the slot is free."""
         recipients = [LATER] + [f"user{number}@postfix.example" for number in range(49)]
         queue_id = self.inject(*recipients)
-        lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=sent", 9, count=49)
+        lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=sent", count=49)
         line = lab.home.grep_log(rf"postfix/lmtp.*{queue_id}: to=<{LATER}>")[0]
         self.assertRegex(line, self.PROGRESS)
         self.assertEqual(len(lab.stored("mx-postfix")), 49)
@@ -196,7 +196,7 @@ class CollectLater(Journal):
         queue_id = self.start()
         self.assertEqual(lab.vps.grep_log(rf"{queue_id}: to=<@case174.*status=sent"), [])
         second = self.inject("you@postfix.example")
-        lab.home.wait_log(rf"postfix/lmtp.*{second}: to=.*status=sent", 5)
+        lab.home.wait_log(rf"postfix/lmtp.*{second}: to=.*status=sent")
         line = self.retry(queue_id)[0]
         self.assertRegex(line, ANSWERED)
         self.assertIn("taken at last", line)
@@ -271,7 +271,7 @@ class Disk(Journal):
         self.addCleanup(lab.vps.run, "rm", "-f", JOURNAL)
         recipients = [f"user{number}@postfix.example" for number in range(130)]
         queue_id = self.inject(*recipients)
-        lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", 30, count=130)
+        lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", count=130)
         deferred = lab.home.grep_log(rf"{queue_id}: to=.*status=deferred")
         self.assertGreaterEqual(len(deferred), 2)
         for line in deferred:
@@ -288,7 +288,7 @@ class Disk(Journal):
     def test_no_addresses_on_disk(self):
         """What lies on the rented disk tells nobody who wrote to whom."""
         queue_id = self.inject("canary1111@postfix.example", "canary2222@case161-accepts-late.hostile.example")
-        lab.home.wait_log(rf"{queue_id}: to=.*status=sent", 30, count=2)
+        lab.home.wait_log(rf"{queue_id}: to=.*status=sent", count=2)
         found = lab.vps.run("grep", "-rlaE", "canary(1111|2222)|anna@|home.example|taken at last|" + queue_id, "/var/lib/postern",
                             check=False)
         self.assertEqual(found.stdout, "")

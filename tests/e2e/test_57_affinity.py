@@ -149,7 +149,7 @@ class Affinity(Case):
         queue_id = self.inject(LATE)
         self.wait_dots(LATE)
         lab.home.run("pkill", "-STOP", "-x", "lmtp")
-        lab.home.wait_log(rf"postern/transport.*{queue_id}: to=.*status=sent", 20)
+        lab.home.wait_log(rf"postern/transport.*{queue_id}: to=.*status=sent")
         lab.home.run("pkill", "-KILL", "-x", "lmtp")
         self.cut_us()
         wait_for("the queue has it", lambda: queue_id in lab.home.run("postqueue", "-p").stdout)
@@ -163,7 +163,7 @@ class Affinity(Case):
         self.configure('affinity_hold = "6s";\n')
         queue_id = self.unknown(LATER)
         self.attempt(queue_id, WAITS)
-        wait_for("the hold is over", lambda: "deferred" not in self.attempt(queue_id, "status="), 30)
+        wait_for("the hold is over", lambda: "deferred" not in self.attempt(queue_id, "status="))
         self.assertEqual(self.dots(LATER), 2)
         self.assertEqual(len(self.by_other_edge(queue_id)), 1)
         self.assertRegex(lab.home.grep_log(rf"postfix/lmtp.*{queue_id}: to=.*status=sent")[0], DUPLICATE)
@@ -194,7 +194,7 @@ class Affinity(Case):
                                r"the result will be collected at the next attempt")
         self.cut_us()
         self.attempt(queue_id, WAITS)
-        lab.vps.wait_log(rf"{queue_id}: to=.*status=sent", 20)
+        lab.vps.wait_log(rf"{queue_id}: to=.*status=sent")
         self.lead_to_us()
         self.attempt(queue_id, ANSWERED)
         self.assertEqual(self.dots(LATER), 1)
@@ -285,14 +285,14 @@ class Time(Case):
     def test_dot_just_before_the_end(self):
         """The server answers 10 s after the dot, when the delivery's 10 s are over: heard, not given up and doubled."""
         queue_id = lab.home.inject("anna@home.example", [LATER], MESSAGE)
-        line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", 30)[0]
+        line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=")[0]
         self.assertRegex(line, r"status=sent \(.*taken at last")
         self.assertEqual(lab.home.grep_log("may have been delivered"), [])
 
     def test_nothing_is_begun_too_late(self):
         """The first server is silent until the time is over: the second, a good one, is not even connected to."""
         queue_id = lab.home.inject("anna@home.example", ["you@case12d-silent.then.hostile.example"], MESSAGE)
-        line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", 30)[0]
+        line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=")[0]
         self.assertRegex(line, r"dsn=4\.4\.\d, status=deferred")
         self.assertEqual(lab.stored("mx-postfix"), [])
         self.assertEqual(lab.vps.grep_log(rf"{queue_id}: to=.*status=sent"), [])

@@ -86,7 +86,7 @@ class KeeperCase(Case):
 
     def mail_goes_through(self):
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
-        self.assertIn("status=sent", lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", 20)[0])
+        self.assertIn("status=sent", lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=")[0])
 
     def preload(self, name):
         """The edge starts anew with this library in it."""
@@ -224,7 +224,7 @@ class Processes(KeeperCase):
     def test_worker_killed(self):
         keeper = keeper_pid()
         lab.edge.kill()
-        wait_for("the keeper's end", lambda: not is_alive(keeper), 3)
+        wait_for("the keeper's end", lambda: not is_alive(keeper))
 
     def test_keeper_killed(self):
         """The worker says so, ends in the orderly way, and not with success, so that the service manager starts it anew."""
@@ -248,7 +248,7 @@ class Processes(KeeperCase):
         self.assertTrue(is_alive(keeper))
         worker = lab.edge.pid
         lab.vps.run("kill", "-TERM", str(keeper), str(worker))
-        wait_for("the end of both", lambda: not is_alive(worker) and not is_alive(keeper), 10)
+        wait_for("the end of both", lambda: not is_alive(worker) and not is_alive(keeper))
         self.assertTrue(lab.vps.grep_log(rf"postern/edge\[{worker}\]: stopped"))
         self.assertFalse(lab.vps.grep_log(GONE))
 

@@ -233,7 +233,7 @@ class HostileMx(Case):
             for done in [pool.submit(inject, row, then) for row in rows for then in row.variants()]:
                 done.result()
 
-    def collect(self, rows, timeout):
+    def collect(self, rows):
         """{domain: the first line of Postfix about its recipient}"""
         wanted = {row.domain(then) for row in rows for then in row.variants()}
         found = {}
@@ -243,7 +243,7 @@ class HostileMx(Case):
                 found.setdefault(re.search(r"to=<you@(.*?)>", line).group(1), line)
             return wanted <= set(found)
         try:
-            wait_for("all outcomes", all_there, timeout, 0.5)
+            wait_for("all outcomes", all_there, interval=0.5)
         except AssertionError:
             raise AssertionError(f"no outcome for {wanted - set(found)}") from None
         return found
@@ -266,9 +266,9 @@ class HostileMx(Case):
         if row.check:
             row.check(self, events)
 
-    def check(self, rows, timeout):
+    def check(self, rows):
         self.inject_all(rows)
-        lines = self.collect(rows, timeout)
+        lines = self.collect(rows)
         for row in rows:
             for then in row.variants():
                 with self.subTest(case=row.label, script=row.script, then=then):
@@ -279,9 +279,9 @@ class HostileMx(Case):
     def check_health(self, threads, descriptors):
         """The same process, as it was before, and at work."""
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], SMALL)
-        self.assertRegex(lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=<.*status=", 5)[0], "status=sent")
+        self.assertRegex(lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=<.*status=")[0], "status=sent")
         wait_for("threads and descriptors as before", lambda: (
-            edge_status("Threads") <= threads and edge_descriptors() <= descriptors), 15)
+            edge_status("Threads") <= threads and edge_descriptors() <= descriptors))
         self.assertNotRegex(lab.edge.stderr(), r"Sanitizer|runtime error")
         self.assertEqual(lab.mx["mx-hostile"].read("/var/log/hostile.err"), "")
 
@@ -291,7 +291,7 @@ class HostileMx(Case):
         """Cases 1-21, 22, 23-27, 30-33, 35; and case 173: a server that is killed is one that ends or resets the connection (11, 20, 21, 26)."""
         self.configure(delivery_time_limit=f"{TIME_LIMIT}s", data_done_timeout=f"{TIME_LIMIT}s")
         pid, threads, descriptors = lab.edge.pid, edge_status("Threads"), edge_descriptors()
-        self.check(ROWS, TIME_LIMIT + 30)
+        self.check(ROWS)
         self.assertEqual(lab.edge.pid, pid)
         self.check_health(threads, descriptors)
 
@@ -306,13 +306,13 @@ class HostileMx(Case):
                 Row("case30a_helo_only", "4.7.4", "deferred", "TLS is required, but was not offered", "next", 2, MAIL),
                 Row("case00a_honest", "4.7.4", "deferred", "TLS is required, but was not offered", "next", 2, MAIL),
                 Row("case00b_honest_tls", "2.0.0", "sent", "TLSv1.3", "same", 1)]
-        self.check(rows, 30)
+        self.check(rows)
 
-    def deliver(self, script, recipients, message=SMALL, timeout=30, **options):
+    def deliver(self, script, recipients, message=SMALL, **options):
         domain = script.replace("_", "-") + ".hostile.example"
         recipients = [f"{name}@{domain}" for name in recipients]
         queue_id = lab.home.inject("anna@home.example", recipients, message, **options)
-        lines = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=<.*status=", timeout, count=len(recipients))
+        lines = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=<.*status=", count=len(recipients))
         return {re.search("to=<(.*?)@", line).group(1): line for line in lines}
 
     def test_outcomes_per_recipient(self):
@@ -340,7 +340,7 @@ class HostileMx(Case):
         """Case 29: 1000 or 150 recipients at servers that take 100 or 10 at once: all sent, on one connection."""
         for script, count, transactions in (("case29a_100_recipients", 1000, 10), ("case29b_10_recipients", 150, 15)):
             with self.subTest(case="case 29", script=script):
-                outcomes = self.deliver(script, [f"u{number}" for number in range(count)], timeout=60)
+                outcomes = self.deliver(script, [f"u{number}" for number in range(count)])
                 self.assertEqual({name for name, line in outcomes.items() if "status=sent" not in line}, set())
                 events = lab.hostile(script)
                 self.assertEqual(sum(event["event"] == "connect" for event in events), 1)
@@ -355,7 +355,7 @@ class HostileMx(Case):
         self.assertIn("Grüße".encode().decode("latin-1"), data[0])
         queue_id = lab.home.inject("anna@home.example", ["jürgen@case34-seven-bit.hostile.example"], SMALL,
                                    mail_options=["SMTPUTF8"])
-        line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=<.*status=", 15)[0]
+        line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=<.*status=")[0]
         self.assertRegex(line, r"dsn=5\.6\.7, status=bounced .*SMTPUTF8 is required")
 
     def peak(self, script):

@@ -177,7 +177,7 @@ class OfTheMessage(PolicyCase):
         """What the transport says of one message: lmtp(8) of this Postfix does not know REQUIRETLS."""
         script = (b"LHLO mail.home.example\r\nMAIL FROM:<%s>%s\r\nRCPT TO:<you@%s>\r\nDATA\r\n%s.\r\nQUIT\r\n"
                   % (self.sender(domain).encode(), options.encode(), domain.encode(), message))
-        done = lab.home.run("setpriv", "--reuid=_postern", "--regid=_postern", "--init-groups", TRANSPORT, input=script, timeout=90)
+        done = lab.home.run("setpriv", "--reuid=_postern", "--regid=_postern", "--init-groups", TRANSPORT, input=script)
         replies = re.findall(r"(?m)^\d{3} .*", done.stdout.decode())
         return replies[-2]
 

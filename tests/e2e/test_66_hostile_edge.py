@@ -55,7 +55,7 @@ class HostileEdge(Case):
     """Case 105: whatever an edge says, mail is never lost by it. (That it says 250 without having delivered cannot be
     detected by anybody: an edge is trusted with that much, and no more.)"""
 
-    def outcome(self, names, timeout=20, message=MESSAGE):
+    def outcome(self, names, message=MESSAGE):
         """{name: Postfix's line} for one message each."""
         for name in names:
             lab.home.inject("anna@home.example", [f"{name}@lies.example"], message)
@@ -65,7 +65,7 @@ class HostileEdge(Case):
             for line in lab.home.grep_log(r"postfix/lmtp.*: to=<.*@lies\.example>.*status="):
                 found.setdefault(re.search("to=<(.*?)@", line).group(1), line)
             return set(names) <= set(found)
-        wait_for(f"outcomes of {sorted(names)}", all_there, timeout)
+        wait_for(f"outcomes of {sorted(names)}", all_there)
         return found
 
     def setUp(self):
@@ -93,7 +93,7 @@ class HostileEdge(Case):
         self.assertRegex(lines["recipient-not-asked"], "not asked about")
         self.assertRegex(lines["close"], "gone fishing")
         lab.home.flush()    # the true edge is back in the table: the domain does not exist
-        lab.home.wait_log(r"postfix/lmtp.*lies\.example>.*dsn=5\.1\.2, status=bounced", 20, count=len(LIES))
+        lab.home.wait_log(r"postfix/lmtp.*lies\.example>.*dsn=5\.1\.2, status=bounced", count=len(LIES))
 
     def test_success_before_the_end(self):
         """A 250 while most of the content is still to come."""

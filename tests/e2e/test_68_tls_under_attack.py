@@ -120,7 +120,7 @@ class PolicyHost(UnderAttack):
     @staticmethod
     def wait_failures():
         for domain in KNOWN:
-            lab.vps.wait_log(rf"MTA-STS: the policy of {re.escape(domain)} could not be refreshed and holds", 60)
+            lab.vps.wait_log(rf"MTA-STS: the policy of {re.escape(domain)} could not be refreshed and holds")
 
     @staticmethod
     def wait_hanging():

@@ -19,7 +19,7 @@ MESSAGE = (b"From: anna@home.example\r\nTo: you@sink.example\r\nSubject: by rela
 
 def outcomes_of(queue_id, recipients):
     """{recipient: Postfix's line about it}, after the first attempt."""
-    lines = lab.home.wait_log(rf"postfix/(lmtp|smtp)\[\d+\]: {queue_id}: to=<.*status=", 30, len(recipients))
+    lines = lab.home.wait_log(rf"postfix/(lmtp|smtp)\[\d+\]: {queue_id}: to=<.*status=", count=len(recipients))
     return {re.search("to=<(.*?)>", line)[1]: line for line in lines}
 
 

@@ -11,6 +11,7 @@ EDGE_CONF = "/etc/postern/edge.conf"
 REPLY_RULES = "/etc/postern/reply_rules"
 SLOW = "case27c_answers_after_3s"
 SLOW_SECONDS = 3
+LINE_SECONDS = 30    # that somebody may have to stand in line
 TARPIT, SILENT_AFTER_DOT = "case12d_silent", "case26a_silent_after_dot"
 MESSAGES, FAST_MESSAGES, LIMIT = 60, 20, 20
 
@@ -70,10 +71,10 @@ class Line(FairnessCase):
     def line_up(self, script, event, count):
         """One delivery is inside and has come to the event, the others stand in line: their queue ids."""
         inject([f"first@{domain(script)}"])
-        wait_for(f"{event} at {script}", lambda: event in [seen["event"] for seen in lab.hostile(script)], 10)
+        wait_for(f"{event} at {script}", lambda: event in [seen["event"] for seen in lab.hostile(script)])
         waiting = inject([f"u{number}@{domain(script)}" for number in range(count)])
         for queue_id in waiting:
-            lab.vps.wait_log(f"{queue_id}: client=", 10)
+            lab.vps.wait_log(f"{queue_id}: client=")
         return waiting
 
     def test_tarpit(self):
@@ -83,9 +84,10 @@ class Line(FairnessCase):
         busy = rf"dsn=4\.3\.2, status=deferred .*451 4\.3\.2 edge\.vps\.example: " \
                rf"destination {re.escape(domain(TARPIT))} is busy: 1 deliveries active, \d waiting"
         for queue_id in waiting:
-            lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*{busy}", 40)
+            lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*{busy}")
         late = inject([f"late@{domain(TARPIT)}"])[0]
-        lab.home.wait_log(rf"postfix/lmtp.*{late}: to=.*{busy}", 5)
+        line = lab.home.wait_log(rf"postfix/lmtp.*{late}: to=.*{busy}")[0]
+        self.assertLess(float(re.search(r"delay=([\d.]+)", line)[1]), LINE_SECONDS)
         self.assertEqual(most_at_once(lab.hostile(TARPIT)), 1)
         self.assertEqual(lab.home.grep_log("to=<first@"), [])
 
@@ -95,7 +97,7 @@ class Line(FairnessCase):
         waiting = self.line_up(SILENT_AFTER_DOT, "dot", 3)
         lab.edge.stop()
         for queue_id in waiting:
-            lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*dsn=4\.3\.2.*the edge is stopping", 5)
+            lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*dsn=4\.3\.2.*the edge is stopping")
         self.assertEqual(sum(event["event"] == "connect" for event in lab.hostile(SILENT_AFTER_DOT)), 1)
 
     def test_421_slows(self):
@@ -103,7 +105,7 @@ class Line(FairnessCase):
         self.configure('ipv6 = "off";\n')
         for number in range(3):
             inject([f"u{number}@{domain('case22d_421_mail')}"])
-            lab.home.wait_log(rf"to=<u{number}@case22d.*status=deferred", 10)
+            lab.home.wait_log(rf"to=<u{number}@case22d.*status=deferred")
         places = [re.search(r"less: (\d+) deliveries at a time, after (\d+)", line).groups()
                   for line in lab.vps.grep_log(rf"destination {re.escape(domain('case22d_421_mail'))} asks for less")]
         self.assertEqual(places, [("10", "20"), ("5", "10"), ("2", "5")])
@@ -119,10 +121,10 @@ class Line(FairnessCase):
         lab.edge.reload()
         lab.vps.wait_log(rf'{rules}:1: "slower": unknown action; .*the configuration read before stays in force')
         first = inject([f"a450@{script}"])[0]
-        lab.home.wait_log(rf"{first}: to=.*status=deferred.*said: 450 4\.2\.1 Busy", 10)
+        lab.home.wait_log(rf"{first}: to=.*status=deferred.*said: 450 4\.2\.1 Busy")
         second = inject([f"a252@{script}"])[0]
         lab.home.wait_log(rf"{second}: to=.*dsn=4\.4\.1, status=deferred.*destination {re.escape(script)} is not tried again for \d+ s: "
-                          r"mx\.case28[^ ]* said: 450 4\.2\.1 Busy", 10)
+                          r"mx\.case28[^ ]* said: 450 4\.2\.1 Busy")
         self.assertEqual(len([event for event in lab.hostile("case28_rcpt_by_name") if event["event"] == "connect"]), 1)
 
 
@@ -134,10 +136,10 @@ class Fairness(FairnessCase):
         started = time.time()
         inject([f"u{number}@{domain(SLOW)}" for number in range(MESSAGES)])
         inject([f"u{number}@postfix.example" for number in range(FAST_MESSAGES)])
-        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@postfix\.example.*status=sent", 30, count=FAST_MESSAGES)
+        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@postfix\.example.*status=sent", count=FAST_MESSAGES)
         done = [event for event in lab.hostile(SLOW) if event["event"] == "end"]
         self.assertLess(len(done), MESSAGES - LIMIT, "the fast ones were to overtake the slow ones")
-        lab.home.wait_log(rf"postfix/lmtp.*to=<u\d+@{domain(SLOW)}.*dsn=2\.0\.0, status=sent", 60, count=MESSAGES)
+        lab.home.wait_log(rf"postfix/lmtp.*to=<u\d+@{domain(SLOW)}.*dsn=2\.0\.0, status=sent", count=MESSAGES)
         self.assertEqual(most_at_once(lab.hostile(SLOW)), LIMIT)
         self.assertGreater(time.time() - started, MESSAGES / LIMIT * SLOW_SECONDS)
         self.assertLess(max(self.edge_delays(r"postfix\.example")), SLOW_SECONDS)
@@ -147,18 +149,18 @@ class Fairness(FairnessCase):
         """After one message found nobody, others need not; the door stays shut longer each time, and opens again."""
         self.configure('ipv6 = "off";\n')
         first = inject(["first@down.example"])[0]
-        lab.home.wait_log(rf"{first}: to=.*status=deferred.*Connection refused", 10)
+        lab.home.wait_log(rf"{first}: to=.*status=deferred.*Connection refused")
         for queue_id in inject([f"u{number}@down.example" for number in range(5)]):
             lab.home.wait_log(rf"{queue_id}: to=.*dsn=4\.4\.1, status=deferred .*451 4\.4\.1 edge\.vps\.example: destination down\.example "
-                              r"is not tried again for 1 s: connect to [^ ]+\[203\.0\.113\.67\]: Connection refused", 5)
+                              r"is not tried again for 1 s: connect to [^ ]+\[203\.0\.113\.67\]: Connection refused")
         time.sleep(1.1)
         probe = inject(["probe@down.example"])[0]
-        line = lab.home.wait_log(rf"{probe}: to=.*status=deferred.*Connection refused", 5)[0]
+        line = lab.home.wait_log(rf"{probe}: to=.*status=deferred.*Connection refused")[0]
         self.assertNotIn("not tried again", line)
         late = inject(["late@down.example"])[0]
-        lab.home.wait_log(rf"{late}: to=.*is not tried again for 2 s", 5)
+        lab.home.wait_log(rf"{late}: to=.*is not tried again for 2 s")
         inject(["other@postfix.example"])
-        lab.home.wait_log(r"to=<other@postfix\.example.*status=sent", 10)
+        lab.home.wait_log(r"to=<other@postfix\.example.*status=sent")
 
     def test_burst(self):
         """Many messages at once to one destination that is quick: none is deferred, and few sessions do it all."""
@@ -168,21 +170,20 @@ class Fairness(FairnessCase):
         lab.home.postconf("defer_transports =")
         mark = lab.home.log_mark()
         lab.home.flush()
-        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@case00b.*status=", 60, count=messages, since=mark)
+        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@case00b.*status=", count=messages, since=mark)
         self.assertEqual(len(lab.home.grep_log(r"postfix/lmtp.*to=<u\d+@case00b.*status=sent", since=mark)), messages)
         self.assertLessEqual(most_at_once(lab.hostile("case00b_honest_tls")), LIMIT)
 
     def test_tarpits_leave_room(self):
-        """Five tarpits with thirty messages each, more than the mail host has slots for: soon the others' mail goes through."""
+        """Five tarpits with thirty messages each, more than the mail host has slots for: the others' mail goes through before any of them ends."""
         scripts = ("case12d_silent", "case12a_slow_banner", "case26a_silent_after_dot", "case27a_answers_after_599s",
                    "case23d_data_silence")
         self.configure('ipv6 = "off";\ndrain_time = 0;\n')
         inject([f"u{number}@{domain(script)}" for script in scripts for number in range(30)])
         time.sleep(10)
-        started = time.time()
         inject([f"u{number}@postfix.example" for number in range(FAST_MESSAGES)])
-        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@postfix\.example.*status=sent", 10, count=FAST_MESSAGES)
-        self.assertLess(time.time() - started, 5)
+        lab.home.wait_log(r"postfix/lmtp.*to=<u\d+@postfix\.example.*status=sent", count=FAST_MESSAGES)
+        self.assertEqual([line for line in lab.home.grep_log(r"to=<u\d+@case.*status=") if "is busy" not in line], [])
         self.assertLess(max(self.edge_delays(r"postfix\.example")), SLOW_SECONDS)
         self.assertTrue(lab.home.grep_log(r"to=<u\d+@case.*451 4\.3\.2 .* is busy"))
         lab.edge.kill()     # some are past their final dot

@@ -36,7 +36,7 @@ class Connections(Case):
         """One after the other, each at its first attempt."""
         for number in range(messages):
             queue_id = lab.home.inject("anna@home.example", [f"u{number}@{domain(script)}"], HEADER)
-            lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", 20)
+            lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=")
             self.assertEqual(lab.home.grep_log(rf"{queue_id}: to=.*status=(deferred|bounced)"), [])
 
     def test_one_session(self):
@@ -55,11 +55,11 @@ class Connections(Case):
         """Two messages a session; an idle session is ended with QUIT; so are all when the edge stops."""
         self.configure('connection_reuse_count_limit = 2;\nconnection_cache_time_limit = "1s";\n')
         self.send(TLS, 2)
-        wait_for("QUIT after two messages", lambda: count(TLS, "command", "QUIT") == 1, 5)
+        wait_for("QUIT after two messages", lambda: count(TLS, "command", "QUIT") == 1)
         self.assertEqual(count(TLS, "connect"), 1)
         self.send(TLS)
         self.assertEqual(count(TLS, "connect"), 2)
-        wait_for("QUIT after a second", lambda: count(TLS, "command", "QUIT") == 2, 5)
+        wait_for("QUIT after a second", lambda: count(TLS, "command", "QUIT") == 2)
         self.configure("")
         self.send(TLS)
         self.assertEqual(count(TLS, "command", "QUIT"), 2)
@@ -93,7 +93,7 @@ class Connections(Case):
         # No certificate of this server would do: the open session must not be found good enough.
         lab.vps.write(TLS_POLICY, f"{domain(TLS)} secure\n")
         queue_id = lab.home.inject("anna@home.example", [f"secure@{domain(TLS)}"], HEADER)
-        lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=deferred", 20)
+        lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=deferred")
         self.assertEqual(count(TLS, "connect"), 3)
         self.assertEqual(count(TLS, "command", "MAIL"), 3)
 

@@ -106,8 +106,8 @@ class Socketmap(Case):
     def send(self):
         return lab.home.inject("anna@home.example", [POSTFIX], MESSAGE)
 
-    def outcome_line(self, queue_id, timeout=20):
-        return lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", timeout)[-1]
+    def outcome_line(self, queue_id):
+        return lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=")[-1]
 
     def opens(self, key):
         try:
@@ -143,7 +143,7 @@ class Socketmap(Case):
         self.answers[self.home_key] = "OK home"
         time.sleep(FRESH)
         lab.home.flush()
-        lab.home.wait_log(r"postfix/lmtp.*status=sent", count=2, timeout=30)
+        lab.home.wait_log(r"postfix/lmtp.*status=sent", count=2)
         # An answer that makes no sense authorises nobody, and the log says what it was.
         self.answers[text_of(key.public)] = "OK peer speed=3"
         self.assertFalse(self.opens(key))
@@ -158,17 +158,17 @@ class Socketmap(Case):
         self.assertIn("status=sent", self.outcome_line(self.send()))
         self.server.is_hanging = True
         time.sleep(FRESH)
-        began = time.monotonic()
+        asked = len(self.server.questions)
         for queue_id in [self.send() for _ in range(5)]:
             self.assertIn("status=sent", self.outcome_line(queue_id))
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(len(self.server.questions) - asked, 5, "not each of them waits for the server")
         lab.vps.wait_log("the server did not answer in time; who may deliver is what it said last, for 600 s at most")
         self.server.end()
         self.assertIn("status=sent", self.outcome_line(self.send()))
         self.assertFalse(self.opens(key))
         lab.vps.wait_log("handshake with .* failed: .*the socketmap cannot be asked now")
         self.serve_unix()
-        wait_for("the new client gets in", lambda: self.opens(key), timeout=15, interval=0.5)
+        wait_for("the new client gets in", lambda: self.opens(key), interval=0.5)
         lab.vps.wait_log("answers again")
 
     def test_inet(self):

@@ -45,8 +45,8 @@ class TenantCase(Case):
     def send(self, sender="anna@home.example", recipients=(POSTFIX,)):
         return lab.home.inject(sender, list(recipients), MESSAGE)
 
-    def outcome_line(self, queue_id, timeout=20):
-        return lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=", timeout)[-1]
+    def outcome_line(self, queue_id):
+        return lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=.*status=")[-1]
 
 
 class Senders(TenantCase):
@@ -63,7 +63,7 @@ class Senders(TenantCase):
         # The postmaster adds the domain that was forgotten, and the mail goes.
         self.options("domains=home.example,bank.example")
         lab.home.flush()
-        lab.home.wait_log(r"postfix/lmtp.*status=sent", count=3, timeout=30)
+        lab.home.wait_log(r"postfix/lmtp.*status=sent", count=3)
 
     def test_open_tunnel(self):
         """What the list says holds from the next transaction on, in a tunnel that is open."""
@@ -109,7 +109,7 @@ class Limits(TenantCase):
         """Postfix keeps what is too much and delivers it later; another tenant does not notice."""
         self.options("rate=2/4s")
         ids = [self.send() for _ in range(4)]
-        lab.home.wait_log(r"dsn=4\.7\.0, status=deferred .*client home has used up its rate=; try again in \d+ s", 20)
+        lab.home.wait_log(r"dsn=4\.7\.0, status=deferred .*client home has used up its rate=; try again in \d+ s")
         self.line()
         self.assertEqual(self.outcome(open_tunnel(self.key), 1, "x@any.example")[0][0], (2, 0, 0))
         self.options("rate=2/4s")
@@ -118,7 +118,7 @@ class Limits(TenantCase):
             lab.home.flush()
             time.sleep(1)
             return not lab.home.queue()
-        wait_for("all of them are delivered", all_sent, 30)
+        wait_for("all of them are delivered", all_sent)
         self.assertEqual(len(lab.home.grep_log(rf"postfix/lmtp.*({'|'.join(ids)}): to=.*status=sent")), 4)
         self.assertFalse(lab.home.grep_log("status=bounced"))
 
@@ -146,7 +146,7 @@ class Limits(TenantCase):
             lab.home.flush()
             time.sleep(0.5)
             return not lab.home.queue()
-        wait_for("all of them are delivered", all_sent, 30)
+        wait_for("all of them are delivered", all_sent)
         self.assertEqual(len(lab.home.grep_log(rf"postfix/lmtp.*{queue_id}: to=.*status=sent")), 7)
         # A tunnel that does not heed INFO is told the same by the edge.
         self.line("recipients=2")
@@ -259,7 +259,7 @@ class Peers(TenantCase):
         lab.vps.run("postern", "peers", "set", "home", "rate=")
         self.assertEqual(lab.vps.read(LIST), self.saved)
         lab.home.flush()
-        wait_for("what waited is delivered", lambda: not lab.home.queue(), 20)
+        wait_for("what waited is delivered", lambda: not lab.home.queue())
 
     def test_tunnels_and_revocation(self):
         self.line("concurrency=1")

@@ -28,7 +28,7 @@ class Stream(threading.Thread):
     def more(self, count=15):
         """Returns when so many more have been sent."""
         before = len(self.ids)
-        wait_for("more mail", lambda: len(self.ids) > before + count, 30)
+        wait_for("more mail", lambda: len(self.ids) > before + count)
 
     def end(self):
         self.is_over.set()
@@ -67,7 +67,7 @@ class Rotation(Case):
         self.assertEqual(lab.vps.run("postern", "rotate", "edge").stdout, said, "a second run goes on with the first")
         new = both.split()[0]
         self.assertNotEqual(old, new)
-        lab.vps.wait_log(r"edge\.key\.next was read", 5)
+        lab.vps.wait_log(r"edge\.key\.next was read")
         self.stream.more()
         table = lab.home.read(EDGES)
         self.assertIn(old, table)
@@ -78,7 +78,7 @@ class Rotation(Case):
         self.stream.more()
         self.assertFalse(lab.vps.grep_log("uses the key of this edge that is being replaced", mark))
         self.assertRegex(lab.vps.run("postern", "rotate", "--finish", "edge").stdout, rf"answers to {re.escape(new[4:])} alone now")
-        lab.vps.wait_log("has one key again", 5, since=mark)
+        lab.vps.wait_log("has one key again", since=mark)
         self.stream.more()
         self.all_sent()
         # The mail hosts' last edit, and a restart on the one file that is left.
@@ -102,7 +102,7 @@ class Rotation(Case):
         lab.home.run("mv", EDGES + ".new", EDGES)
         self.stream.more()
         lab.vps.run("sh", "-ec", f"chown _postern-edge: {secret}; mv {secret} {EDGE_KEY}.next")
-        lab.vps.wait_log(r"edge\.key\.next was read", 5)
+        lab.vps.wait_log(r"edge\.key\.next was read")
         self.stream.more()
         mark = lab.vps.log_mark()
         lab.home.write(EDGES + ".new", lab.home.read(EDGES).replace(f"{new} {old}", old))

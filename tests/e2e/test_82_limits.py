@@ -32,7 +32,7 @@ class Limits(MilterCase):
     def test_it_refills(self):
         self.limit(f"login:{ALICE} messages=2/2s\n")
         self.assertEqual(self.stages(3), ["queued", "queued", "451 rcpt"])
-        wait_for("the bucket refills", lambda: self.send(message()).stage == "queued", 3, 0.2)
+        wait_for("the bucket refills", lambda: self.send(message()).stage == "queued", interval=0.2)
 
     def test_recipients(self):
         self.limit(f"login:{ALICE} recipients=5/1h\n")
@@ -94,7 +94,7 @@ class Limits(MilterCase):
         self.limit(f"login:{ALICE} messages=3/1h\n")
         self.assertEqual(self.stages(3), ["queued"] * 3)
         state = f"{lab.milter.STATE}/limits"
-        wait_for("the state is written", lambda: ALICE in lab.home.run("cat", state, check=False).stdout, 15)
+        wait_for("the state is written", lambda: ALICE in lab.home.run("cat", state, check=False).stdout)
         lab.milter.kill()
         lab.milter.start()
         self.assertEqual(self.stages(1), ["451 rcpt"])
@@ -111,7 +111,7 @@ class Limits(MilterCase):
         self.assertEqual(self.stages(1), ["451 rcpt"])
         lab.home.wait_log(r"postern/milter.*/etc/postern/limits:1: .*nonsense")
         lab.milter.write_limits("# none\n")
-        wait_for("the table is empty", lambda: self.send(message()).stage == "queued", 5)
+        wait_for("the table is empty", lambda: self.send(message()).stage == "queued")
 
     def test_show_and_reset(self):
         self.limit(f"login:{ALICE} messages=3/1h\nlogin:{BOB} messages=5/1h\n")

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 
-from harness import lab, wait_for
+from harness import Home, lab, wait_for
 from milter_case import SENDERS, MilterCase, Outcome, converse, message
 
 ALICE = "alice@home.example"
@@ -14,7 +14,7 @@ FORBIDDEN = message(f"From: {BOB}")
 
 
 class Failures(MilterCase):
-    TIMES = ("milter_connect_timeout = 2s", "milter_command_timeout = 2s", "milter_content_timeout = 2s")
+    TIMES = ("milter_connect_timeout = 5s", "milter_command_timeout = 5s", "milter_content_timeout = 5s")
 
     @classmethod
     def setUpClass(cls):
@@ -55,7 +55,7 @@ class Failures(MilterCase):
         self.assertQueued(self.send(message()))
         lab.home.flush()
         self.assertEqual({self.fields(stored.raw, "From")[0] for stored in lab.wait_stored("mx-postfix", 2)}, {ALICE})
-        self.assertIn(b"from_address", lab.wait_stored("home", timeout=30)[0].raw)
+        self.assertIn(b"from_address", lab.wait_stored("home")[0].raw)
         lab.home.wait_queue_empty()
 
     def test_stopped(self):
@@ -135,10 +135,9 @@ class Failures(MilterCase):
         self.assertFalse(lab.milter.is_running)
 
     def test_stop_does_not_wait_for_idle_sessions(self):
+        self.use(drain_time="10m")
         with lab.home.submit(ALICE):
-            started = time.monotonic()
             lab.milter.stop()
-            self.assertLess(time.monotonic() - started, 3)
 
     def test_restart_during_a_storm(self):
         """Nobody's message is lost or passed unchecked while the milter is restarted again and again."""
@@ -153,7 +152,8 @@ class Failures(MilterCase):
             thread.start()
         for action in (lab.milter.restart, lab.milter.reload, lab.milter.restart):
             action()
-            time.sleep(0.7)
+            done = len(codes)
+            wait_for("some more", lambda done=done: len(codes) > done + 10)
         stop.set()
         for thread in threads:
             thread.join()
@@ -174,7 +174,7 @@ class Failures(MilterCase):
         self.assertEqual(lab.home.run("postern-milter", "-c", lab.milter.CONF, "--check", check=False).returncode, 78)
         lab.milter.write_conf(from_address="off")
         lab.milter.reload()
-        wait_for("the new settings are in force", lambda: self.send(FORBIDDEN).stage == "queued", 5)
+        wait_for("the new settings are in force", lambda: self.send(FORBIDDEN).stage == "queued")
 
     def test_reload_with_a_session_open(self):
         """A message is judged by the settings with which it began."""
@@ -209,7 +209,7 @@ class Failures(MilterCase):
         lab.milter.kill()
         self.assertTrue(os.path.exists(lab.home.path(lab.milter.socket)))
         lab.milter.start()
-        second = lab.home.run("postern-milter", "-c", lab.milter.CONF, check=False, timeout=10)
+        second = lab.home.run("postern-milter", "-c", lab.milter.CONF, check=False)
         self.assertNotEqual(second.returncode, 0)
         self.assertQueued(self.send(message()))
 
@@ -221,7 +221,7 @@ class Failures(MilterCase):
         lab.home.run("sh", "-c", f"chown _postern-milter {lab.milter.STATE}; head -c 8192 /dev/zero >{lab.milter.STATE}/full || true")
         outcomes = [self.send(message()).stage for _ in range(5)]
         self.assertEqual(outcomes, ["queued"] * 3 + ["rcpt"] * 2)
-        lab.home.wait_log(r"postern/milter.*limits.*No space left", 20)
+        lab.home.wait_log(r"postern/milter.*limits.*No space left")
 
     def test_too_many_connections(self):
         self.use(connections=3)
@@ -254,7 +254,7 @@ class Endurance(MilterCase):
                     client.mail(ALICE)
                     self.assertEqual(client.rcpt("you@postfix.example")[0], 550)
                     client.rset()
-        lab.home.wait_queue_empty(60)
+        lab.home.wait_queue_empty()
 
     def test_abort_at_each_stage(self):
         """Case 130: RSET, a second EHLO, a connection that ends, at every stage; then a message as if nothing had been."""
@@ -282,14 +282,15 @@ class Endurance(MilterCase):
         self.assertEqual(len(lab.stored("mx-postfix")), 1)
 
     def test_10000_fields(self):
-        """Case 138."""
-        started = time.monotonic()
-        outcome = self.send(message(*[f"X-{number}: value" for number in range(10000)]))
-        self.assertRefused(outcome, "data", 552, "header_size")
+        """Case 138: refused; where as many may pass, a thousand of them are taken out."""
+        fields = [f"{'X-Mailer' if number % 10 == 0 else 'X-Field'}: {number}" for number in range(9900)]
+        self.assertRefused(self.send(message(*fields)), "data", 552, "header_size")
         self.use(header_count_limit=10000, header_size_limit="4M", user_agent="repair")
-        self.assertQueued(self.send(message(*[f"X-Mailer: {number}" for number in range(9000)])))
-        self.assertNotIn(b"X-Mailer", self.delivered())
-        self.assertLess(time.monotonic() - started, 30)
+        lab.home.filter_by(lab.milter)      # OpenDKIM does not sign so many
+        self.addCleanup(lab.home.filter_by, lab.milter, Home.OPENDKIM)
+        self.assertQueued(self.send(message(*fields)))
+        delivered = self.delivered()
+        self.assertEqual((delivered.count(b"X-Mailer"), delivered.count(b"X-Field")), (0, 8910))
 
     def test_header_of_a_megabyte(self):
         """Case 138: one field, many lines of one field, many fields. Postfix itself cuts a field at 60,000 bytes."""
@@ -311,7 +312,7 @@ class Endurance(MilterCase):
         self.assertEqual([outcome.code for outcome in outcomes], [550, 250] * 100)
         for session in sessions:
             session.close()
-        lab.home.wait_queue_empty(60)
+        lab.home.wait_queue_empty()
         self.assertEqual(len(lab.stored("mx-postfix")), 100)
 
 

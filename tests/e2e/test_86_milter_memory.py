@@ -33,9 +33,9 @@ class Memory(MilterCase):
             # One in ten with a sender that is refused.
             for sender, count in (("user@home.example", self.STEP_MESSAGES * 9 // 10), ("user@bank.example", self.STEP_MESSAGES // 10)):
                 lab.home.run("smtp-source", "-s", "20", "-l", "500", "-f", sender, "-t", "you@postfix.example",
-                             "-m", str(count), *(["-A"] if "bank" in sender else []), "127.0.0.1:25", timeout=60, check="bank" not in sender)
+                             "-m", str(count), *(["-A"] if "bank" in sender else []), "127.0.0.1:25", check="bank" not in sender)
             residents.append(lab.milter.resident())
-        lab.home.wait_queue_empty(60)
+        lab.home.wait_queue_empty()
         self.assertGreaterEqual(len(lab.milter.decisions("(pass|repair): who=client:127")), self.STEPS * self.STEP_MESSAGES * 9 // 10)
         middle = residents[len(residents) // 2 - 1:]
         self.check_growth(middle, residents)

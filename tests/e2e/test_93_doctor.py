@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import time
 
 from harness import Case, Home, lab
 
@@ -97,9 +96,7 @@ class Healthy(DoctorCase):
 
     def test_mail_host(self):
         """Every check has looked, and has nothing to say; the same as a table, a page, and in silence."""
-        began = time.monotonic()
         report = self.doctor("--only", "host,postfix,milter,edge")
-        self.assertLess(time.monotonic() - began, 20)
         self.assertEqual(report.ids("FAIL", "warn", "unknown"), set(), report.text)
         self.assertEqual(report.ids("ok"), set(HEALTHY), report.text)
         self.assertEqual(report.status, 0)

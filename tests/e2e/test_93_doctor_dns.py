@@ -11,8 +11,8 @@ CONF = "/etc/opendkim.conf"
 
 
 class DoctorDns(Case):
-    def doctor(self, *arguments, timeout=60):
-        done = lab.home.run("postern", "doctor", "--json", "--only", "domain", *arguments, check=False, timeout=timeout)
+    def doctor(self, *arguments):
+        done = lab.home.run("postern", "doctor", "--json", "--only", "domain", *arguments, check=False)
         return done.returncode, json.loads(done.stdout)["findings"]
 
     def of(self, findings, domain, *results):

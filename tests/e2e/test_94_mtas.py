@@ -36,9 +36,9 @@ class Shared:
             self.assertEqual(code, 250, text)
         return re.search(self.QUEUED, text.decode()).group(1)
 
-    def outcome(self, queue_id, recipient, timeout=20):
+    def outcome(self, queue_id, recipient):
         """The transport's own line, which has the mail system's queue id."""
-        return self.host.wait_log(rf"postern/transport\[\d+\]: {queue_id}: to=<{recipient}>", timeout)[-1]
+        return self.host.wait_log(rf"postern/transport\[\d+\]: {queue_id}: to=<{recipient}>")[-1]
 
     def report(self):
         """The one bounce, which came to alice by way of the edge, too."""
@@ -92,7 +92,7 @@ class Shared:
         self.host.run("mv", program + ".away", program)
         self.assertEqual(lab.stored("home"), [])
         self.host.flush()
-        names = {item.recipient for item in lab.wait_stored("mx-postfix", 4, 30)}
+        names = {item.recipient for item in lab.wait_stored("mx-postfix", 4)}
         self.assertEqual(names, {f"{name}@postfix.example" for name in ("edgeless", "misspelt", "keyless", "uninstalled")})
         self.host.wait_queue_empty()
 

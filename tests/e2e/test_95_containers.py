@@ -48,7 +48,7 @@ class Inside(Case):
         rows = {"you@postfix.example": "status=sent", "later@exim.example": r"dsn=4\.0\.0, status=deferred .*451 Come back later",
                 "refused@exim.example": r"dsn=5\.0\.0, status=bounced .*550 User unknown here"}
         queue_id = lab.home.inject(sender, list(rows), MESSAGE)
-        lab.home.wait_log(rf"postfix/.*{queue_id}: to=<.*status=", 30, count=len(rows))
+        lab.home.wait_log(rf"postfix/.*{queue_id}: to=<.*status=", count=len(rows))
         for recipient, expected in rows.items():
             self.assertRegex(lab.home.outcomes(queue_id)[recipient], expected)
         self.assertIn(b"550 User unknown here", wait_for("the bounce", lambda: lab.stored("home"))[0].raw)
@@ -105,7 +105,7 @@ spawn-chroot unix - n y - 0 spawn
     def test_spawn_in_its_chroot(self):
         """The program is not in there: everything waits, nothing bounces."""
         queue_id = lab.home.inject("spawn@home.example", ["you@postfix.example"], MESSAGE)
-        self.assertIn("status=deferred", lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=<.*status=", 30)[0])
+        self.assertIn("status=deferred", lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=<.*status=")[0])
 
     def test_pipe(self):
         self.assert_outcomes("pipe@home.example")
@@ -176,7 +176,7 @@ class Socket(Inside):
         lab.home.run("postconf", "-e", "default_transport = postern:unix:postern/lmtp.sock")
         self.start("unshare", "--mount", "sh", "-c", HIDE + 'exec "$@"', "sh")
         queue_id = lab.home.inject(ANNA, ["you@postfix.example"], MESSAGE)
-        self.assertIn("status=deferred", lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=<.*status=", 30)[0])
+        self.assertIn("status=deferred", lab.home.wait_log(rf"postfix/lmtp.*{queue_id}: to=<.*status=")[0])
 
     def test_nobody_else_gets_there(self):
         """A user of the host has no way to the socket."""

@@ -72,12 +72,12 @@ class Invite(InviteCase):
         edge_key = lab.vps.run("postern", "pubkey", "/var/lib/postern/edge.key").stdout.strip()
         lab.home.write(EDGES, f"vps 198.51.100.20:7843 key={edge_key}\n")
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
-        self.assertIn("status=sent", lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 30)[0])
+        self.assertIn("status=sent", lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=")[0])
         self.assertRegex(lab.vps.run("postern", "peers").stdout, rf"mailhost {re.escape(key)} enrolled=")
         lab.edge.kill()
         lab.edge.start()
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
-        self.assertIn("status=sent", lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 30)[0])
+        self.assertIn("status=sent", lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=")[0])
         # The key of an enrolled mail host is replaced like any other; the name in use is the one by which it is revoked.
         other = self.key()
         lab.vps.run("postern", "authorize", other, key)
@@ -85,7 +85,7 @@ class Invite(InviteCase):
         lab.vps.run("postern", "revoke", key)
         self.assertEqual(self.list(), [[other, "mailhost"]])
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
-        self.assertIn("status=deferred", lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 30)[0])
+        self.assertIn("status=deferred", lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=")[0])
         lab.home.empty_queue()
         self.assertFalse(lab.vps.grep_log(r"postern/edge.*(error|fatal):", mark))
 

@@ -3,12 +3,12 @@ yet. Last: it replaces the lab's own."""
 import os
 import re
 import smtplib
-import time
 
 from clean_vps import clean_vps
 from harness import Case, lab
 
 PROJECT = os.environ["PROJECT"]
+TWO_MINUTES_OF_TYPING = 400     # characters, of somebody who is slow; the invite is pasted
 MESSAGE = b"From: anna@home.example\r\nSubject: by the book\r\n\r\nhello\r\n"
 
 
@@ -75,7 +75,6 @@ class Readme(Case):
         book = steps(section("Set it up"))
         self.assertEqual(sorted(book), [1, 2, 3, 4])
         self.forget()
-        began = time.monotonic()
         invited = lab.vps.run("sh", "-ec", book[2].replace("invite", "invite --try postfix.example"))
         typed = invited.stdout.splitlines()[-1]
         self.assertTrue(typed.startswith("postern-invite:"), invited.stdout)
@@ -84,7 +83,7 @@ class Readme(Case):
         self.assertIn("by the edge \"edge\" from now on", joined)
         tried, looked = book[4].splitlines()
         self.assertIn("delivered: 250 2.0.0 edge.vps.example: ", lab.home.run("sh", "-c", tried.replace("example.net", "postfix.example")).stdout)
-        self.assertLess(time.monotonic() - began, 120)
+        self.assertLess(len(book[2] + book[3] + "yes" + tried), TWO_MINUTES_OF_TYPING)
         self.assertIn(" 0 FAIL, ", lab.home.run("sh", "-c", looked).stdout)
         for command in section("Afterwards").splitlines():
             if command.startswith("    ") and "QUEUEID" not in command:
@@ -106,7 +105,7 @@ class Readme(Case):
         self.assertIn("1 edges", checked)
         self.follow(lab.home, book[5])
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
-        self.assertRegex(lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 20)[0], r"status=sent .*edge\.vps\.example")
+        self.assertRegex(lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=")[0], r"status=sent .*edge\.vps\.example")
         self.and_back()
 
     def and_back(self):
@@ -114,4 +113,4 @@ class Readme(Case):
         lab.home.reload("postconf -X default_transport && postfix reload")
         lab.home.run("postconf", "-e", "smtp_connect_timeout = 1s")
         queue_id = lab.home.inject("anna@home.example", ["you@postfix.example"], MESSAGE)
-        self.assertRegex(lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=", 30)[0], r"deferred .*timed out")
+        self.assertRegex(lab.home.wait_log(rf"postfix/.*{queue_id}: to=.*status=")[0], r"deferred .*timed out")

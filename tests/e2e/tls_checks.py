@@ -49,8 +49,6 @@ class Outcome:
 
 
 class TlsCase(Case):
-    TIMEOUT = 90
-
     def deliver(self, domains, message=MESSAGE, **options):
         """{domain: Outcome} of a message to each, all at once. The sender names the domain, for whoever looks at MAIL."""
         ids = {domain: lab.home.inject(self.sender(domain), [f"you@{domain}"], message, **options) for domain in domains}
@@ -61,7 +59,7 @@ class TlsCase(Case):
         return "anna@home.example" if domain.startswith("[") else f"anna+{domain}@home.example"
 
     def first_line(self, queue_id, count=1):
-        return lab.home.wait_log(rf"postfix/lmtp\[\d+\]: {queue_id}: to=<.*status=", self.TIMEOUT, count)[count - 1]
+        return lab.home.wait_log(rf"postfix/lmtp\[\d+\]: {queue_id}: to=<.*status=", count=count)[count - 1]
 
     saved_conf = None
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from harness import in_netns, lab
+from harness import PATIENCE_S, in_netns, lab
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "python"))
 import postern_frames as frames  # noqa: E402
@@ -39,7 +39,7 @@ def authorize(key, name, *options):
     lab.vps.run("postern", "authorize", text_of(key.public), name, *options)
 
 
-def connect(timeout=10):
+def connect(timeout=PATIENCE_S):
     """A TCP connection from home to the edge."""
     sock = lab.home.connect(*EDGE, timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -58,13 +58,13 @@ def initiation(key, edge_key=None, **options):
     return handshake, mac1(edge_key, message) + message
 
 
-def read_to_end(sock, seconds):
-    """(all that came, seconds until the end); AssertionError if there was none within that time."""
-    began = time.monotonic()
+def read_to_end(sock):
+    """All that came until the end; AssertionError if there was none."""
+    deadline = time.monotonic() + PATIENCE_S
     received = b""
     while True:
-        left = began + seconds - time.monotonic()
-        assert left > 0, f"still open after {seconds} s, received {received!r}"
+        left = deadline - time.monotonic()
+        assert left > 0, f"still open after {PATIENCE_S} s, received {received!r}"
         sock.settimeout(left)
         try:
             data = sock.recv(65536)
@@ -73,15 +73,12 @@ def read_to_end(sock, seconds):
         except TimeoutError:
             continue
         if not data:
-            return received, time.monotonic() - began
+            return received
         received += data
 
 
-def visit(pieces, seconds=8):
-    """Connect, send the pieces (bytes, or a pause in seconds), read to the end.
-
-    Returns (all that was received, seconds since the connection was made)."""
-    began = time.monotonic()
+def visit(pieces):
+    """Connect, send the pieces (bytes, or a pause in seconds), read to the end: all that was received."""
     with connect() as sock:
         with contextlib.suppress(OSError):
             for piece in pieces:
@@ -89,8 +86,7 @@ def visit(pieces, seconds=8):
                     sock.sendall(piece)
                 else:
                     time.sleep(piece)
-        received, _ = read_to_end(sock, seconds)
-    return received, time.monotonic() - began
+        return read_to_end(sock)
 
 
 class Responder:

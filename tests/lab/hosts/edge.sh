@@ -65,9 +65,9 @@ finish() {
 
 case ${1:-} in
 start)		start ;;
-stop)		finish TERM 30 ;;
-kill)		finish KILL 5 ;;
-restart)	finish TERM 30; start ;;
+stop)		finish TERM 60 ;;
+kill)		finish KILL 60 ;;
+restart)	finish TERM 60; start ;;
 reload)		kill -s HUP "$(cat $pid_file)" ;;
 status)		is_running ;;
 *)		echo "usage: edge.sh start|stop|kill|restart|reload|status" >&2; exit 64 ;;

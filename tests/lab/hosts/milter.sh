@@ -72,9 +72,9 @@ hang() {
 
 case ${2:-} in
 start)		start ;;
-stop)		finish TERM 30 ;;
-kill)		finish KILL 5 ;;
-restart)	finish TERM 30; start ;;
+stop)		finish TERM 60 ;;
+kill)		finish KILL 60 ;;
+restart)	finish TERM 60; start ;;
 reload)		kill -s HUP "$(cat $pid_file)" ;;
 hang)		hang ;;
 wake)		processes | xargs -r kill -s CONT ;;
