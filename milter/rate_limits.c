@@ -137,16 +137,21 @@ fail:
 	return NULL;
 }
 
-void rate_limits_destroy(struct rate_limits *limits)
+void rate_limits_stop(struct rate_limits *limits)
 {
-	if (limits == NULL)
-		return;
 	pthread_mutex_lock(&limits->lock);
 	limits->is_stopping = true;
 	pthread_cond_signal(&limits->stopped);
 	pthread_mutex_unlock(&limits->lock);
 	pthread_join(limits->writer, NULL);
 	save(limits);
+}
+
+void rate_limits_destroy(struct rate_limits *limits)
+{
+	if (limits == NULL)
+		return;
+	rate_limits_stop(limits);
 	free_all(limits);
 }
 

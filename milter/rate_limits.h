@@ -46,7 +46,12 @@ struct rate_subject {
  * no limit, so the table is taken whole or not at all. Starts the thread that writes the state.
  */
 struct rate_limits *rate_limits_create(const char *table_path, const char *state_path, char *error, size_t error_size);
-/* Writes the state a last time. */
+/*
+ * For the end of a process, once: writes the state a last time. Other threads may go on asking; what they count from now on is
+ * forgotten.
+ */
+void rate_limits_stop(struct rate_limits *limits);
+/* The same, where nobody asks any more; not after rate_limits_stop(). */
 void rate_limits_destroy(struct rate_limits *limits);
 /*
  * Reads the table again if it has changed; one with a mistake, or one that is gone, leaves the lines

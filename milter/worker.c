@@ -76,7 +76,7 @@ static void reload(struct worker *worker)
 	senders_log_mistakes(fresh->senders);
 }
 
-/* Ends the process. Who is cut off is deferred by Postfix. */
+/* Ends the process. Who is cut off is deferred by Postfix. libmilter's threads run to the last: nothing of theirs is freed. */
 static void stop(struct worker *worker)
 {
 	struct deadline end = deadline_in_ms(worker->milter.setup->conf.drain_time);
@@ -84,7 +84,7 @@ static void stop(struct worker *worker)
 	atomic_store(&worker->milter.is_stopping, true);
 	while (atomic_load(&worker->milter.messages) > 0 && !deadline_has_passed(end))
 		usleep(DRAIN_STEP_MS * 1000);
-	rate_limits_destroy(worker->milter.limits);
+	rate_limits_stop(worker->milter.limits);
 	_exit(EX_OK);
 }
 

@@ -653,6 +653,33 @@ static void *attempt(void *argument)
 	return (void *)passed;
 }
 
+/* The milter ends while its threads are still at it: what they counted until then is in the state. */
+static void test_stop_among_threads(void **state)
+{
+	struct rate_limits *limits;
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	write_table("login:alice messages=1000/31d\n");
+	pid = fork();
+	if (pid == 0) {
+		limits = start();
+		message(limits, "alice", "");
+		for (int i = 0; i < THREADS; i++)
+			pthread_create(&thread, NULL, attempt, limits);
+		rate_limits_stop(limits);
+		message(limits, "alice", "");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	limits = start();
+	assert_in_range(pass(limits, "alice", ""), 0, 999);
+	rate_limits_destroy(limits);
+}
+
 /* Exactly as many as there are tokens, while the table is read again and again. */
 static void test_threads(void **state)
 {
@@ -706,6 +733,7 @@ int main(void)
 		TEST(test_full_ones_go_first_then_the_oldest),
 		TEST(test_more_owners_than_room),
 		TEST(test_show_and_reset),
+		TEST(test_stop_among_threads),
 		TEST(test_threads),
 	};
 
