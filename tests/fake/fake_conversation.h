@@ -8,9 +8,8 @@
 
 #include "edge/smtp_client.h"
 #include "tests/fake/fake_mx.h"
+#include "tests/unit/eventually.h"
 
-/* Long enough for any machine; rows about time-outs give their own. */
-#define PATIENCE_MS 15000
 #define OWN_NAME "edge.example.org"
 #define TRACE "Received: by edge.example.org\r\n"
 

@@ -6,6 +6,7 @@
 #ifndef FAKE_MX_H
 #define FAKE_MX_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ enum fake_kind {
 	FAKE_READ,    /* `number` bytes, whatever they are */
 	FAKE_SLEEP,   /* `number` ms */
 	FAKE_DRAIN,   /* read until the end */
+	FAKE_HOLD,    /* read nothing until the client is gone */
 	FAKE_SIGNAL,  /* make the eventfd `number` readable */
 	FAKE_TLS,     /* handshake */
 	FAKE_CUT, /* end of the connection without close_notify; the rest of the script is not done
@@ -54,6 +56,7 @@ struct fake_step {
 #define READ(bytes) { FAKE_READ, NULL, bytes }
 #define SLEEP(ms) { FAKE_SLEEP, NULL, ms }
 #define DRAIN { FAKE_DRAIN, NULL, 0 }
+#define HOLD { FAKE_HOLD, NULL, 0 }
 #define SIGNAL(event_fd) { FAKE_SIGNAL, NULL, event_fd }
 #define TLS { FAKE_TLS, NULL, 0 }
 #define CUT { FAKE_CUT, NULL, 0 }
@@ -165,6 +168,7 @@ static inline void fake_mx_start_tls(struct fake_mx *mx, bool *alive)
 /* One step; false ends the script. */
 static inline bool fake_mx_do(struct fake_mx *mx, const struct fake_step *step)
 {
+	struct pollfd gone = { .fd = mx->fd };	/* POLLHUP comes unasked */
 	bool alive = true;
 	char byte;
 
@@ -209,6 +213,10 @@ static inline bool fake_mx_do(struct fake_mx *mx, const struct fake_step *step)
 		break;
 	case FAKE_DRAIN:
 		while (fake_mx_read_byte(mx, &byte))
+			;
+		break;
+	case FAKE_HOLD:
+		while (poll(&gone, 1, -1) < 0)
 			;
 		break;
 	case FAKE_SIGNAL:

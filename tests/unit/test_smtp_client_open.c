@@ -29,7 +29,7 @@ static void run(const struct row *row)
 {
 	struct conversation *conversation = calloc(1, sizeof(*conversation));
 	char event[64] = "";
-	int64_t began_ms = deadline_now_ms();
+	struct deadline patience = deadline_in_ms(PATIENCE_MS / 3);
 
 	conversation_begin(conversation, row->steps, row->level,
 			   row->deadline_ms > 0 ? row->deadline_ms : PATIENCE_MS, -1);
@@ -39,8 +39,8 @@ static void run(const struct row *row)
 	if (strcmp(event, row->event) != 0 || conversation->mx.problem[0] != '\0')
 		fail_msg("%s: \"%s\" (%s) instead of \"%s\"; server: %s", row->name, event,
 			 conversation->open_event.detail, row->event, conversation->mx.problem);
-	if (deadline_now_ms() - began_ms > PATIENCE_MS / 3)
-		fail_msg("%s: took %lld ms", row->name, (long long)(deadline_now_ms() - began_ms));
+	if (deadline_has_passed(patience))
+		fail_msg("%s: did not end before its deadline", row->name);
 	conversation_wipe(conversation);
 	free(conversation);
 }
@@ -143,7 +143,7 @@ static void test_ehlo(void **state)
 		{ "case 4: code changes", { GREETING, EXPECT("EHLO"), SEND("250-a\r\n550 b\r\n") },
 		  "EHLO protocol", TLS_MAY, 0 },
 		{ "case 11: closed", { GREETING, EXPECT("EHLO"), CUT }, "EHLO lost", TLS_MAY, 0 },
-		{ "silence", { GREETING, EXPECT("EHLO"), DRAIN }, "EHLO timeout", TLS_MAY, 100 },
+		{ "silence", { GREETING, EXPECT("EHLO"), DRAIN }, "EHLO timeout", TLS_MAY, 2000 },
 		{ "case 22: 421", { GREETING, EXPECT("EHLO"), SEND("421 bye\r\n") }, "EHLO 421",
 		  TLS_MAY, 0 },
 		{ "case 22: 421 unasked", { SEND("220 mx\r\n421 bye\r\n"), DRAIN }, "EHLO 421",
@@ -187,13 +187,13 @@ static void test_starttls(void **state)
 		{ "case 16: 502", { OFFER_TLS, EXPECT("STARTTLS"), SEND("502 no\r\n") }, "TLS 502",
 		  TLS_ENCRYPT, 0 },
 		{ "case 16: silence", { OFFER_TLS, EXPECT("STARTTLS"), DRAIN }, "TLS timeout",
-		  TLS_MAY, 150 },
+		  TLS_MAY, 2000 },
 		{ "case 16: closed", { OFFER_TLS, EXPECT("STARTTLS"), CUT }, "TLS lost", TLS_MAY,
 		  0 },
 		{ "case 16: not offered", { PLAIN }, "TLS not offered", TLS_ENCRYPT, 0 },
 		{ "case 17: handshake stall",
 		  { OFFER_TLS, EXPECT("STARTTLS"), SEND("220 go\r\n"), DRAIN }, "TLS handshake",
-		  TLS_MAY, 150 },
+		  TLS_MAY, 2000 },
 		{ "case 18: garbage",
 		  { OFFER_TLS, EXPECT("STARTTLS"), SEND("220 go\r\n"), READ(50),
 		    SEND("250 not TLS at all\r\n"), DRAIN }, "TLS handshake",

@@ -80,6 +80,9 @@ struct row {
 	struct fake_step steps[16];
 	const char *event;
 	int64_t after_ms;		/* the time-out */
+	struct {
+		int deadline_ms, limit_ms;	/* 0: DELIVERY_MS, no limit */
+	} delivery;
 };
 
 /* At the first failure, or the end of the transaction. */
@@ -87,6 +90,9 @@ static void run_conversation(struct conversation *conversation, const struct row
 {
 	conversation_begin(conversation, row->steps, TLS_MAY, DELIVERY_MS, -1);
 	conversation->client.params.data_done_timeout_ms = SMTP_DATA_DONE_TIMEOUT_MS;
+	if (row->delivery.deadline_ms > 0)
+		conversation->client.params.deadline = deadline_in_ms(row->delivery.deadline_ms);
+	conversation->client.params.time_limit_ms = row->delivery.limit_ms;
 	if (!conversation->is_open) {
 		conversation_print(event, size, &conversation->open_event);
 		return;
@@ -121,19 +127,19 @@ static void run(const struct row *row)
 static void test_slow_replies(void **state)
 {
 	static const struct row rows[] = {
-		{ "case 12: greeting", { SLOW("220-slow\r\n") }, "GREETING timeout", 5 * MINUTE_MS },
+		{ "case 12: greeting", { SLOW("220-slow\r\n") }, "GREETING timeout", 5 * MINUTE_MS, { 0 } },
 		{ "case 12: EHLO", { GREETING, EXPECT("EHLO"), SLOW("250-slow\r\n") }, "EHLO timeout",
-		  5 * MINUTE_MS },
+		  5 * MINUTE_MS, { 0 } },
 		{ "case 12: STARTTLS", { OFFER_TLS, EXPECT("STARTTLS"), SLOW("220-slow\r\n") },
-		  "TLS timeout", 5 * MINUTE_MS },
+		  "TLS timeout", 5 * MINUTE_MS, { 0 } },
 		{ "case 12: MAIL", { PLAIN, EXPECT("MAIL"), SLOW("250-slow\r\n") }, "MAIL timeout",
-		  5 * MINUTE_MS },
+		  5 * MINUTE_MS, { 0 } },
 		{ "case 12: RCPT", { PLAIN, MAIL_OK, EXPECT("RCPT"), SLOW("250-slow\r\n") },
-		  "RCPT timeout", 5 * MINUTE_MS },
+		  "RCPT timeout", 5 * MINUTE_MS, { 0 } },
 		{ "case 12: DATA", { PLAIN, MAIL_OK, RCPT_OK, EXPECT("DATA"), SLOW("354-slow\r\n") },
-		  "DATA timeout", 2 * MINUTE_MS },
+		  "DATA timeout", 2 * MINUTE_MS, { 0 } },
 		{ "case 12: the dot", { TO_DOT, SLOW("250-slow\r\n") }, "DOT timeout in doubt",
-		  10 * MINUTE_MS },
+		  10 * MINUTE_MS, { 0 } },
 	};
 
 	(void)state;
@@ -147,11 +153,33 @@ static void test_slow_handshake(void **state)
 	static const struct row row = {
 		"case 17",
 		{ OFFER_TLS, EXPECT("STARTTLS"), SEND("220 go\r\n"), READ(50), SLOW("\x16\x03\x03\x3f\xff") },
-		"TLS handshake", 30000
+		"TLS handshake", 30000, { 0 }
 	};
 
 	(void)state;
 	run(&row);
+}
+
+/*
+ * The dot's reply has its own time, whatever is left of the delivery's. What too little is left for is not begun: 1 s for DATA, of a limit
+ * of 200 s.
+ */
+static void test_delivery_time(void **state)
+{
+	static const struct row rows[] = {
+		{ "the reply comes when the delivery's time is over",
+		  { TO_DOT, SLEEP(2500), SEND("250 2.0.0 at last\r\n"), QUIT_OK }, "DOT 250", 2500, { 2000, 0 } },
+		{ "no DATA",
+		  { PLAIN, MAIL_OK, EXPECT("RCPT"), SLEEP(3200), SEND("250 2.1.5 ok\r\n"), DRAIN },
+		  "DATA no time", 3200, { 4000, 200000 } },
+		{ "time for DATA",
+		  { PLAIN, MAIL_OK, EXPECT("RCPT"), SLEEP(2800), SEND("250 2.1.5 ok\r\n"), DATA_OK, DOT_OK, QUIT_OK },
+		  "DOT 250", 2800, { 4000, 200000 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		run(&rows[i]);
 }
 
 /* Case 27: ten minutes for the final dot, less a second, and all who wait for it wait longer. */
@@ -159,7 +187,7 @@ static void test_late_answer(void **state)
 {
 	static const struct row row = {
 		"case 27", { TO_DOT, SLEEP(599000), SEND("250 ok\r\n"), QUIT_OK }, "DOT 250",
-		599000
+		599000, { 0 }
 	};
 	char line[200] = "";
 	FILE *example = fopen("conf.examples/master.cf", "r");
@@ -182,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow_replies),
 		cmocka_unit_test(test_slow_handshake),
+		cmocka_unit_test(test_delivery_time),
 		cmocka_unit_test(test_late_answer),
 	};
 
