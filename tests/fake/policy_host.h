@@ -83,7 +83,7 @@ static inline void policy_host_read_ports(struct policy_host *host)
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/ports", host->directory);
-	for (int i = 0; i < 1000 && strchr(line, '\n') == NULL; i++) {
+	for (int i = 0; i < 6000 && strchr(line, '\n') == NULL; i++) {
 		usleep(20000);
 		file = fopen(path, "r");
 		if (file != NULL && fgets(line, sizeof(line), file) == NULL)

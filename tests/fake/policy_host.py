@@ -7,7 +7,7 @@ certificate and the answer that NAME stands for (see CERTIFICATES and answer());
 is in order.  Ends when stdin does.
 
 Files in the directory change answers while it runs: NAME.policy (the text that is served) and
-NAME.status (the HTTP status, or "hang").  Every request adds its host to the file requests.
+NAME.status (the HTTP status, "hang", or "hold" for as long as it says that).  Every request adds its host to the file requests.
 """
 import datetime
 import os
@@ -149,10 +149,10 @@ def endless(connection, start, again):
 
 
 def answer(connection, label):
+    while status_of(label) == "hold":
+        time.sleep(0.02)
     body = policy_of(label)
     status = status_of(label)
-    if label.startswith("slow"):
-        time.sleep(1)
     if status == "hang":
         time.sleep(600)
     elif status != "200":
