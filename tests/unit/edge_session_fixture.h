@@ -13,6 +13,7 @@
 
 #include "edge/keeper.h"
 #include "edge/listener.h"
+#include "eventually.h"
 #include "lib/log.h"
 #include "tests/fake/fake_dns.h"
 #include "tunnel/base64_key.h"
@@ -252,7 +253,7 @@ static inline enum tunnel_failure try_connect(struct fixture *fixture, struct tu
 {
 	struct tunnel_client_params params = {
 		.own = noise_keypair_static_key(&fixture->keys[who]),
-		.deadline = deadline_in_ms(10000),
+		.deadline = deadline_in_ms(PATIENCE_MS),
 	};
 	char text[40], error[200];
 
@@ -272,8 +273,8 @@ static inline void connect_as(struct fixture *fixture, struct tunnel *tunnel, in
 
 static inline void send_now(struct tunnel *tunnel, struct frame *frame)
 {
-	assert_int_equal(tunnel_send_frame(tunnel, frame, deadline_in_ms(5000)), TUNNEL_OK);
-	assert_int_equal(tunnel_flush(tunnel, deadline_in_ms(5000)), TUNNEL_OK);
+	assert_int_equal(tunnel_send_frame(tunnel, frame, deadline_in_ms(PATIENCE_MS)), TUNNEL_OK);
+	assert_int_equal(tunnel_flush(tunnel, deadline_in_ms(PATIENCE_MS)), TUNNEL_OK);
 }
 
 static inline void send_simple(struct tunnel *tunnel, uint8_t type, uint32_t transaction)
@@ -337,7 +338,7 @@ static inline void send_message(struct tunnel *tunnel, uint32_t transaction, con
 
 static inline void expect(struct tunnel *tunnel, struct frame *frame, uint8_t type, uint32_t transaction)
 {
-	enum tunnel_failure failure = tunnel_receive_frame(tunnel, frame, deadline_in_ms(10000));
+	enum tunnel_failure failure = tunnel_receive_frame(tunnel, frame, deadline_in_ms(PATIENCE_MS));
 
 	if (failure != TUNNEL_OK)
 		fail_msg("no %s: %s", frame_type_name(type), tunnel->error);
@@ -353,7 +354,7 @@ static inline void expect_close(struct tunnel *tunnel, enum close_reason reason)
 
 	expect(tunnel, &frame, FRAME_CLOSE, 0);
 	assert_int_equal(frame.u.close.reason, reason);
-	assert_int_equal(tunnel_receive_frame(tunnel, &frame, deadline_in_ms(5000)), TUNNEL_LOST);
+	assert_int_equal(tunnel_receive_frame(tunnel, &frame, deadline_in_ms(PATIENCE_MS)), TUNNEL_LOST);
 	tunnel_close(tunnel, 0, NULL);
 }
 
@@ -390,9 +391,7 @@ static inline size_t count_sessions(struct fixture *fixture)
 
 static inline void wait_for_sessions(struct fixture *fixture, size_t count)
 {
-	for (int i = 0; i < 500 && count_sessions(fixture) != count; i++)
-		usleep(10000);
-	assert_int_equal(count_sessions(fixture), count);
+	EVENTUALLY(count_sessions(fixture) == count);
 }
 
 #endif

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "eventually.h"
 #include "transport/edge_table.h"
 #include "tunnel/content_digest.h"
 #include "tunnel/tunnel.h"
@@ -41,6 +42,7 @@ struct fake_edge {
 	struct frame_info info;
 	/* What was seen; read it after the session has ended. */
 	_Atomic int tunnels, transactions, ends, aborts;
+	_Atomic bool is_held;	/* a pause lasts until it is not */
 	bool digest_is_good;
 	struct frame_envelope envelope;
 	struct recipient recipients[TUNNEL_RECIPIENTS_MAX];
@@ -62,7 +64,7 @@ static inline bool fake_edge_authorize(void *context, const uint8_t public_key[N
 
 static inline void fake_edge_send(struct tunnel *tunnel, const struct frame *frame)
 {
-	tunnel_send_frame(tunnel, frame, deadline_in_ms(5000));
+	tunnel_send_frame(tunnel, frame, deadline_in_ms(PATIENCE_MS));
 }
 
 static inline struct frame fake_edge_frame(enum frame_type type, uint32_t transaction)
@@ -131,17 +133,19 @@ static inline void fake_edge_on_end(struct fake_edge *fake, struct tunnel *tunne
 		fake_edge_status(fake, tunnel, transaction,
 				 fake->mode == FAKE_EDGE_REVERSE ? count - 1 - i : i);
 		if (fake->mode == FAKE_EDGE_VANISH_AT_STATUS) {
-			tunnel_flush(tunnel, deadline_in_ms(5000));
+			tunnel_flush(tunnel, deadline_in_ms(PATIENCE_MS));
 			return;
 		}
 		if ((fake->mode == FAKE_EDGE_REVERSE || fake->mode == FAKE_EDGE_PAUSE) &&
 		    i + 2 == count) {
-			tunnel_flush(tunnel, deadline_in_ms(5000));
+			tunnel_flush(tunnel, deadline_in_ms(PATIENCE_MS));
 			usleep(200000);
+			while (fake->is_held)
+				usleep(1000);
 		}
 	}
 	fake_edge_send(tunnel, &done);
-	tunnel_flush(tunnel, deadline_in_ms(5000));
+	tunnel_flush(tunnel, deadline_in_ms(PATIENCE_MS));
 }
 
 static inline void fake_edge_early(struct fake_edge *fake, struct tunnel *tunnel,
@@ -165,7 +169,7 @@ static inline void fake_edge_early(struct fake_edge *fake, struct tunnel *tunnel
 	}
 	if (fake->mode != FAKE_EDGE_EARLY_CLOSE)
 		fake_edge_send(tunnel, &done);
-	tunnel_flush(tunnel, deadline_in_ms(5000));
+	tunnel_flush(tunnel, deadline_in_ms(PATIENCE_MS));
 }
 
 static inline void fake_edge_on_content(struct fake_edge *fake, struct tunnel *tunnel,
@@ -213,7 +217,7 @@ static inline bool fake_edge_on_frame(struct fake_edge *fake, struct tunnel *tun
 		if (fake->mode == FAKE_EDGE_IDLE_CLOSE) {
 			close.u.close.reason = CLOSE_IDLE;
 			fake_edge_send(tunnel, &close);
-			tunnel_flush(tunnel, deadline_in_ms(5000));
+			tunnel_flush(tunnel, deadline_in_ms(PATIENCE_MS));
 		}
 		return fake->mode != FAKE_EDGE_VANISH_AT_STATUS &&
 		       fake->mode != FAKE_EDGE_IDLE_CLOSE;
@@ -230,7 +234,7 @@ static inline void fake_edge_serve(struct fake_edge *fake, int fd)
 	struct tunnel_server_params params = {
 		.own = noise_keypair_static_key(&fake->key),
 		.authorize = fake_edge_authorize,
-		.deadline = deadline_in_ms(5000),
+		.deadline = deadline_in_ms(PATIENCE_MS),
 	};
 	struct frame info = { .type = FRAME_INFO,
 			      .flags = FRAME_FLAG_CRITICAL,
@@ -242,8 +246,8 @@ static inline void fake_edge_serve(struct fake_edge *fake, int fd)
 		return;
 	fake->tunnels++;
 	fake_edge_send(&tunnel, &info);
-	tunnel_flush(&tunnel, deadline_in_ms(5000));
-	while (tunnel_receive_frame(&tunnel, &frame, deadline_in_ms(20000)) == TUNNEL_OK &&
+	tunnel_flush(&tunnel, deadline_in_ms(PATIENCE_MS));
+	while (tunnel_receive_frame(&tunnel, &frame, deadline_in_ms(PATIENCE_MS)) == TUNNEL_OK &&
 	       fake_edge_on_frame(fake, &tunnel, &frame))
 		;
 	tunnel_close(&tunnel, 0, NULL);

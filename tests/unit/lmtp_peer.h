@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "eventually.h"
 #include "fake_edge.h"
 #include "lib/dot_stuffing.h"
 #include "transport/lmtp_session.h"
@@ -43,7 +44,7 @@ static inline void expect(struct session *session, const char *start)
 {
 	char line[4096];
 
-	if (stream_read_line(&session->stream, line, sizeof(line), NULL, deadline_in_ms(10000)) !=
+	if (stream_read_line(&session->stream, line, sizeof(line), NULL, deadline_in_ms(PATIENCE_MS)) !=
 	    STREAM_OK)
 		fail_msg("expected \"%s\", the session said nothing", start);
 	if (strncmp(line, start, strlen(start)) != 0)
@@ -52,7 +53,7 @@ static inline void expect(struct session *session, const char *start)
 
 static inline void say(struct session *session, const void *bytes, size_t length)
 {
-	assert_int_equal(stream_write_full(&session->stream, bytes, length, deadline_in_ms(10000)),
+	assert_int_equal(stream_write_full(&session->stream, bytes, length, deadline_in_ms(PATIENCE_MS)),
 			 STREAM_OK);
 }
 
@@ -74,8 +75,8 @@ static inline void start(struct session *session, enum fake_edge_mode mode)
 	session->setup.key = noise_keypair_static_key(&session->key);
 	session->setup.conf = (struct transport_conf){
 		.hostname = (char *)(uintptr_t) "home.example",
-		.connect_timeout = 5000,
-		.idle_timeout = 10000,
+		.connect_timeout = PATIENCE_MS,
+		.idle_timeout = PATIENCE_MS,
 		.key_file = (char *)(uintptr_t) "/nonexistent/key",
 		.edges = (char *)(uintptr_t) "/nonexistent/edges",
 		.routes = (char *)(uintptr_t) "/nonexistent/routes",
@@ -120,7 +121,7 @@ static inline void finish(struct session *session)
 
 	shutdown(session->fd, SHUT_WR);
 	while (stream_read_some(&session->stream, rest, sizeof(rest), &got,
-				deadline_in_ms(10000)) == STREAM_OK)
+				deadline_in_ms(PATIENCE_MS)) == STREAM_OK)
 		;
 	pthread_join(session->thread, NULL);
 	stream_wipe(&session->stream);

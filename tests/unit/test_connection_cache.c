@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "edge/connection_cache.h"
+#include "eventually.h"
 #include "lib/thread.h"
 
 #define GENEROUS { .total = 10, .per_host = 10, .messages = 100, .idle_ms = 60000, .age_ms = 60000 }
@@ -171,7 +172,7 @@ static void test_newest_first(void **state)
 	(void)state;
 	assert_true(take(cache, "192.0.2.1", "a", &client));
 	smtp_client_leave(&client);
-	assert_string_equal(hear(new, 2000), "QUIT");
+	assert_string_equal(hear(new, PATIENCE_MS), "QUIT");
 	assert_string_equal(hear(old, 50), "nothing");
 	close(old);
 	close(new);
@@ -192,7 +193,7 @@ static void test_dead_ones_are_dropped(void **state)
 	assert_true(take(cache, "192.0.2.1", "a", &client));
 	assert_false(take(cache, "192.0.2.1", "a", &(struct smtp_client){ 0 }));
 	smtp_client_leave(&client);
-	assert_string_equal(hear(good, 2000), "QUIT");
+	assert_string_equal(hear(good, PATIENCE_MS), "QUIT");
 	close(good);
 	close(spoken);
 	connection_cache_destroy(cache);
@@ -251,17 +252,17 @@ static void test_idle_ones_end(void **state)
 	idle = give(cache, "192.0.2.1", "b", brief);
 	limits.age_ms = 100;
 	old = give(cache, "192.0.2.2", "c", limits);
-	assert_string_equal(hear(idle, 3000), "QUIT");
-	assert_string_equal(hear(old, 3000), "QUIT");
+	assert_string_equal(hear(idle, PATIENCE_MS), "QUIT");
+	assert_string_equal(hear(old, PATIENCE_MS), "QUIT");
 	assert_false(take(cache, "192.0.2.1", "b", &client));
 	assert_false(take(cache, "192.0.2.2", "c", &client));
 	assert_string_equal(hear(stays, 10), "nothing");
 	connection_cache_stop(cache);
-	assert_string_equal(hear(stays, 2000), "QUIT");
+	assert_string_equal(hear(stays, PATIENCE_MS), "QUIT");
 	close(stays);
 	/* Too late. */
 	stays = give(cache, "192.0.2.1", "a", (struct connection_limits)GENEROUS);
-	assert_string_equal(hear(stays, 2000), "QUIT");
+	assert_string_equal(hear(stays, PATIENCE_MS), "QUIT");
 	close(stays);
 	close(idle);
 	close(old);
@@ -349,7 +350,7 @@ static void test_many_threads(void **state)
 	assert_true(crowd.taken >= 1);
 	connection_cache_destroy(cache);
 	for (int i = 0; i < 3; i++) {
-		assert_string_equal(hear(servers[i], 2000), "QUIT");
+		assert_string_equal(hear(servers[i], PATIENCE_MS), "QUIT");
 		close(servers[i]);
 	}
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "ctl/mail_log.h"
+#include "eventually.h"
 
 static char directory[] = "/tmp/test_mail_log.XXXXXX", path[64], rotated[80], journalctl[64];
 
@@ -58,7 +60,7 @@ static void open_log(struct mail_log *log, const char *name, enum mail_log_mode 
 
 static void expect(struct mail_log *log, const char *text)
 {
-	const char *line = mail_log_next(log, deadline_in_ms(5000));
+	const char *line = mail_log_next(log, deadline_in_ms(PATIENCE_MS));
 
 	if (line == NULL || strcmp(line, text) != 0)
 		fail_msg("\"%.100s\" instead of \"%.100s\"", line != NULL ? line : "(no line)", text);
@@ -77,7 +79,7 @@ static void what_was_rotated_comes_first(void **state)
 	expect(&log, "three");
 	expect(&log, "");
 	expect(&log, "four, without an end");
-	assert_null(mail_log_next(&log, deadline_in_ms(5000)));
+	assert_null(mail_log_next(&log, deadline_in_ms(PATIENCE_MS)));
 	mail_log_close(&log);
 }
 
@@ -93,7 +95,7 @@ static void long_lines_are_cut(void **state)
 		strcpy(text + length, "\nafter\n");
 		write_file(path, "w", text);
 		open_log(&log, path, MAIL_LOG_PAST);
-		line = mail_log_next(&log, deadline_in_ms(5000));
+		line = mail_log_next(&log, deadline_in_ms(PATIENCE_MS));
 		assert_true(strlen(line) == length || strlen(line) == MAIL_LOG_LINE_MAX - 1);
 		expect(&log, "after");
 		mail_log_close(&log);
@@ -101,8 +103,8 @@ static void long_lines_are_cut(void **state)
 	memset(text, 'x', sizeof(text) - 1);
 	write_file(path, "w", text);
 	open_log(&log, path, MAIL_LOG_PAST);
-	assert_int_equal(strlen(mail_log_next(&log, deadline_in_ms(5000))), MAIL_LOG_LINE_MAX - 1);
-	assert_null(mail_log_next(&log, deadline_in_ms(5000)));
+	assert_int_equal(strlen(mail_log_next(&log, deadline_in_ms(PATIENCE_MS))), MAIL_LOG_LINE_MAX - 1);
+	assert_null(mail_log_next(&log, deadline_in_ms(PATIENCE_MS)));
 	mail_log_close(&log);
 }
 
@@ -161,6 +163,8 @@ static void a_read_that_fails(void **state)
 	close(unreadable);
 }
 
+static sem_t has_read_next_file;
+
 static void *write_late(void *argument)
 {
 	(void)argument;
@@ -175,7 +179,8 @@ static void *write_late(void *argument)
 	usleep(100000);
 	write_file(rotated, "a", "of the old one\n");
 	write_file(path, "a", "of the next file\n");
-	usleep(200000);
+	/* what is written over before it was read nobody reads */
+	sem_wait(&has_read_next_file);
 	write_file(path, "w", "anew\n");
 	return NULL;
 }
@@ -186,6 +191,7 @@ static void following(void **state)
 	pthread_t thread;
 
 	(void)state;
+	assert_int_equal(sem_init(&has_read_next_file, 0, 0), 0);
 	write_file(path, "w", "of yesterday\n");
 	open_log(&log, path, MAIL_LOG_FOLLOW);
 	assert_null(mail_log_next(&log, deadline_in_ms(10)));
@@ -193,6 +199,7 @@ static void following(void **state)
 	expect(&log, "half of a line");
 	expect(&log, "of the old one");
 	expect(&log, "of the next file");
+	sem_post(&has_read_next_file);
 	expect(&log, "anew");
 	assert_null(mail_log_next(&log, deadline_in_ms(10)));
 	pthread_join(thread, NULL);
@@ -220,10 +227,10 @@ static void journal(void **state)
 	setenv("PATH", new_path, 1);
 	open_log(&log, NULL, MAIL_LOG_PAST);
 	expect(&log, "old: --quiet --no-pager --facility=mail --output=short-iso-precise --since=-8d");
-	assert_null(mail_log_next(&log, deadline_in_ms(5000)));
+	assert_null(mail_log_next(&log, deadline_in_ms(PATIENCE_MS)));
 	mail_log_close(&log);
 	open_log(&log, NULL, MAIL_LOG_FOLLOW);
-	line = mail_log_next(&log, deadline_in_ms(5000));
+	line = mail_log_next(&log, deadline_in_ms(PATIENCE_MS));
 	assert_non_null(line);
 	/* from before it began to look */
 	assert_int_equal(sscanf(line, "new: --quiet --no-pager --facility=mail --output=short-iso-precise --follow --no-tail "

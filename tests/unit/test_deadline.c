@@ -10,14 +10,15 @@
 
 static void passes_when_its_time_has_come(void **state)
 {
-	struct deadline deadline = deadline_in_ms(30);
+	struct deadline deadline = deadline_in_ms(30), far = deadline_in_ms(1000000);
 	const struct timespec nap = { 0, 40 * 1000 * 1000 };
 
 	(void)state;
-	assert_false(deadline_has_passed(deadline));
-	assert_in_range(deadline_left_ms(deadline), 1, 30);
-	assert_in_range(deadline_poll_ms(deadline), 1, 30);
+	assert_false(deadline_has_passed(far));
+	assert_in_range(deadline_left_ms(far), 1, 1000000);
+	assert_in_range(deadline_poll_ms(far), 1, 1000000);
 	nanosleep(&nap, NULL);
+	assert_in_range(deadline_left_ms(far), 1, 1000000 - 40);
 	assert_true(deadline_has_passed(deadline));
 	assert_int_equal(deadline_left_ms(deadline), 0);
 	assert_int_equal(deadline_poll_ms(deadline), 0);

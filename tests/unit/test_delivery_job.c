@@ -17,13 +17,13 @@
 #define MX_ADDRESS "127.0.0.75"
 
 #include "edge/delivery_job.h"
+#include "eventually.h"
 #include "lib/log.h"
 #include "tests/fake/fake_dns.h"
 #include "tests/unit/captured_log.h"
 #include "tests/unit/delivery_fixture.h"
 #include "tests/unit/journal_fixture.h"
 
-#define PATIENCE_MS 20000
 #define GATES 2
 
 static const char zones[] =

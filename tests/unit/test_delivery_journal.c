@@ -13,6 +13,7 @@
 
 #define MX_ADDRESS "127.0.0.76"
 
+#include "eventually.h"
 #include "lib/log.h"
 #include "tests/fake/fake_dns.h"
 #include "tests/unit/captured_log.h"
@@ -20,7 +21,6 @@
 #include "tests/unit/fake_disk.h"
 #include "tests/unit/journal_fixture.h"
 
-#define PATIENCE_MS 20000
 
 static const char zones[] =
 	"query gone.example MX\nrcode NXDOMAIN\n"
@@ -362,7 +362,7 @@ static void test_busy_to_the_end(void **state)
 
 	add(fixture, "a", "gone.example");
 	claim_for_another(world, 0, &claim);
-	fixture->deadline = deadline_in_ms(200);
+	fixture->deadline = deadline_in_ms(1000);
 	run(fixture);
 	check_status(fixture, 0, "4.3.2", "delivery in progress");
 	assert_true(fixture->outcomes[0].status.in_progress);

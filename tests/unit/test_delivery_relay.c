@@ -110,7 +110,7 @@ static void test_domains_share_places(void **state)
 									  .deadline = DEADLINE_NEVER },
 					   &place),
 			 DESTINATION_ENTERED);
-	fixture->deadline = deadline_in_ms(500);
+	fixture->deadline = deadline_in_ms(2000);
 	add(fixture, "a", "one.example");
 	add(fixture, "b", "two.example");
 	run(fixture);

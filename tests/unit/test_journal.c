@@ -12,12 +12,12 @@
 #include <sched.h>
 #include <sys/wait.h>
 
+#include "eventually.h"
 #include "lib/log.h"
 #include "tests/unit/captured_log.h"
 #include "tests/unit/fake_disk.h"
 #include "tests/unit/journal_fixture.h"
 
-#define PATIENCE_MS 20000
 
 struct world {
 	struct journal_place place;

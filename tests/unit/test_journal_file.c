@@ -18,12 +18,12 @@
 #include <sys/wait.h>
 
 #include "edge/journal_file.h"
+#include "eventually.h"
 #include "lib/deadline.h"
 #include "tests/unit/fake_disk.h"
 
 #define SLOTS 64
 #define BYTES (SLOTS * JOURNAL_RECORD_BYTES)
-#define PATIENCE_MS 20000
 
 struct world {
 	char directory[48], path[64], error[300];

@@ -19,6 +19,7 @@
 #include "captured_log.h"
 #include "edge/keeper_client.h"
 #include "edge/keeper_process.h"
+#include "eventually.h"
 #include "keeper_fixture.h"
 #include "lib/deadline.h"
 
@@ -380,7 +381,7 @@ static void check_bad(const char *what, struct bad_keeper bad)
 	if (keeper_client_is_authorized(client, key) != KEEPER_GONE)
 		fail_msg("%s: was believed", what);
 	pollfd = (struct pollfd){ .fd = keeper_client_fd(client) };
-	if (poll(&pollfd, 1, 5000) != 1 || (pollfd.revents & POLLHUP) == 0)
+	if (poll(&pollfd, 1, PATIENCE_MS) != 1 || (pollfd.revents & POLLHUP) == 0)
 		fail_msg("%s: nobody hears of it", what);
 	named = own_key(client);
 	own = keeper_client_static_key(&named);
@@ -579,7 +580,7 @@ static bool is_dead(pid_t pid)
 static void test_process_outlives_nobody(void **state)
 {
 	struct keeper_fixture *fixture = *state;
-	struct deadline deadline = deadline_in_ms(10000);
+	struct deadline deadline = deadline_in_ms(PATIENCE_MS);
 	int report[2], fd, status;
 	pid_t worker, keeper;
 	bool has_gone;

@@ -626,7 +626,9 @@ static void test_dead_resolver(void **state)
 
 	(void)state;
 	assert_int_equal(mx_list_resolve(&list, &request, &status), -1);
-	assert_in_range(deadline_now_ms() - before, 290, 900);
+	assert_true(deadline_now_ms() - before >= 290);
+	/* Nobody asks again when the time is over. */
+	assert_true(fake_dns_asked_count(dns) <= 1);
 	assert_int_equal(status.action, DELIVERY_DELAYED);
 	assert_non_null(strstr(status.reason, "no answer from 127.0.0.1"));
 	mx_list_wipe(&list);

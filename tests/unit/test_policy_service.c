@@ -14,11 +14,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "eventually.h"
 #include "lib/endpoint.h"
 #include "milter/client_certificates.h"
 #include "milter/policy_service.h"
 
-#define WAIT_MS 5000
 
 static struct client_certificates *certificates;
 static char path[100];
@@ -72,7 +72,7 @@ static void expect(int fd, const char *text)
 		struct pollfd wait = { .fd = fd, .events = POLLIN };
 		ssize_t count;
 
-		assert_int_equal(poll(&wait, 1, WAIT_MS), 1);
+		assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
 		count = recv(fd, got + length, sizeof(got) - 1 - length, 0);
 		if (count <= 0)
 			break;

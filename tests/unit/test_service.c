@@ -1,4 +1,5 @@
 /* service.c: signals as events, and the datagrams that a service manager receives. */
+#include "eventually.h"
 #include "lib/service.h"
 
 #include <errno.h>
@@ -37,7 +38,7 @@ static void signals_become_events(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(service_signals_read(fd), SERVICE_NONE);
 		assert_int_equal(raise(rows[i].number), 0);
-		assert_int_equal(poll(&poll_fd, 1, 1000), 1);
+		assert_int_equal(poll(&poll_fd, 1, PATIENCE_MS), 1);
 		assert_int_equal(service_signals_read(fd), rows[i].event);
 	}
 	assert_int_equal(service_signals_read(fd), SERVICE_NONE);

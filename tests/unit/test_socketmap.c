@@ -267,7 +267,7 @@ static void test_silent(void **state)
 	socketmap_server_say(&fixture->server, "4:O", 3, SERVER_STAYS);
 	assert_int_equal(find(fixture, "alice"), SOCKETMAP_TROUBLE);
 	assert_non_null(strstr(fixture->error, "did not answer in time"));
-	assert_in_range(deadline_now_ms() - begin, SOCKETMAP_TIMEOUT_MS - 500, SOCKETMAP_TIMEOUT_MS + 2000);
+	assert_in_range(deadline_now_ms() - begin, SOCKETMAP_TIMEOUT_MS - 500, 10 * SOCKETMAP_TIMEOUT_MS);
 	assert_int_equal(socketmap_server_connections(&fixture->server), 1);
 }
 

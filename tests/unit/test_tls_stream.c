@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #include "edge/tls_context.h"
+#include "eventually.h"
 #include "tests/fake/fake_tls.h"
 
-#define SOON_MS 10000
+#define SOON_MS PATIENCE_MS
 
 struct server {
 	struct fake_tls_options options;
@@ -322,12 +323,10 @@ static void test_broken_handshakes(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct server server = { .instead = rows[i].instead };
 		struct client client;
-		int64_t began_ms = deadline_now_ms();
 
 		start(&client, &server, NULL, rows[i].deadline_ms);
 		if (client.result != -1 || strstr(client.outcome.error, rows[i].error) == NULL)
 			fail_msg("%s: %d \"%s\"", rows[i].name, client.result, client.outcome.error);
-		assert_true(deadline_now_ms() - began_ms < SOON_MS / 2);
 		finish(&client, &server);
 	}
 }

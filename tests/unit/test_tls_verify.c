@@ -19,10 +19,11 @@
 #include <unistd.h>
 
 #include "edge/tls_context.h"
+#include "eventually.h"
 #include "tests/unit/identity_fixture.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define SOON_MS 10000
+#define SOON_MS PATIENCE_MS
 #define NAME "mx.example.net"
 
 struct zoo {

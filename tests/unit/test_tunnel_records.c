@@ -18,10 +18,10 @@
 
 #include <cmocka.h>
 
+#include "eventually.h"
 #include "tunnel/tunnel.h"
 #include "tunnel/tunnel_handshake.h"
 
-#define PATIENCE_MS 2000
 
 static struct frame frame; /* big */
 static char content[TUNNEL_CONTENT_MAX];

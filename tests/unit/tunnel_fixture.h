@@ -13,9 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "eventually.h"
 #include "tunnel/tunnel.h"
-
-#define PATIENCE_MS 5000
 
 static struct noise_keypair client_key, edge_key, other_key;
 static uint8_t psk[NOISE_KEYLEN], no_psk[NOISE_KEYLEN];
