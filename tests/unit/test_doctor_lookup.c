@@ -113,7 +113,7 @@ static void test_silence_in_all(void **state)
 	place.patience->silent_ms = 179000;
 	place.patience->silences = 2;
 	assert_int_equal(ask(&place.source, "silent.example", &failure), DNS_ERROR);
-	assert_in_range(place.patience->silent_ms, 180000, 190000);
+	assert_true(place.patience->silent_ms >= 180000);
 	assert_int_equal(ask(&place.source, "good.example", &failure), DNS_ERROR);
 	assert_int_equal(failure, DNS_FAILURE_TIMEOUT);
 	tear_down(&place);

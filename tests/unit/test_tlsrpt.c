@@ -238,7 +238,7 @@ static void test_write_times(void **state)
 	(void)state;
 	assert_int_equal(tlsrpt_store_init(&store, directory, DAY), 0);
 	take(&store, "asks.example", DAY);
-	assert_in_range(store.write_at_ms, now + TLSRPT_WRITE_MS, now + TLSRPT_WRITE_MS + 5000);
+	assert_in_range(store.write_at_ms, now + TLSRPT_WRITE_MS, deadline_now_ms() + TLSRPT_WRITE_MS);
 	tlsrpt_store_tend(&store, DAY, store.write_at_ms - 1);
 	assert_int_equal(written(DAY, "asks.example"), 0);
 	tlsrpt_store_tend(&store, DAY, store.write_at_ms);
@@ -405,6 +405,7 @@ static void test_many_domains(void **state)
 static void test_many_silent(void **state)
 {
 	struct tlsrpt_store store;
+	int64_t before;
 	char name[32];
 
 	(void)state;
@@ -421,10 +422,10 @@ static void test_many_silent(void **state)
 	take(&store, "none.example", DAY);
 	assert_int_equal(store.silent_count, 1);
 	/* A failed look-up is tried again some time. */
+	before = deadline_now_ms();
 	take(&store, "broken.example", DAY);
 	assert_int_equal(store.silent_count, 2);
-	assert_in_range(store.silent[1].until_ms, deadline_now_ms() + TLSRPT_RETRY_MS - 5000,
-			deadline_now_ms() + TLSRPT_RETRY_MS);
+	assert_in_range(store.silent[1].until_ms, before + TLSRPT_RETRY_MS, deadline_now_ms() + TLSRPT_RETRY_MS);
 	store.silent[1].until_ms = 0;
 	take(&store, "broken.example", DAY);
 	assert_in_range(asked("broken.example"), 2, 4);

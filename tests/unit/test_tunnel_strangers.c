@@ -238,7 +238,7 @@ static void *drip_bytes(void *context)
 	return NULL;
 }
 
-/* Case 103: the deadline is that of the whole handshake, not of each read, which would let this one in. */
+/* Case 103: the deadline is that of the whole handshake, not of each read, which would get this one as far as to be asked about. */
 static void slow_stranger(void **state)
 {
 	struct noise_handshake_state handshake;
@@ -257,6 +257,7 @@ static void slow_stranger(void **state)
 	start = deadline_now_ms();
 	serve(&server, fds[1]);
 	assert_int_equal(server.failure, TUNNEL_TIMED_OUT);
+	assert_int_equal(server.authorize_calls, 0);
 	assert_true(deadline_now_ms() - start >= 200);
 	pthread_join(thread, NULL);
 	close(fds[0]);
