@@ -590,6 +590,18 @@ static void test_no_disk(void **state)
 	sts_store_destroy(store);
 }
 
+/* From now on the helper is one that never ends; the file says that it runs. */
+static void make_helper_hang(struct world *world, const char *file)
+{
+	char script[300], path[128];
+
+	snprintf(script, sizeof(script), "#!/bin/sh\n: >%s/%s\nexec sleep 1000\n", world->host->directory, file);
+	policy_host_write(world->host, "hanging", script);
+	snprintf(path, sizeof(path), "%s/hanging", world->host->directory);
+	assert_int_equal(chmod(path, 0755), 0);
+	assert_int_equal(rename(path, world->host->wrapper), 0);
+}
+
 /* A refresh that hangs does not hold up the end. */
 static void test_destroy(void **state)
 {
@@ -598,13 +610,15 @@ static void test_destroy(void **state)
 	struct sts_answer answer;
 	struct sts_store *store;
 	struct deadline patience;
+	char path[128];
 
 	times.refetch = 100;
 	times.fetch = 2 * PATIENCE_MS;
 	store = create(world, "", &times);
 	assert_int_equal(find_in(world, store, "second.example", PATIENCE_MS, &answer), STS_FOUND);
-	policy_host_write(world->host, "second.status", "hang");
-	await_requests(world, "mta-sts.second.example", 2);
+	make_helper_hang(world, "hangs");
+	snprintf(path, sizeof(path), "%s/hangs", world->host->directory);
+	EVENTUALLY(access(path, F_OK) == 0);
 	usleep(100000);
 	patience = deadline_in_ms(PATIENCE_MS);
 	sts_store_destroy(store);
