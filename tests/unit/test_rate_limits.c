@@ -684,7 +684,8 @@ static void test_stop_among_threads(void **state)
 		limits = start();
 		message(limits, "alice", "");
 		for (int i = 0; i < THREADS; i++)
-			pthread_create(&thread, NULL, attempt, limits);
+			if (pthread_create(&thread, NULL, attempt, limits) == 0)
+				pthread_detach(thread);
 		rate_limits_stop(limits);
 		message(limits, "alice", "");
 		_exit(0);

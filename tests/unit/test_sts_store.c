@@ -602,27 +602,26 @@ static void make_helper_hang(struct world *world, const char *file)
 	assert_int_equal(rename(path, world->host->wrapper), 0);
 }
 
-/* A refresh that hangs does not hold up the end. */
+/* A refresh that hangs does not hold up the end. It would end by itself after half a minute. */
 static void test_destroy(void **state)
 {
 	struct world *world = *state;
 	struct sts_times times = quick;
 	struct sts_answer answer;
 	struct sts_store *store;
-	struct deadline patience;
+	int64_t before_ms;
 	char path[128];
 
 	times.refetch = 100;
-	times.fetch = 2 * PATIENCE_MS;
 	store = create(world, "", &times);
 	assert_int_equal(find_in(world, store, "second.example", PATIENCE_MS, &answer), STS_FOUND);
 	make_helper_hang(world, "hangs");
 	snprintf(path, sizeof(path), "%s/hangs", world->host->directory);
 	EVENTUALLY(access(path, F_OK) == 0);
 	usleep(100000);
-	patience = deadline_in_ms(PATIENCE_MS);
+	before_ms = deadline_now_ms();
 	sts_store_destroy(store);
-	assert_false(deadline_has_passed(patience));
+	assert_true(deadline_now_ms() - before_ms < 20000);
 	assert_int_equal(captured_log_count(&world->log, "cannot be fetched"), 0);
 }
 
