@@ -1,7 +1,8 @@
 /*
  * useradd(8) and userdel(8) write /etc/passwd and its three companions, and keep a copy of what was
  * there before beside each. With a user made and removed the files are as they were; the copies are
- * put back here, unless somebody else changed users meanwhile.
+ * put back here, unless somebody else changed users meanwhile. What userdel(8) will copy there is noted
+ * before it runs, so that a leave that was killed behind it is carried on by the next one.
  */
 #include "join_user.h"
 
@@ -39,6 +40,17 @@ static const struct {
 bool join_user_exists(void)
 {
 	return getpwnam(JOIN_USER) != NULL;
+}
+
+/* Who cannot be looked up now is not for that somebody who does not exist. */
+static int find(bool *exists, char *error, size_t error_size)
+{
+	errno = 0;
+	*exists = join_user_exists();
+	if (*exists || (errno != EIO && errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != EACCES))
+		return 0;
+	snprintf(error, error_size, "whether there is a user " JOIN_USER " cannot be found out: %s", strerror(errno));
+	return JOIN_SYSTEM;
 }
 
 static int run(const char *const *argv, char *error, size_t error_size)
@@ -99,16 +111,15 @@ static int give(uid_t uid, gid_t gid, char *error, size_t error_size)
 {
 	DIR *directory = opendir(JOIN_USER_DIRECTORY);
 	struct dirent *entry;
-	int result = 0;
+	int result;
 
 	if (directory == NULL && errno == ENOENT)
 		return 0;
-	if (directory != NULL && give_directory(dirfd(directory), uid, gid) != 0)
-		result = -1;
-	while (directory != NULL && result == 0 && (entry = readdir(directory)) != NULL)
+	result = directory != NULL ? give_directory(dirfd(directory), uid, gid) : -1;
+	while (result == 0 && (entry = readdir(directory)) != NULL)
 		if (is_the_transports(entry->d_name))
 			result = give_file(dirfd(directory), entry->d_name, uid, gid);
-	if (directory == NULL || result != 0)
+	if (result != 0)
 		snprintf(error, error_size, "%s: its owner cannot be changed: %s", JOIN_USER_DIRECTORY,
 			 strerror(errno));
 	if (directory != NULL)
@@ -156,8 +167,11 @@ static int make(struct join_state *state, char *error, size_t error_size)
 
 int join_user_make(struct join_state *state, char *error, size_t error_size)
 {
-	int result = join_user_exists() ? 0 : make(state, error, error_size);
+	bool exists;
+	int result = find(&exists, error, error_size);
 
+	if (result == 0 && !exists)
+		result = make(state, error, error_size);
 	return result == 0 ? give_to_user(error, error_size) : result;
 }
 
@@ -167,12 +181,16 @@ static int delete(char *error, size_t error_size)
 	const char *const argv[] = { "userdel", JOIN_USER, NULL };
 	const struct timespec pause = { .tv_nsec = RETRY_MS * 1000000L };
 	struct deadline deadline = deadline_in_ms(PROCESSES_MS);
+	char why[JOIN_ERROR_MAX];
+	bool exists;
 	int result;
 
 	while ((result = run(argv, error, error_size)) != 0 && join_user_exists() &&
 	       !deadline_has_passed(deadline))
 		nanosleep(&pause, NULL);
-	if (result == 0 || !join_user_exists())
+	if (result == 0)
+		return 0;
+	if (find(&exists, why, sizeof(why)) == 0 && !exists)
 		return 0;
 	if (result != USERDEL_BUSY)
 		return JOIN_SYSTEM;
@@ -180,39 +198,85 @@ static int delete(char *error, size_t error_size)
 	return JOIN_UNFINISHED;
 }
 
-static bool are_backups_ours(const struct join_state *state)
+/* The copy of what userdel(8) leaves in a backup; the text from before is that of the file in the list. */
+static struct kept_file behind_userdel(size_t i)
 {
-	enum kept_file_state look;
-	char error[JOIN_ERROR_MAX];
+	struct kept_file file;
 
-	for (size_t i = 0; i < BACKUPS; i++) {
-		const struct kept_file *file =
-			join_state_find_file(state, backups[i].name);
-
-		if (file == NULL ||
-		    kept_file_look(file, state->directory, &look, error, sizeof(error)) != 0 ||
-		    look == KEPT_FILE_CHANGED)
-			return false;
-	}
-	return true;
+	snprintf(file.name, sizeof(file.name), "%s.userdel", backups[i].name);
+	snprintf(file.path, sizeof(file.path), "%s", backups[i].path);
+	return file;
 }
 
-int join_user_remove(struct join_state *state, char *error, size_t error_size)
+/* Nobody has changed users since? */
+static int look_at_backups(const struct join_state *state, bool *are_ours, char *error, size_t error_size)
 {
-	bool are_ours = are_backups_ours(state);
-	char ignored[JOIN_ERROR_MAX];
-	int result;
+	enum kept_file_state look = KEPT_FILE_CHANGED;
 
-	if (!state->made_user || !join_user_exists())
-		return 0;
-	result = give(0, 0, error, error_size);
+	*are_ours = true;
+	for (size_t i = 0; i < BACKUPS && *are_ours; i++) {
+		const struct kept_file *file = join_state_find_file(state, backups[i].name);
+
+		if (file != NULL && kept_file_look(file, state->directory, &look, error, error_size) != 0)
+			return JOIN_NOT_WRITABLE;
+		*are_ours = file != NULL && look != KEPT_FILE_CHANGED;
+	}
+	return 0;
+}
+
+static int note_backups(const struct join_state *state, char *error, size_t error_size)
+{
+	bool are_ours;
+	int result = look_at_backups(state, &are_ours, error, error_size);
+
+	for (size_t i = 0; i < BACKUPS && result == 0 && are_ours; i++) {
+		struct kept_file file = behind_userdel(i);
+
+		if (kept_file_end(&file, backups[i].of, state->directory, error, error_size) != 0)
+			result = JOIN_NOT_WRITABLE;
+	}
+	return result;
+}
+
+/* Those that are as userdel(8) left them: one without a note, or that somebody has changed since, is not. */
+static int put_backups_back(const struct join_state *state, char *error, size_t error_size)
+{
+	for (size_t i = 0; i < BACKUPS; i++) {
+		const struct kept_file *file = join_state_find_file(state, backups[i].name), left = behind_userdel(i);
+		enum kept_file_state now;
+
+		if (file == NULL)
+			continue;
+		if (kept_file_look(&left, state->directory, &now, error, error_size) != 0 ||
+		    (now == KEPT_FILE_AS_AFTER && kept_file_put_back(file, state->directory, error, error_size) != 0))
+			return JOIN_NOT_WRITABLE;
+	}
+	return 0;
+}
+
+static int take_away(const struct join_state *state, char *error, size_t error_size)
+{
+	char ignored[JOIN_ERROR_MAX];
+	int result = note_backups(state, error, error_size);
+
+	if (result == 0)
+		result = give(0, 0, error, error_size);
 	if (result == 0)
 		result = delete(error, error_size);
 	if (result != 0)
 		give_to_user(ignored, sizeof(ignored));
-	for (size_t i = 0; i < BACKUPS && result == 0 && are_ours; i++)
-		if (kept_file_put_back(join_state_find_file(state, backups[i].name),
-				       state->directory, error, error_size) != 0)
-			result = JOIN_NOT_WRITABLE;
 	return result;
+}
+
+int join_user_remove(struct join_state *state, char *error, size_t error_size)
+{
+	bool exists;
+	int result;
+
+	if (!state->made_user)
+		return 0;
+	result = find(&exists, error, error_size);
+	if (result == 0 && exists)
+		result = take_away(state, error, error_size);
+	return result == 0 ? put_backups_back(state, error, error_size) : result;
 }

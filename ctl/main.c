@@ -2,6 +2,7 @@
  * postern: keys, the allow-list, the table of edges, TLS reports and the sender policy, from the command line. A table of subcommands;
  * each lives in a file of its own.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -32,9 +33,11 @@ static void print_usage(FILE *out)
 /* What was printed must have arrived: a public key that went to a full disk is worth a word. */
 static int finish(int exit_code)
 {
+	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return exit_code;
-	return command_fail(EX_IOERR, "cannot write the output: %m");
+	/* Of a write that failed some time ago the reason is gone. */
+	return command_fail(EX_IOERR, "cannot write the output: %s", errno != 0 ? strerror(errno) : "a part of it is lost");
 }
 
 int main(int argc, char **argv)

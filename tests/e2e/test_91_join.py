@@ -143,21 +143,21 @@ class Joining(JoinCase):
         self.assertIn("has joined", self.join(invite, "--yes").stdout)
         self.mail_goes_through()
 
-    def instead_of_postfix(self, script):
-        """postfix(1) is this script until the end of the test; the real one is "$0.real"."""
-        program = "/usr/sbin/postfix"
+    def instead_of(self, program, script):
+        """It is this script until the end of the test; the real one is "$0.real"."""
         lab.home.run("mv", program, f"{program}.real")
         self.addCleanup(lab.home.run, "sh", "-c", f"[ ! -e {program}.real ] || mv {program}.real {program}")
-        lab.home.write(program, f"#!/bin/sh\n{script}\nexec $0.real \"$@\"\n")
+        lab.home.write(program, f"#!/bin/sh\n{script}\n")
         lab.home.run("chmod", "755", program)
 
     def test_way_back_that_fails(self):
         """Postfix fails when it is changed, and when it is changed back: that is told, and leave can be run until it succeeds."""
         invite = self.invite()
         self.leave_at_the_end()
-        self.instead_of_postfix('[ "$3" != check ] || ! grep -q postern-spawn_ /etc/postfix/main.cf || : >/run/bad\n'
-                                '[ "$3" != check ] || [ ! -e /run/bad ] || { echo bad weather; exit 1; }\n'
-                                '[ "$3" != reload ] || echo >>/run/reloaded')
+        self.instead_of("/usr/sbin/postfix", '[ "$3" != check ] || ! grep -q postern-spawn_ /etc/postfix/main.cf || : >/run/bad\n'
+                        '[ "$3" != check ] || [ ! -e /run/bad ] || { echo bad weather; exit 1; }\n'
+                        '[ "$3" != reload ] || echo >>/run/reloaded\n'
+                        'exec $0.real "$@"')
         self.addCleanup(lab.home.run, "rm", "-f", "/run/bad", "/run/reloaded")
         failed = self.join(invite, "--yes", check=False)
         self.assertEqual(failed.returncode, 72, failed.stderr)
@@ -219,6 +219,16 @@ class Joining(JoinCase):
         self.assertEqual(lab.home.run("flock", "/var/lib", "postern", "leave", check=False).returncode, 78)
         self.assert_unchanged()
 
+    def test_leave_killed(self):
+        """It is killed behind userdel(8), before the copies that this makes of users and groups are put back: the next one does that."""
+        self.join(self.invite(), "--yes")
+        self.instead_of("/usr/sbin/userdel", '$0.real "$@"; kill -KILL $PPID')
+        self.assertNotIn("has left", lab.home.run("postern", "leave", "--purge", check=False).stdout)
+        self.assertNotEqual(lab.home.run("id", "_postern", check=False).returncode, 0)
+        lab.home.run("postern", "leave", "--purge")
+        lab.home.run("mv", "/usr/sbin/userdel.real", "/usr/sbin/userdel")
+        self.assert_unchanged()
+
     def test_killed(self):
         """It is killed where it has done half of its work, and where it has done nearly all: leave takes that back."""
         self.leave_at_the_end()
@@ -226,9 +236,7 @@ class Joining(JoinCase):
                                 ("/usr/sbin/postfix", '[ "$3" = check ] && grep -q postern-spawn /etc/postfix/main.cf')):
             with self.subTest(program):
                 invite = self.invite()
-                lab.home.run("mv", program, f"{program}.real")
-                lab.home.write(program, f"#!/bin/sh\nif {moment}; then kill -KILL $PPID; exit 1; fi\nexec $0.real \"$@\"\n")
-                lab.home.run("chmod", "755", program)
+                self.instead_of(program, f'if {moment}; then kill -KILL $PPID; exit 1; fi\nexec $0.real "$@"')
                 killed = self.join(invite, "--yes", check=False)
                 lab.home.run("mv", f"{program}.real", program)
                 self.assertNotIn("has joined", killed.stdout)
