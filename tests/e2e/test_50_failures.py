@@ -115,12 +115,12 @@ class Failures(Case):
         host, path, text = self.restore.pop()
         host.write(path, text)
         self.change(lab.home, "/etc/postern/postern.conf", lambda text: text + "\nidle_timeot = 5;\n")
-        lab.home.run("postfix", "reload")
+        lab.home.reload()
         second = self.inject()
         self.deferred(second, r"4\.3\.5 .*/etc/postern/postern\.conf:\d+: .*idle_timeot.*idle_timeout")
         host, path, text = self.restore.pop()
         host.write(path, text)
-        lab.home.run("postfix", "reload")
+        lab.home.reload()
         self.flows_again(queue_id)
 
     def test_content_memory_full(self):
