@@ -47,7 +47,7 @@ static int find(bool *exists, char *error, size_t error_size)
 {
 	errno = 0;
 	*exists = join_user_exists();
-	if (*exists || (errno != EIO && errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != EACCES))
+	if (*exists || (errno != EIO && errno != EMFILE && errno != ENFILE && errno != ENOMEM))
 		return 0;
 	snprintf(error, error_size, "whether there is a user " JOIN_USER " cannot be found out: %s", strerror(errno));
 	return JOIN_SYSTEM;

@@ -33,10 +33,9 @@ static void print_usage(FILE *out)
 /* What was printed must have arrived: a public key that went to a full disk is worth a word. */
 static int finish(int exit_code)
 {
-	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return exit_code;
-	/* Of a write that failed some time ago the reason is gone. */
+	/* Of a write that failed some time ago the reason may be gone. */
 	return command_fail(EX_IOERR, "cannot write the output: %s", errno != 0 ? strerror(errno) : "a part of it is lost");
 }
 
